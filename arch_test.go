@@ -1,0 +1,73 @@
+// Package msctl_test holds the law of imports: who may know whom.
+package msctl_test
+
+import (
+	"bytes"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "msctl.dev/msctl/"
+
+// allowed lists what each package may import of this module. A package that is not here fails the test.
+var allowed = map[string][]string{
+	"internal/stack":             {},
+	"internal/state":             {},
+	"internal/output":            {},
+	"internal/driver":            {},
+	"internal/proxy":             {},
+	"internal/driver/drivertest": {"internal/driver", "internal/output"},
+	"internal/keeper":            {"internal/output"},
+	"internal/driver/process":    {"internal/driver", "internal/keeper", "internal/output"},
+	"internal/driver/container":  {"internal/driver", "internal/output"},
+	"internal/resource":          {"internal/stack", "internal/driver"},
+	"internal/resource/embedded": {},
+	"internal/fleet":             {"internal/stack", "internal/state", "internal/driver", "internal/resource", "internal/output", "internal/proxy"},
+	"internal/control":           {"internal/state"},
+	"internal/need":              {}, // tests only
+	"internal/cli": {"internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
+		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control"},
+	"cmd/msctl":        {"internal/cli", "internal/keeper"},
+	"cmd/msctl-keeper": {"internal/keeper"},
+}
+
+// TestImports checks every package's imports of this module, test files apart.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("list packages: %v", err)
+	}
+	for line := range bytes.Lines(out) {
+		words := strings.Fields(string(line))
+		name := strings.TrimPrefix(words[0], module)
+		if services(name) {
+			checkService(t, name, words[1:])
+			continue
+		}
+		may, known := allowed[name]
+		if !known && name != strings.TrimSuffix(module, "/") {
+			t.Errorf("package %s is not in the table", name)
+		}
+		for _, imp := range words[1:] {
+			if of, ours := strings.CutPrefix(imp, module); ours && !slices.Contains(may, of) {
+				t.Errorf("%s imports %s", name, of)
+			}
+		}
+	}
+}
+
+func services(name string) bool { return name == "services" || strings.HasPrefix(name, "services/") }
+
+// checkService holds the reference fleet to its own folder and the kit: it knows nothing of msctl.
+func checkService(t *testing.T, name string, imports []string) {
+	t.Helper()
+	own := strings.Join(strings.SplitN(name, "/", 3)[:min(2, strings.Count(name, "/")+1)], "/")
+	for _, imp := range imports {
+		of, ours := strings.CutPrefix(imp, module)
+		if ours && of != "services/kit" && !strings.HasPrefix(of, "services/kit/") && of != own && !strings.HasPrefix(of, own+"/") {
+			t.Errorf("%s imports %s", name, of)
+		}
+	}
+}
