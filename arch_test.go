@@ -27,6 +27,8 @@ var allowed = map[string][]string{
 	"internal/fleet":             {"internal/stack", "internal/state", "internal/driver", "internal/resource", "internal/output", "internal/proxy"},
 	"internal/control":           {"internal/state"},
 	"internal/need":              {}, // tests only
+	"internal/testlog":           {},
+	"internal/bench":             {},
 	"internal/cli": {"internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control"},
 	"cmd/msctl":        {"internal/cli", "internal/keeper"},

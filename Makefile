@@ -1,0 +1,40 @@
+# make up    build msctl and run the reference fleet
+# make test  run every test; prints what was skipped and why
+
+BIN   := bin
+GO    := go
+RACE  := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+STAMP := $(shell git describe --always --dirty 2>/dev/null || echo devel)
+FLAGS := -trimpath -ldflags '-s -w -X msctl.dev/msctl/internal/cli.Version=$(STAMP)'
+
+.PHONY: build up down test check bench generate clean help
+
+build: ## msctl and its keeper in bin/
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
+
+up: build ## the reference fleet, in the foreground
+	$(BIN)/msctl up
+
+down: build ## end it
+	$(BIN)/msctl down
+
+test: build ## every test, with the race detector where a C compiler is there
+	$(GO) test $(RACE) -timeout 15m -json ./... | $(GO) run ./internal/testlog
+
+check: ## format, vet, staticcheck, and that it builds for macOS
+	@test -z "$$(gofmt -l cmd internal services *.go)" || { gofmt -l cmd internal services *.go; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./cmd/... ./internal/...
+	$(GO) tool staticcheck ./...
+
+bench: build ## the table of docs/bench.md
+	$(GO) run ./internal/bench -msctl $(BIN)/msctl
+
+generate: build ## reference pages and the schema
+	$(BIN)/msctl schema > docs/stack.schema.json
+
+clean: ## what was built and what the fleet left
+	rm -rf $(BIN) .msctl
+
+help:
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
