@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// copyRepo makes a checkout of the repository that a measurement may edit.
+func (b *bench) copyRepo(ctx context.Context) (string, error) {
+	dir, err := os.MkdirTemp("", "bench-fleet-")
+	if err != nil {
+		return "", err
+	}
+	_, err = run(ctx, b.repo, "git", "clone", "-q", "--local", ".", filepath.Join(dir, "fleet"))
+	return filepath.Join(dir, "fleet"), err
+}
+
+// fleetStart is (g): the reference fleet, warm, `up` to ready on each of the three backings.
+func fleetStart(ctx context.Context, b *bench) error {
+	dir, err := b.copyRepo(ctx)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(filepath.Dir(dir))
+	for _, runtime := range []string{"embedded", "native", "container"} {
+		walls, err := b.warm(ctx, dir, runtime)
+		if err != nil {
+			b.add("(g) reference fleet on "+runtime+" servers", "not run", "", "", "")
+			fmt.Fprintf(os.Stderr, "measure (g) %s: %v\n", runtime, err)
+			continue
+		}
+		b.durations("(g) reference fleet, warm, on "+runtime+" servers: up to ready", walls, nil, "")
+	}
+	return nil
+}
+
+func (b *bench) warm(ctx context.Context, dir, runtime string) (walls []time.Duration, err error) {
+	for i := range b.runs + 1 {
+		wall, err := timed(ctx, dir, b.msctl, "up", "-d", "--wait", "--isolated", "--runtime", runtime)
+		if downErr := b.down(dir); err == nil {
+			err = downErr
+		}
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 { // the first one fills the caches
+			walls = append(walls, wall)
+		}
+	}
+	return walls, nil
+}
+
+// editToReady is (f): one Go file of the fleet is saved; until the service is ready again, beside the plain
+// `go build` of the same edit.
+func editToReady(ctx context.Context, b *bench) error {
+	dir, err := b.copyRepo(ctx)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(filepath.Dir(dir))
+	plain, err := b.copyRepo(ctx) // nothing watches this one
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(filepath.Dir(plain))
+	if _, err := run(ctx, dir, b.msctl, "up", "-d", "--wait", "--isolated", "--watch", "--runtime", "embedded"); err != nil {
+		return err
+	}
+	defer b.down(dir)
+	var builds, edits, over []time.Duration
+	for i := range b.runs + 1 {
+		build, wall, err := b.editOnce(ctx, dir, plain, i)
+		if err != nil {
+			return err
+		}
+		if i > 0 { // the first one fills the caches
+			builds, edits, over = append(builds, build), append(edits, wall), append(over, wall-build)
+		}
+	}
+	b.durations("(f) edit one Go file to ready", edits, nil, "build + 150 ms")
+	b.durations("(f) plain go build of the same edit", builds, nil, "")
+	b.durations("(f) difference", over, nil, "150 ms")
+	return nil
+}
+
+func (b *bench) editOnce(ctx context.Context, dir, plain string, n int) (build, wall time.Duration, err error) {
+	if err := edit(plain, n); err != nil {
+		return 0, 0, err
+	}
+	if build, err = timed(ctx, plain, "go", "build", "-o", filepath.Join(filepath.Dir(plain), "users"), "./services/users"); err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	if err := edit(dir, n); err != nil {
+		return 0, 0, err
+	}
+	err = b.restarted(ctx, dir, began)
+	return build, time.Since(began), err
+}
+
+func edit(dir string, n int) error {
+	code := fmt.Sprintf("package main\n\nimport \"os\"\n\nvar _ = os.Getenv(\"BENCH_EDIT_%d\")\n", n)
+	return os.WriteFile(filepath.Join(dir, "services", "users", "zz_bench.go"), []byte(code), 0o600)
+}
+
+// restarted waits until the users service is ready and was started after the given time.
+func (b *bench) restarted(ctx context.Context, dir string, after time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		out, err := run(ctx, dir, b.msctl, "ps", "--json")
+		if err != nil {
+			return err
+		}
+		if readyAfter(out, after) {
+			return nil
+		}
+	}
+}
+
+func readyAfter(out []byte, after time.Time) bool {
+	for l := range bytes.Lines(out) {
+		var u struct {
+			Name, Phase string
+			Started     time.Time
+		}
+		if json.Unmarshal(l, &u) == nil && u.Name == "users" {
+			return u.Phase == "ready" && u.Started.After(after)
+		}
+	}
+	return false
+}

@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package peers pins the tools that the benchmark measures msctl against, in a module of their own.
+package peers
+
+import _ "github.com/f1bonacc1/process-compose/src"
