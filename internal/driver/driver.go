@@ -28,6 +28,10 @@ type Unit struct {
 	LogDir    string            // folder of the unit's log segments (package output)
 	Ephemeral bool              // end with the supervisor, however it ends
 	Labels    map[string]string // container: extra labels
+
+	// HostNetwork gives a container the host's network, so that it reaches what listens on 127.0.0.1 and
+	// opens its Host ports itself; Inside is then ignored.
+	HostNetwork bool
 }
 
 // Port is one port of a unit on 127.0.0.1.
