@@ -1,0 +1,122 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// maxBody bounds what a request may say.
+const maxBody = 64 << 10
+
+// slow is how long a stream may be stuck on its reader before it is dropped.
+const slow = 5 * time.Second
+
+// Server answers for one running fleet.
+type Server struct {
+	Fleet Fleet
+	Info  Info
+	// Ended blocks until the fleet has ended and says how; the answer to a down waits for it.
+	Ended func(ctx context.Context) (Ended, error)
+	Log   *slog.Logger // nil discards
+}
+
+// Serve answers on ln until ctx is cancelled, then lets answers under way finish for a second. It closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.handler(ctx),
+		ReadHeaderTimeout: slow,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log().Handler(), slog.LevelDebug),
+	}
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		closed <- errors.Join(srv.Shutdown(end), srv.Close())
+	})
+	err := srv.Serve(ln)
+	if stop() { // it ended by itself
+		srv.Close()
+		return err
+	}
+	<-closed
+	return nil
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
+
+// handler dispatches by the route table. Streams end when ctx does.
+func (s *Server) handler(ctx context.Context) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) {
+			if req.ContentLength > maxBody {
+				refuse(w, &Refusal{Status: http.StatusRequestEntityTooLarge, Text: "the request is too large"})
+				return
+			}
+			req.Body = http.MaxBytesReader(w, req.Body, maxBody)
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(slow))
+			if err := r.serve(s, ctx, w, req); err != nil {
+				s.log().Debug("request refused", "route", r.path, "err", err)
+				refuse(w, err)
+			}
+		})
+	}
+	return mux
+}
+
+// refuse answers with an error in its own words.
+func refuse(w http.ResponseWriter, err error) {
+	r := &Refusal{Status: http.StatusConflict, Text: err.Error()}
+	var said *Refusal
+	var large *http.MaxBytesError
+	var hint interface{ Hint() string }
+	switch {
+	case errors.As(err, &said):
+		r = said
+	case errors.As(err, &large):
+		r.Status = http.StatusRequestEntityTooLarge
+	case errors.As(err, &hint):
+		r.Hint = hint.Hint()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(r.Status)
+	json.NewEncoder(w).Encode(r)
+}
+
+func reply(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(v)
+}
+
+// decode reads the one JSON object of a request, strictly.
+func decode(w http.ResponseWriter, req *http.Request, v any) error {
+	d := json.NewDecoder(req.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	if err == nil { // the work may take longer than the reading
+		return http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return err
+	}
+	return &Refusal{Status: http.StatusBadRequest, Text: "read request: " + err.Error()}
+}
