@@ -100,6 +100,10 @@ type Event struct {
 	Kind Kind      `json:"kind"`
 	Text string    `json:"text"`           // one line for people: "orders exited with 1, next try in 2s"
 	Unit *Unit     `json:"unit,omitempty"` // new state; nil for facts about the whole fleet
+
+	// Snapshot is the whole state after this event where more than one unit changed at once:
+	// stopping, reloaded, and what a reader that fell behind continues from.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
 }
 
 // Kind sorts events; keys are only ever added.
@@ -114,4 +118,12 @@ const (
 	KindBuild   Kind = "build"  // a build began, ended or broke
 	KindNotice  Kind = "notice" // something the user should read
 	KindGone    Kind = "gone"   // a unit was removed from the fleet
+	KindGap     Kind = "gap"    // events were dropped for this reader; Snapshot is where it goes on
 )
+
+// Environment is what a one-off command of a unit is run with. It holds secrets: it is never logged.
+type Environment struct {
+	Dir       string   `json:"dir"`
+	Env       []string `json:"env"`                 // complete, "KEY=value"
+	Container string   `json:"container,omitempty"` // id to run inside; "" is a process on this machine
+}

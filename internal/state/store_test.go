@@ -1,0 +1,129 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestStoreIsFold checks on random histories that the store holds what Apply adds up to, event by event.
+func TestStoreIsFold(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := Snapshot{Stack: "shop"}
+		s, want := NewStore(start), start
+		for n := rapid.IntRange(1, 60).Draw(t, "events"); n > 0; n-- {
+			if rapid.IntRange(0, 9).Draw(t, "edit") == 0 {
+				s.Edit(KindFleet, "edited", func(snap *Snapshot) { snap.Stopping = !snap.Stopping })
+			} else {
+				s.Publish(randomEvent(t))
+			}
+			want = Apply(want, last(s))
+			if diff := cmp.Diff(want, s.Snapshot(), cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("store differs from the fold (-want +got):\n%s", diff)
+			}
+			if again := Apply(want, last(s)); !cmp.Equal(want, again, cmpopts.EquateEmpty()) {
+				t.Fatal("an event applied twice changed the snapshot")
+			}
+		}
+	})
+}
+
+func last(s *Store) Event { return s.ring[s.slot(s.head.Seq)] }
+
+func randomEvent(t *rapid.T) Event {
+	service := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "service")
+	u := &Unit{Name: service, Service: service, Phase: Starting}
+	if r := rapid.IntRange(1, 3).Draw(t, "replica"); r > 1 {
+		u.Name, u.Replica = fmt.Sprintf("%s-%d", service, r), r
+	}
+	kind := rapid.SampledFrom([]Kind{KindPhase, KindPhase, KindUsage, KindGone}).Draw(t, "kind")
+	if rapid.IntRange(0, 5).Draw(t, "fleet") == 0 {
+		return Event{Kind: KindFleet, Text: "up"}
+	}
+	return Event{Kind: kind, Unit: u}
+}
+
+func TestSnapshotIsImmutable(t *testing.T) {
+	s := NewStore(Snapshot{Units: []Unit{{Name: "a", Phase: Pending}}})
+	before := s.Snapshot()
+	s.Publish(Event{Kind: KindPhase, Unit: &Unit{Name: "a", Phase: Ready}})
+	if got, want := before.Units[0].Phase, Pending; got != want {
+		t.Errorf("an old snapshot changed to %s, want %s", got, want)
+	}
+	if got, want := s.Snapshot().Units[0].Phase, Ready; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestFollow checks that a reader gets every event once and in order, from any point on.
+func TestFollow(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := NewStore(Snapshot{})
+	for range 10 {
+		s.Publish(Event{Kind: KindNotice})
+	}
+	events := s.Follow(ctx, 4)
+	go func() {
+		for range 500 {
+			s.Publish(Event{Kind: KindNotice})
+		}
+	}()
+	for want := uint64(5); want <= 510; want++ {
+		if got := <-events; got.Seq != want {
+			t.Fatalf("got event %d, want %d", got.Seq, want)
+		}
+	}
+	cancel()
+	for range events {
+	}
+}
+
+// TestSlowReader checks that a reader that stands still costs the publisher nothing and goes on from a gap.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := NewStore(Snapshot{})
+		events := s.Follow(ctx, 0)
+		for i := range kept + 500 {
+			s.Publish(Event{Kind: KindPhase, Unit: &Unit{Name: "a", Restarts: i}})
+		}
+		synctest.Wait()
+		var got Snapshot
+		gaps := 0
+		for got.Seq < kept+500 {
+			e := <-events
+			if e.Kind == KindGap {
+				gaps++
+			}
+			got = Apply(got, e)
+		}
+		if diff := cmp.Diff(s.Snapshot(), got); diff != "" {
+			t.Errorf("the reader ends elsewhere (-want +got):\n%s", diff)
+		}
+		if gaps != 1 {
+			t.Errorf("got %d gaps, want 1", gaps)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func BenchmarkPublish(b *testing.B) {
+	var units []Unit
+	for i := range 500 {
+		units = append(units, Unit{Name: fmt.Sprint("s", i)})
+	}
+	s := NewStore(Snapshot{Units: units})
+	for i := 0; b.Loop(); i++ {
+		s.Publish(Event{Kind: KindPhase, Unit: &Unit{Name: units[i%500].Name}})
+	}
+}
