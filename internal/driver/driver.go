@@ -27,7 +27,8 @@ type Unit struct {
 
 	LogDir    string            // folder of the unit's log segments (package output)
 	Ephemeral bool              // end with the supervisor, however it ends
-	Labels    map[string]string // container: extra labels
+	Labels    map[string]string // container: extra labels; a process: part of what makes two units equal
+	Restarts  int               // so far; told again by Started when the run is adopted, else without effect
 
 	// HostNetwork gives a container the host's network, so that it reaches what listens on 127.0.0.1 and
 	// opens its Host ports itself; Inside is then ignored.
@@ -57,11 +58,15 @@ type Started struct {
 	Restarts  int  // carried over on adoption
 }
 
-// Hooks are called from Run's goroutine, in order, and must not block.
+// Hooks are called from Run's goroutine, in order, and must not block. Each may be nil.
 type Hooks struct {
-	Started  func(Started)  // nil is allowed
+	Started  func(Started)
 	Stopping func()         // the polite signal was sent
 	Killed   func(left int) // the grace was over and left processes were killed
+	Notice   func(string)   // something the user should read: "log disk full, output is dropped"
+
+	// Hurry, once closed, ends the grace of a stop under way: what is left is killed now. Nil is never.
+	Hurry <-chan struct{}
 }
 
 // Exit is how a unit ended. The zero value is a clean exit.

@@ -1,0 +1,5 @@
+package drivertest
+
+import "msctl.dev/msctl/internal/driver"
+
+func print(u driver.Unit, lines []string) error { return nil }
