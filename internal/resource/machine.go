@@ -1,0 +1,143 @@
+package resource
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Machine is what this machine can run, found once by [Prober.Probe]. Tests write it by hand.
+type Machine struct {
+	Engine   error             // why no container engine can be used; nil: one answers
+	Programs map[string]string // absolute path of each installed server program
+	Prefix   string            // put before the name of every image that names no registry
+	Images   map[string]bool   // with a Prefix: the prefixed images that the engine holds
+	Manager  string            // package manager to speak of: "apt-get", "brew", "dnf", "apk" or ""
+	Path     string            // search path of the native servers
+	User     string            // unprivileged user that native servers run as; "" is the one who runs msctl
+}
+
+// Prober finds out what this machine can run.
+type Prober struct {
+	Engine   func(context.Context) error        // nil answer: an engine works; unset: there is none
+	HasImage func(context.Context, string) bool // unset: no image is there
+	Getenv   func(string) string                // unset: nothing is set
+}
+
+// Probe looks at the machine. It takes some milliseconds, most of them for the engine's answer.
+func (p Prober) Probe(ctx context.Context) Machine {
+	getenv := p.Getenv
+	if getenv == nil {
+		getenv = func(string) string { return "" }
+	}
+	m := Machine{Programs: map[string]string{}, Path: getenv("PATH"), Prefix: getenv("MSCTL_IMAGE_PREFIX")}
+	if m.Path == "" {
+		m.Path = defaultPath
+	}
+	if os.Geteuid() == 0 {
+		m.User = "nobody"
+	}
+	for _, manager := range []string{"apt-get", "dnf", "apk", "pacman", "brew"} {
+		if _, err := exec.LookPath(manager); err == nil {
+			m.Manager = manager
+			break
+		}
+	}
+	for _, name := range programs() {
+		if path := findProgram(name, m.Path); path != "" {
+			m.Programs[name] = path
+		}
+	}
+	m.Engine = errNoEngine
+	if p.Engine != nil {
+		m.Engine = p.Engine(ctx)
+	}
+	if m.Engine == nil && m.Prefix != "" && p.HasImage != nil {
+		m.Images = heldImages(ctx, m, p.HasImage)
+	}
+	return m
+}
+
+// Image returns the name under which this machine knows an image: with the prefix, unless the name has
+// it already or names a registry ("ghcr.io/…", "localhost:5000/…").
+func (m Machine) Image(name string) string {
+	host, _, slash := strings.Cut(name, "/")
+	registry := slash && (strings.ContainsAny(host, ".:") || host == "localhost")
+	if registry || strings.HasPrefix(name, m.Prefix) {
+		return name
+	}
+	return m.Prefix + name
+}
+
+// pick returns the image to run of a recipe's list: the default, or behind a prefix the first that is
+// there, since a private registry seldom holds every tag.
+func (m Machine) pick(images []string) string {
+	for _, name := range images {
+		if full := m.Image(name); m.Images[full] {
+			return full
+		}
+	}
+	return m.Image(images[0])
+}
+
+// programs is every program that a recipe needs, without doubles.
+func programs() []string {
+	var all []string
+	for _, k := range Kinds {
+		for _, r := range k.Recipes {
+			all = append(all, r.Programs...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func heldImages(ctx context.Context, m Machine, has func(context.Context, string) bool) map[string]bool {
+	held := map[string]bool{}
+	for _, k := range Kinds {
+		for _, r := range k.Recipes {
+			for _, name := range r.Images {
+				held[m.Image(name)] = has(ctx, m.Image(name))
+			}
+		}
+	}
+	return held
+}
+
+// usual is where servers are put that are not meant for everybody's PATH. RabbitMQ's own folder comes
+// before PATH: what Debian puts on PATH is a wrapper that changes the user.
+var usual = []string{
+	"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/*/bin", "/opt/homebrew/opt/*/sbin",
+	"/opt/homebrew/sbin", "/opt/homebrew/bin", "/usr/local/opt/*/bin", "/usr/local/opt/*/sbin", "/usr/sbin",
+	"/usr/local/sbin", "/usr/libexec",
+}
+
+// findProgram returns the absolute path of an installed program, or "". Of several versions in the
+// usual places it takes the newest.
+func findProgram(name, path string) string {
+	folders := filepath.SplitList(path)
+	if name == "rabbitmq-server" || name == "rabbitmqctl" {
+		folders = append([]string{"/usr/lib/rabbitmq/bin"}, folders...)
+	}
+	for _, folder := range append(folders, usual...) {
+		found, _ := filepath.Glob(filepath.Join(folder, name))
+		slices.SortFunc(found, byVersion)
+		for _, file := range slices.Backward(found) {
+			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// byVersion orders paths so that postgresql/9 comes before postgresql/15: a longer number is newer.
+func byVersion(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}

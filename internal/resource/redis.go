@@ -1,0 +1,60 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/stack"
+)
+
+// Redis is a cache or key-value store. Each resource has a server of its own: it costs little, and a
+// FLUSHALL or a channel of one service must not reach another's.
+var Redis = &Kind{
+	Name: "redis",
+	Doc:  "Redis, a key-value store; embedded: miniredis, which keeps its data over restarts",
+	Recipes: []*Recipe{
+		{
+			Name: "redis", Runtime: InEngine, Images: []string{"redis:8", "redis:7"},
+			Listens: []stack.Listen{{Name: "redis", Port: 6379}},
+			unit: func(at site) (driver.Unit, error) {
+				return driver.Unit{
+					Image:  at.choice().Image,
+					Argv:   []string{"redis-server", "--appendonly", "yes"},
+					Mounts: []driver.Mount{{Source: at.volume(), Target: "/data"}},
+				}, nil
+			},
+			ready: redisReady, endpoint: redisEndpoint,
+		},
+		{
+			Name: "redis", Runtime: Native, Programs: []string{"redis-server"},
+			Packages: []Package{{"apt-get", "redis-server"}, {"dnf", "redis"}, {"apk", "redis"}, {"pacman", "redis"}, {"brew", "redis"}},
+			Listens:  []stack.Listen{{Name: "redis"}},
+			unit: func(at site) (driver.Unit, error) {
+				return at.native([]string{at.program("redis-server"), "--port", strconv.Itoa(at.port()), "--bind", host,
+					"--dir", at.folder(), "--appendonly", "yes", "--daemonize", "no"}), nil
+			},
+			ready: redisReady, endpoint: redisEndpoint,
+		},
+		{
+			Name: "redis", Runtime: Embedded, Listens: []stack.Listen{{Name: "redis"}},
+			unit: func(at site) (driver.Unit, error) {
+				return at.embedded("redis", "--addr", at.addr(), "--dir", at.folder()), nil
+			},
+			ready: redisReady, endpoint: redisEndpoint,
+		},
+	},
+}
+
+func redisEndpoint(at site, _ Choice) Endpoint {
+	return Endpoint{URL: fmt.Sprintf("redis://%s/0", at.addr()), Host: host, Port: at.port(), Database: "0"}
+}
+
+func redisReady(ctx context.Context, at site) error {
+	c := redis.NewClient(&redis.Options{Addr: at.addr(), MaxRetries: -1, DialerRetries: 1, PoolSize: 1})
+	defer c.Close()
+	return c.Ping(ctx).Err()
+}
