@@ -21,6 +21,7 @@ const (
 	labelRun    = "msctl.run"    // of an ephemeral unit: the supervisor that it ends with
 	labelSignal = "msctl.signal" // how it is asked to end
 	labelGrace  = "msctl.grace"  // milliseconds before KILL
+	labelTries  = "msctl.restarts"
 	labelBinary = "msctl.binary" // of an image made by [BuildStatic]: hash of what is inside
 )
 
@@ -35,8 +36,9 @@ func (d *Driver) labels(u driver.Unit, spec string) map[string]string {
 	all[labelStack], all[labelUnit], all[labelSpec] = d.Stack, u.Name, spec
 	all[labelSignal] = signalOf(u)
 	all[labelGrace] = strconv.FormatInt(graceOf(u).Milliseconds(), 10)
+	all[labelTries] = strconv.Itoa(u.Restarts)
 	if u.Ephemeral {
-		all[labelRun] = d.run
+		all[labelRun] = d.runID()
 	}
 	return all
 }

@@ -1,0 +1,177 @@
+package container
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+
+	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/output"
+)
+
+// drainTimeout bounds how long a container that has ended may take to hand over the rest of its output.
+const drainTimeout = 10 * time.Second
+
+// log carries the output of a unit from the engine into its log folder. One goroutine uses it at a time.
+type log struct {
+	to     *output.Writer // nil where the unit has no log folder
+	mark   mark           // the last line of each stream that is stored
+	notice func(string)   // nil is allowed
+}
+
+// openLog opens the log of u and finds where the stored output ends.
+func openLog(u driver.Unit, h driver.Hooks) (*log, error) {
+	l := &log{notice: h.Notice}
+	if u.LogDir == "" {
+		return l, nil
+	}
+	tail, err := output.Tail(u.LogDir, tailLines)
+	if err != nil {
+		return nil, err
+	}
+	if l.to, err = output.Open(u.LogDir, output.Options{Notice: h.Notice}); err != nil {
+		return nil, err
+	}
+	l.mark = markOf(tail)
+	return l, nil
+}
+
+func (l *log) close() {
+	if l.to != nil {
+		l.to.Close()
+	}
+}
+
+// note stores a remark of msctl's own and shows it.
+func (l *log) note(text string) {
+	if l.to != nil {
+		_ = l.to.Append(time.Now(), output.Note, []byte(text))
+		_ = l.to.Flush()
+	}
+	if l.notice != nil {
+		l.notice(text)
+	}
+}
+
+// follow stores what container id prints until it has ended (gone is closed) and all was read, or until ctx
+// ends. A broken connection is taken up again where the stored lines end.
+func (l *log) follow(ctx context.Context, cli *client.Client, id string, gone <-chan struct{}) {
+	for {
+		err := l.stream(ctx, cli, id, gone)
+		select {
+		case <-gone:
+			if err != nil {
+				_ = l.drain(ctx, cli, id)
+			}
+			return
+		default:
+		}
+		if ctx.Err() != nil || errdefs.IsNotFound(err) {
+			return
+		}
+		select {
+		case <-gone: // once more, to the end
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// stream reads the live output once; the rest of an ended container must come within drainTimeout.
+func (l *log) stream(ctx context.Context, cli *client.Client, id string, gone <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-gone:
+			time.AfterFunc(drainTimeout, cancel)
+		case <-done:
+		}
+	}()
+	return l.read(ctx, cli, id, true)
+}
+
+// drain stores what an ended container printed and is not stored yet.
+func (l *log) drain(ctx context.Context, cli *client.Client, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	return l.read(ctx, cli, id, false)
+}
+
+func (l *log) read(ctx context.Context, cli *client.Client, id string, follow bool) error {
+	body, err := cli.ContainerLogs(ctx, id, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow, Since: l.mark.since()})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if l.to == nil {
+		_, err := io.Copy(io.Discard, body)
+		return err
+	}
+	return l.store(body)
+}
+
+// store appends the lines of one multiplexed stream of the engine that are not stored yet. It flushes
+// whenever it would have to wait for more.
+func (l *log) store(body io.Reader) error {
+	in := bufio.NewReaderSize(body, 256<<10)
+	resume := l.mark.resume()
+	var parts [2]part
+	for {
+		if in.Buffered() == 0 {
+			if err := l.to.Flush(); err != nil {
+				return err
+			}
+		}
+		f, err := readFrame(in)
+		if err == io.EOF {
+			return errors.Join(l.rest(resume, &parts), l.to.Flush())
+		}
+		if err != nil {
+			return err
+		}
+		p := &parts[f.stream]
+		p.add(f)
+		if !f.last {
+			continue
+		}
+		if err := l.line(resume, streams[f.stream], p); err != nil {
+			return err
+		}
+	}
+}
+
+// rest stores last lines that have no line feed.
+func (l *log) rest(resume *resumption, parts *[2]part) error {
+	for i := range parts {
+		if parts[i].open {
+			if err := l.line(resume, streams[i], &parts[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// line stores one complete line and empties p.
+func (l *log) line(resume *resumption, s output.Stream, p *part) error {
+	defer p.reset()
+	if resume.skip(s, p.at) {
+		return nil
+	}
+	if err := l.to.AppendCut(p.at, s, p.text, p.cut); err != nil {
+		return err
+	}
+	l.mark.add(s, p.at)
+	return nil
+}

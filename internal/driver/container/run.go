@@ -1,0 +1,253 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+
+	"msctl.dev/msctl/internal/driver"
+)
+
+// callTimeout bounds one call to the engine that answers by itself.
+const callTimeout = 30 * time.Second
+
+// Run starts u in a container, or adopts the running one that has the same configuration; see
+// [driver.Driver]. An image that is there is never pulled. Once the container has ended, its output has been
+// read to the end and it is removed.
+func (d *Driver) Run(ctx context.Context, u driver.Unit, h driver.Hooks) (driver.Exit, error) {
+	log, err := openLog(u, h)
+	if err != nil {
+		return driver.Exit{}, fmt.Errorf("start %s: %w", u.Name, err)
+	}
+	defer log.close()
+	l, err := d.engine(ctx)
+	if err != nil {
+		return stopped(ctx, fmt.Errorf("start %s: %w", u.Name, err))
+	}
+	if u.Ephemeral {
+		if err := d.holdReaper(l); err != nil {
+			return driver.Exit{}, fmt.Errorf("start %s: %w", u.Name, err)
+		}
+		defer d.releaseReaper()
+	}
+	r := &run{d: d, l: l, u: u, h: h, log: log}
+	if err := r.begin(ctx); err != nil {
+		r.discard(ctx)
+		return stopped(ctx, err)
+	}
+	defer d.dropID(u.Name, r.id)
+	return r.keep(ctx)
+}
+
+// stopped is the end of a run that was cancelled before its container was up: no error if it was asked for.
+func stopped(ctx context.Context, err error) (driver.Exit, error) {
+	if ctx.Err() != nil {
+		return driver.Exit{Asked: true, At: time.Now()}, nil
+	}
+	return driver.Exit{}, err
+}
+
+// run is one run of one unit.
+type run struct {
+	d   *Driver
+	l   *link
+	u   driver.Unit
+	h   driver.Hooks
+	log *log
+	id  string
+}
+
+// begin leaves a running container in r.id and calls the Started hook.
+func (r *run) begin(ctx context.Context) error {
+	image, id, err := r.d.image(ctx, r.l, r.u.Image, r.log.note)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", r.u.Name, err)
+	}
+	spec := hash(r.u, id)
+	adopted, err := r.takeOver(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if !adopted {
+		if r.id, err = r.d.create(ctx, r.l, r.u, image, spec); err != nil {
+			return err
+		}
+	}
+	r.d.setID(r.u.Name, r.id)
+	if r.u.Ephemeral {
+		r.d.tellReaper("+" + r.id)
+	}
+	return r.started(ctx, adopted)
+}
+
+func (r *run) started(ctx context.Context, adopted bool) error {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c, err := r.l.cli.ContainerInspect(call, r.id)
+	if err != nil {
+		return fmt.Errorf("start %s: %s", r.u.Name, oneLine(err))
+	}
+	at, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	if err != nil {
+		at = time.Now()
+	}
+	if r.h.Started != nil {
+		tries, _ := strconv.Atoi(c.Config.Labels[labelTries])
+		r.h.Started(driver.Started{PID: c.State.Pid, Container: r.id, At: at, Adopted: adopted, Restarts: tries})
+	}
+	return nil
+}
+
+// takeOver looks for containers of this unit that an earlier supervisor left. The running one with the same
+// spec is adopted; all others are ended, after what they printed was read.
+func (r *run) takeOver(ctx context.Context, spec string) (bool, error) {
+	found, err := r.d.find(ctx, r.l, r.u.Name)
+	if err != nil {
+		return false, fmt.Errorf("start %s: %w", r.u.Name, err)
+	}
+	for _, c := range found {
+		same := c.Labels[labelSpec] == spec
+		if r.id == "" && same && c.State == container.StatePaused {
+			same = r.l.cli.ContainerUnpause(ctx, c.ID) == nil
+		} else if c.State != container.StateRunning {
+			same = false
+		}
+		if r.id == "" && same {
+			r.id = c.ID
+			continue
+		}
+		if err := r.retire(ctx, c); err != nil {
+			return false, err
+		}
+	}
+	return r.id != "", nil
+}
+
+// retire ends a container of an earlier run.
+func (r *run) retire(ctx context.Context, c container.Summary) error {
+	if err := end(ctx, r.l.cli, c.ID, c.Labels); err != nil {
+		return fmt.Errorf("replace container of %s: %w", r.u.Name, err)
+	}
+	if c.State != container.StateCreated {
+		if err := r.log.drain(ctx, r.l.cli, c.ID); err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if err := remove(ctx, r.l.cli, c.ID); err != nil {
+		return fmt.Errorf("replace container of %s: %w", r.u.Name, err)
+	}
+	return nil
+}
+
+// discard removes what a failed or cancelled start left behind, unless it is to be left running.
+func (r *run) discard(ctx context.Context) {
+	if errors.Is(context.Cause(ctx), driver.ErrDetach) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	found, err := r.d.find(ctx, r.l, r.u.Name)
+	if err != nil {
+		return // the engine is away: the next sweep finds it by its labels
+	}
+	for _, c := range found {
+		_ = remove(ctx, r.l.cli, c.ID)
+	}
+}
+
+// keep watches the container to its end, or stops it when ctx ends.
+func (r *run) keep(ctx context.Context) (driver.Exit, error) {
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	gone := make(chan struct{})
+	logged := make(chan struct{})
+	go func() { defer close(logged); r.log.follow(watching, r.l.cli, r.id, gone) }()
+	ended := make(chan ending, 1)
+	go func() { ended <- r.wait(watching) }()
+
+	var e ending
+	asked := false
+	select {
+	case e = <-ended:
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), driver.ErrDetach) {
+			cancel()
+			<-ended
+			<-logged
+			return driver.Exit{}, driver.ErrDetach
+		}
+		asked = true
+		e = r.stop(watching, context.Cause(ctx), ended)
+	}
+	close(gone)
+	<-logged
+	if r.u.Ephemeral {
+		defer r.d.tellReaper("-" + r.id)
+	}
+	return r.finish(watching, e, asked)
+}
+
+// finish removes the container and says how it ended.
+func (r *run) finish(ctx context.Context, e ending, asked bool) (driver.Exit, error) {
+	if err := remove(ctx, r.l.cli, r.id); err != nil && e.err == nil {
+		e.err = err
+	}
+	if e.err != nil {
+		return driver.Exit{Asked: asked, At: time.Now()}, fmt.Errorf("run %s: %w", r.u.Name, e.err)
+	}
+	exit := exitOf(e.state)
+	exit.Asked = asked
+	return exit, nil
+}
+
+// ending is how a container ended, or why that is not known.
+type ending struct {
+	state *container.State
+	err   error
+}
+
+// errGone says that somebody else removed the container.
+var errGone = errors.New("its container was removed by another program")
+
+// wait blocks until the container has ended. It outlives the engine: a lost connection is taken up again,
+// and the container looked at anew, until ctx ends.
+func (r *run) wait(ctx context.Context) ending {
+	for {
+		body, failed := r.l.cli.ContainerWait(ctx, r.id, container.WaitConditionNotRunning)
+		select {
+		case <-body:
+		case err := <-failed:
+			if ctx.Err() != nil {
+				return ending{err: ctx.Err()}
+			}
+			if errdefs.IsNotFound(err) {
+				return ending{err: errGone}
+			}
+		}
+		state, err := r.look(ctx)
+		switch {
+		case err == nil && !state.Running:
+			return ending{state: state}
+		case errdefs.IsNotFound(err):
+			return ending{err: errGone}
+		}
+		if err := pause(ctx, 250*time.Millisecond); err != nil {
+			return ending{err: err}
+		}
+	}
+}
+
+func (r *run) look(ctx context.Context) (*container.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c, err := r.l.cli.ContainerInspect(ctx, r.id)
+	if err != nil {
+		return nil, err
+	}
+	return c.State, nil
+}

@@ -1,0 +1,135 @@
+package container
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"msctl.dev/msctl/internal/driver"
+)
+
+func TestRunToItsEnd(t *testing.T) {
+	d := newDriver(t)
+	u := shell(t, "job", "echo out; echo err >&2; echo $WHAT; exit 3")
+	u.Env = []string{"WHAT=a b"}
+	r := start(t, d, u)
+	s := r.up(t)
+	if s.Container == "" || s.Adopted {
+		t.Errorf("started %+v", s)
+	}
+	if e := r.end(t); e.Code != 3 || e.Signal != "" || e.Asked || e.OOM || time.Since(e.At) > time.Minute {
+		t.Errorf("exit %+v", e)
+	}
+	got := lines(t, u)
+	slices.Sort(got)
+	if want := []string{"a b", "err", "out"}; !slices.Equal(got, want) {
+		t.Errorf("lines %q, want %q", got, want)
+	}
+	if left := leftovers(t, d); left != 0 {
+		t.Errorf("%d containers left", left)
+	}
+}
+
+// leftovers counts the containers, networks and volumes of the stack.
+func leftovers(t *testing.T, d *Driver) int {
+	t.Helper()
+	l, err := d.engine(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := list(context.Background(), l.cli, d.Stack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(found)
+}
+
+func TestStop(t *testing.T) {
+	cases := []struct {
+		name, script, signal string
+		cause                error
+		hurry                bool
+		want                 driver.Exit
+		killed               bool
+	}{
+		{"polite", "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done", "", nil, false, driver.Exit{Code: 7, Asked: true}, false},
+		{"other signal", "trap 'exit 5' INT; echo up; while :; do sleep 0.05; done", "INT", nil, false, driver.Exit{Code: 5, Asked: true}, false},
+		{"not handled", "echo up; sleep 1000", "", nil, false, driver.Exit{Signal: "TERM", Asked: true}, false},
+		{"G6 ignores TERM", "trap '' TERM; echo up; while :; do sleep 0.05; done", "", nil, false, driver.Exit{Signal: "KILL", Asked: true}, true},
+		{"hurried", "trap '' TERM; echo up; while :; do sleep 0.05; done", "", nil, true, driver.Exit{Signal: "KILL", Asked: true}, true},
+		{"at once", "trap '' TERM; echo up; while :; do sleep 0.05; done", "", driver.ErrKill, false, driver.Exit{Signal: "KILL", Asked: true}, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDriver(t)
+			u := shell(t, "svc", c.script)
+			u.Signal = c.signal
+			u.Grace = time.Second
+			if c.hurry {
+				u.Grace = time.Hour
+			}
+			r := start(t, d, u)
+			r.up(t)
+			eventually(t, "up", func() bool { return slices.Contains(lines(t, u), "up") })
+			r.cancel(c.cause)
+			if c.hurry {
+				close(r.hurry)
+			}
+			got := r.end(t)
+			got.At, got.Code = time.Time{}, codeOf(got)
+			if got != c.want {
+				t.Errorf("exit %+v, want %+v", got, c.want)
+			}
+			if killed := len(r.killed) > 0; killed != c.killed {
+				t.Errorf("killed hook called: %v, want %v", killed, c.killed)
+			}
+			if left := leftovers(t, d); left != 0 {
+				t.Errorf("%d containers left", left)
+			}
+		})
+	}
+}
+
+// codeOf is the code where no signal ended it.
+func codeOf(e driver.Exit) int {
+	if e.Signal != "" {
+		return 0
+	}
+	return e.Code
+}
+
+// TestAdopt is A3 and D7 for containers: left running, the same unit is taken over, with every line once;
+// another one takes its place.
+func TestAdopt(t *testing.T) {
+	d := newDriver(t)
+	u := shell(t, "svc", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done")
+	u.Restarts = 4
+	first := start(t, d, u)
+	id := first.up(t).Container
+	eventually(t, "50 lines", func() bool { return len(lines(t, u)) > 50 })
+	first.cancel(driver.ErrDetach)
+	first.end(t)
+
+	u.Restarts = 0
+	next := &Driver{Stack: d.Stack, ImagePrefix: d.ImagePrefix}
+	second := start(t, next, u)
+	s := second.up(t)
+	if s.Container != id || !s.Adopted || s.Restarts != 4 {
+		t.Errorf("got %+v, want %s adopted with 4 restarts", s, id)
+	}
+	n := len(lines(t, u))
+	eventually(t, "50 more lines", func() bool { return len(lines(t, u)) > n+50 })
+	second.cancel(driver.ErrDetach)
+	second.end(t)
+	checkCount(t, lines(t, u))
+
+	u.Env = []string{"CHANGED=1"}
+	third := start(t, d, u)
+	if s := third.up(t); s.Container == id || s.Adopted {
+		t.Errorf("got %+v, want another container", s)
+	}
+	third.cancel(nil)
+	third.end(t)
+}
