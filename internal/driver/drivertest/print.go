@@ -1,5 +1,25 @@
 package drivertest
 
-import "msctl.dev/msctl/internal/driver"
+import (
+	"time"
 
-func print(u driver.Unit, lines []string) error { return nil }
+	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/output"
+)
+
+// print puts lines into the log of u, as a run of it would.
+func print(u driver.Unit, lines []string) error {
+	if u.LogDir == "" || len(lines) == 0 {
+		return nil
+	}
+	w, err := output.Open(u.LogDir, output.Options{})
+	if err != nil {
+		return err
+	}
+	for _, text := range lines {
+		if err := w.Append(time.Now(), output.Stdout, []byte(text)); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
