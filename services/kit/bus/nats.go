@@ -1,0 +1,213 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"msctl.dev/msctl/services/kit"
+)
+
+const (
+	ackWait   = 30 * time.Second // a consumer that says nothing for so long has died
+	heartbeat = 10 * time.Second // how often work in flight says that it goes on
+	eventsFor = 72 * time.Hour   // how long events are kept for consumers that are away
+)
+
+// streams are the exchanges of the fleet as JetStream knows them.
+var streams = []jetstream.StreamConfig{
+	{Name: kit.Events, Subjects: []string{kit.Events + ".>"}, MaxAge: eventsFor},
+	{
+		Name: kit.Notifications, Subjects: []string{kit.Notifications + ".>"},
+		Retention: jetstream.WorkQueuePolicy,
+	},
+}
+
+// jet is the broker behind a nats URL.
+type jet struct {
+	conn *nats.Conn
+	js   jetstream.JetStream
+	log  *slog.Logger
+}
+
+func dialNATS(ctx context.Context, url string, log *slog.Logger) (broker, error) {
+	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+		nats.PingInterval(5*time.Second), nats.MaxPingsOutstanding(2))
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	j := &jet{conn: conn, js: js, log: log}
+	if err := j.declare(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+func (j *jet) declare(ctx context.Context) error {
+	for _, s := range streams {
+		if _, err := j.js.CreateOrUpdateStream(ctx, s); err != nil {
+			return fmt.Errorf("declare stream %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// publish waits for the stream's acknowledgement. The broker itself drops a second copy of an id in
+// the same place within two minutes.
+func (j *jet) publish(ctx context.Context, m kit.Message) error {
+	msg := nats.NewMsg(m.Exchange + "." + m.Key)
+	msg.Data = m.Body
+	for k, v := range m.Header {
+		msg.Header.Set(k, v)
+	}
+	msg.Header.Set(nats.MsgIdHdr, m.Key+":"+m.ID)
+	_, err := j.js.PublishMsg(ctx, msg)
+	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
+		err = errors.Join(err, j.declare(ctx)) // a broker that lost its data has no stream
+	}
+	return err
+}
+
+func (j *jet) subscriber(q queue) message.Subscriber { return &jetSubscriber{jet: j, queue: q} }
+
+func (j *jet) alive() error {
+	if !j.conn.IsConnected() {
+		return errors.New("not connected")
+	}
+	return nil
+}
+
+func (j *jet) close() error { j.conn.Close(); return nil }
+
+// consumer returns the queue's durable consumer, made where it is not there.
+func (j *jet) consumer(ctx context.Context, q queue) (jetstream.Consumer, error) {
+	stream, subjects := kit.Notifications, []string{kit.Notifications + "." + q.name}
+	if len(q.events) > 0 {
+		stream, subjects = kit.Events, nil
+		for _, key := range q.events {
+			subjects = append(subjects, kit.Events+"."+strings.ReplaceAll(key, "#", ">"))
+		}
+	}
+	return j.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		Durable:        strings.ReplaceAll(q.name, ".", "_"), // a dot may not be in a name
+		FilterSubjects: subjects,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckWait:        ackWait,
+		MaxDeliver:     -1,
+	})
+}
+
+// jetSubscriber reads one message at a time. Watermill's own subscriber for JetStream is not used:
+// it may send on a closed channel while it stops, and gives up a message that takes long.
+type jetSubscriber struct {
+	jet   *jet
+	queue queue
+	wg    sync.WaitGroup
+}
+
+// Subscribe implements message.Subscriber.
+func (s *jetSubscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.Message, error) {
+	c, err := s.jet.consumer(ctx, s.queue)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan *message.Message)
+	s.wg.Go(func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			if err := s.read(ctx, c, out); err != nil && ctx.Err() == nil {
+				s.jet.log.Warn("consumer interrupted", "queue", s.queue.name, "err", err)
+				pause(ctx.Done(), 500*time.Millisecond)
+				c = s.renew(ctx, c)
+			}
+		}
+	})
+	return out, nil
+}
+
+// Close implements message.Subscriber; the context of Subscribe ends it.
+func (s *jetSubscriber) Close() error { s.wg.Wait(); return nil }
+
+// renew declares everything again: the broker may have lost it.
+func (s *jetSubscriber) renew(ctx context.Context, c jetstream.Consumer) jetstream.Consumer {
+	if err := s.jet.declare(ctx); err != nil {
+		return c
+	}
+	if again, err := s.jet.consumer(ctx, s.queue); err == nil {
+		return again
+	}
+	return c
+}
+
+func (s *jetSubscriber) read(
+	ctx context.Context, c jetstream.Consumer, out chan<- *message.Message,
+) error {
+	in, err := c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second))
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, in.Stop)
+	defer stop()
+	defer in.Stop()
+	for {
+		msg, err := in.Next()
+		if err != nil {
+			return err
+		}
+		if err := deliver(ctx, msg, out); err != nil {
+			return err
+		}
+	}
+}
+
+// deliver hands one message on and waits for its end, telling the broker that it is alive.
+func deliver(ctx context.Context, in jetstream.Msg, out chan<- *message.Message) error {
+	msg := fromNATS(in)
+	select {
+	case out <- msg:
+	case <-ctx.Done():
+		return in.Nak()
+	}
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-msg.Acked():
+			return in.Ack()
+		case <-msg.Nacked():
+			return in.Nak()
+		case <-tick.C:
+			if err := in.InProgress(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func fromNATS(in jetstream.Msg) *message.Message {
+	header := in.Headers()
+	msg := message.NewMessage(header.Get(kit.HeaderID), in.Data())
+	for k := range header {
+		if k != nats.MsgIdHdr {
+			msg.Metadata.Set(k, header.Get(k))
+		}
+	}
+	exchange, key, _ := strings.Cut(in.Subject(), ".")
+	msg.Metadata.Set(metaExchange, exchange)
+	msg.Metadata.Set(metaKey, key)
+	return msg
+}

@@ -1,0 +1,36 @@
+// Package cache connects a service to Redis, and holds what the fleet does with it: answers that
+// are given once ([Idempotency]) and rate limits ([Limiter]).
+package cache
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/extra/redisotel/v9"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"msctl.dev/msctl/services/kit"
+)
+
+// Open returns a client of the Redis that the stack calls name ("cache" is at CACHE_URL) and adds
+// it to the readiness checks. It connects when it is used. Close it when done.
+func Open(app *kit.App, name string) (*redis.Client, error) {
+	raw, err := app.Env.URL(name)
+	if err != nil {
+		return nil, err
+	}
+	o, err := redis.ParseURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read URL of %s: it is not one of redis", name) // err quotes the password
+	}
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	c := redis.NewClient(o)
+	if app.Traced {
+		if err := redisotel.InstrumentTracing(c); err != nil {
+			return nil, fmt.Errorf("trace %s: %w", name, err)
+		}
+	}
+	app.Check(name, func(ctx context.Context) error { return c.Ping(ctx).Err() })
+	return c, nil
+}

@@ -1,0 +1,174 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"msctl.dev/msctl/services/kit"
+)
+
+// Idempotency gives requests of one key one answer: the first is done, a second gets the first
+// one's answer, one that comes while the first is in work gets 409.
+type Idempotency struct {
+	Redis *redis.Client
+	TTL   time.Duration // how long an answer is kept; 0 means 24 h
+	Hold  time.Duration // how long the first may work before its key is free again; 0 means 1 min
+}
+
+// ReplayHeader marks an answer that was given before.
+const ReplayHeader = "Idempotent-Replay"
+
+// entry is what Redis holds under a key: who works on it, and then the answer.
+type entry struct {
+	Owner       string      `json:"owner"`
+	Fingerprint string      `json:"fingerprint"` // of the request
+	Status      int         `json:"status,omitempty"`
+	Header      http.Header `json:"header,omitempty"`
+	Body        []byte      `json:"body,omitempty"`
+}
+
+// finish stores or drops what the owner has claimed, unless its claim has passed to another.
+var finish = redis.NewScript(`
+local held = redis.call("GET", KEYS[1])
+if not held or cjson.decode(held).owner ~= ARGV[1] then return 0 end
+if ARGV[2] == "" then return redis.call("DEL", KEYS[1]) end
+redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
+return 1`)
+
+// Serve answers r by next, once for each key. fingerprint tells requests with the same key apart:
+// another one under a used key is a 422. Answers of 5xx, and 429, are not kept: the client may try
+// again. Without Redis the answer is 503, as nobody knows whether it was done before.
+func (i Idempotency) Serve(
+	w http.ResponseWriter, r *http.Request, key, fingerprint string, next http.Handler,
+) error {
+	key = "idempotency:" + key
+	mine := entry{Owner: kit.NewID(), Fingerprint: fingerprint}
+	held, err := i.claim(r.Context(), key, mine)
+	if err != nil {
+		return fmt.Errorf("%w (claim key: %v)", kit.Unavailable("try again"), err)
+	}
+	if held != nil {
+		return replay(w, *held, fingerprint)
+	}
+	rec := &recorder{ResponseWriter: w}
+	defer func() { // also when next panics
+		err := i.settle(context.WithoutCancel(r.Context()), key, mine, rec)
+		if err != nil {
+			w.Header().Set("Warning", `199 - "answer not kept"`)
+		}
+	}()
+	next.ServeHTTP(rec, r)
+	return nil
+}
+
+// claim takes the key, or returns what is held under it.
+func (i Idempotency) claim(ctx context.Context, key string, mine entry) (*entry, error) {
+	data, err := json.Marshal(mine)
+	if err != nil {
+		return nil, err
+	}
+	for range 3 {
+		took, err := i.Redis.SetNX(ctx, key, data, or(i.Hold, time.Minute)).Result()
+		if err != nil || took {
+			return nil, err
+		}
+		raw, err := i.Redis.Get(ctx, key).Bytes()
+		if errors.Is(err, redis.Nil) {
+			continue // it was given up in between
+		}
+		if err != nil {
+			return nil, err
+		}
+		held := &entry{}
+		return held, json.Unmarshal(raw, held)
+	}
+	return nil, errors.New("the key changes too often")
+}
+
+func replay(w http.ResponseWriter, held entry, fingerprint string) error {
+	if held.Fingerprint != fingerprint {
+		return kit.Errorf(http.StatusUnprocessableEntity, "key-reused",
+			"this idempotency key was used for another request")
+	}
+	if held.Status == 0 {
+		w.Header().Set("Retry-After", "1")
+		return kit.Conflict("a request with this idempotency key is in work")
+	}
+	for name, values := range held.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set(ReplayHeader, "true")
+	w.WriteHeader(held.Status)
+	_, _ = w.Write(held.Body) // the client went away: nobody is left to tell
+	return nil
+}
+
+// settle keeps a final answer and frees the key after any other.
+func (i Idempotency) settle(ctx context.Context, key string, mine entry, rec *recorder) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var data []byte
+	if rec.final() {
+		mine.Status, mine.Header, mine.Body = rec.status, kept(rec.Header()), rec.body.Bytes()
+		var err error
+		if data, err = json.Marshal(mine); err != nil {
+			return err
+		}
+	}
+	ttl := or(i.TTL, 24*time.Hour).Milliseconds()
+	return finish.Run(ctx, i.Redis, []string{key}, mine.Owner, data, ttl).Err()
+}
+
+// kept are the headers that belong to the answer and not to the exchange.
+func kept(all http.Header) http.Header {
+	out := http.Header{}
+	for _, name := range []string{"Content-Type", "Location", "Etag"} {
+		if v := all.Values(name); len(v) > 0 {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func or(d, other time.Duration) time.Duration {
+	if d == 0 {
+		return other
+	}
+	return d
+}
+
+// recorder passes an answer on and keeps a copy.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= 200 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	r.body.Write(p)
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController find the real writer.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) final() bool {
+	return r.status != 0 && r.status < 500 && r.status != http.StatusTooManyRequests
+}

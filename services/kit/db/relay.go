@@ -1,0 +1,173 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"msctl.dev/msctl/services/kit"
+)
+
+const (
+	relayEvery  = 250 * time.Millisecond // how soon another replica's messages are seen
+	relayLease  = 5 * time.Second        // after a crash another replica takes over this late
+	relayBatch  = 100
+	inboxKept   = 7 * 24 * time.Hour
+	inboxPruned = 10 * time.Minute // how often
+)
+
+// Kick asks the relay to look at the outbox now. It never blocks.
+func (d *DB) Kick() {
+	select {
+	case d.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Relay returns the part of a service that publishes what the outbox holds, in order, at least
+// once. Of several replicas the one with the lease does it.
+func (d *DB) Relay(pub kit.Publisher) func(context.Context) error {
+	r := &relay{db: d, pub: pub, me: kit.NewID()}
+	return r.run
+}
+
+type relay struct {
+	db     *DB
+	pub    kit.Publisher
+	me     string
+	pruned time.Time
+}
+
+func (r *relay) run(ctx context.Context) error {
+	tick := time.NewTicker(relayEvery)
+	defer tick.Stop()
+	defer r.release(context.WithoutCancel(ctx))
+	for {
+		if err := r.drain(ctx); err != nil && ctx.Err() == nil {
+			r.db.log.Warn("outbox waiting", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return r.last(ctx)
+		case <-tick.C:
+		case <-r.db.kick:
+		}
+	}
+}
+
+// last publishes what the last requests left, so that a clean stop leaves nothing behind. What it
+// misses stays in the outbox.
+func (r *relay) last(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := r.drain(ctx); err != nil {
+		r.db.log.Warn("outbox kept", "err", err)
+	}
+	return nil
+}
+
+// drain publishes until the outbox is empty or another replica has the lease.
+func (r *relay) drain(ctx context.Context) error {
+	for {
+		if some, err := r.pending(ctx); err != nil || !some {
+			return err
+		}
+		if leads, err := r.lease(ctx); err != nil || !leads {
+			return err
+		}
+		ms, err := r.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.publish(ctx, ms); err != nil {
+			return err
+		}
+		if len(ms) < relayBatch {
+			return r.prune(ctx)
+		}
+	}
+}
+
+// pending reports whether the outbox holds anything; most of the time it does not.
+func (r *relay) pending(ctx context.Context) (some bool, err error) {
+	err = r.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM outbox)`).Scan(&some)
+	if err != nil {
+		return false, fmt.Errorf("look into outbox: %w", err)
+	}
+	return some, nil
+}
+
+// lease takes or renews the right to publish.
+func (r *relay) lease(ctx context.Context) (bool, error) {
+	now := time.Now()
+	res, err := r.db.ExecContext(ctx, `UPDATE outbox_lease SET owner = $1, until = $2
+		WHERE name = 'relay' AND (owner = $1 OR until < $3)`,
+		r.me, now.Add(relayLease).UnixMilli(), now.UnixMilli())
+	if err != nil {
+		return false, fmt.Errorf("take lease: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+func (r *relay) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := r.db.ExecContext(ctx,
+		`UPDATE outbox_lease SET until = 0 WHERE name = 'relay' AND owner = $1`, r.me)
+	if err != nil {
+		r.db.log.Debug("lease kept", "err", err) // it ends by itself
+	}
+}
+
+// next reads the oldest messages: ids sort by time.
+func (r *relay) next(ctx context.Context) ([]kit.Message, error) {
+	rows, err := r.db.QueryContext(ctx,
+		`SELECT id, exchange, key, header, body FROM outbox ORDER BY id LIMIT $1`, relayBatch)
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	defer rows.Close()
+	var ms []kit.Message
+	for rows.Next() {
+		var m kit.Message
+		var header, body string
+		if err := rows.Scan(&m.ID, &m.Exchange, &m.Key, &header, &body); err != nil {
+			return nil, fmt.Errorf("read outbox: %w", err)
+		}
+		if err := json.Unmarshal([]byte(header), &m.Header); err != nil {
+			return nil, fmt.Errorf("read header of %s: %w", m.ID, err)
+		}
+		m.Body = []byte(body)
+		ms = append(ms, m)
+	}
+	return ms, rows.Err()
+}
+
+// publish sends messages and then forgets them. Between the two a crash sends them again: that is
+// what the consumers' inbox is for.
+func (r *relay) publish(ctx context.Context, ms []kit.Message) error {
+	if err := r.pub.Publish(ctx, ms...); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return r.db.Tx(context.WithoutCancel(ctx), func(tx *Tx) error {
+		for _, m := range ms {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE id = $1`, m.ID); err != nil {
+				return fmt.Errorf("forget message: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// prune forgets the ids of messages that no broker sends again.
+func (r *relay) prune(ctx context.Context) error {
+	if time.Since(r.pruned) < inboxPruned {
+		return nil
+	}
+	r.pruned = time.Now()
+	_, err := r.db.ExecContext(ctx, `DELETE FROM inbox WHERE at < $1`,
+		time.Now().Add(-inboxKept).Unix())
+	return err
+}
