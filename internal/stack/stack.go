@@ -16,6 +16,7 @@ type Stack struct {
 	Resources []*Resource
 	Profiles  []Profile
 	Edges     []Edge // every caller to callee, in file order, without doubles
+	Warnings  Errors // what works but should be looked at
 }
 
 // Service returns the service of that name, or nil.
@@ -56,7 +57,8 @@ type Service struct {
 	Name     string
 	Pos      Pos
 	Path     string // as written: "services/orders"; "" where only command or image is said
-	Dir      string // absolute working folder
+	Source   string // absolute folder of Path, what is built; "" where only command or image is said
+	Dir      string // absolute working folder: `dir`, else Source, else the stack's folder
 	Language Language
 	Command  []string // argv; a string in the file becomes {"sh", "-c", string}
 	Image    string
@@ -100,7 +102,10 @@ type Build struct {
 type Listen struct {
 	Name string // "http", "grpc", or any other word
 	Port int    // 0: auto, a free one that is kept over restarts
-	Pos  Pos
+	// Inside is the port in the container when it differs from the one on the host ("8080:80", "auto:80").
+	// 0: the container is told the host's, like a process. Of a resource, Port is the inner one itself.
+	Inside int
+	Pos    Pos
 }
 
 // Call is one entry of `calls:`.
@@ -222,9 +227,14 @@ type Error struct {
 	Pos  Pos
 	Msg  string // "service \"orders\" calls unknown \"payment\""
 	Hint string // "did you mean payments?", or ""
+
+	cause error // what Msg tells of, or nil
 }
 
 func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
+
+// Unwrap returns what the lookup of a reference said, or nil.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Errors is every mistake of a load, in file order. It unwraps to its members.
 type Errors []*Error
