@@ -6,33 +6,33 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 )
 
 // envFiles puts the variables of a service's env files before its own, which win.
 func (l *loader) envFiles(d *serviceDraft) {
-	var out []Var
+	var all []Var
 	for _, f := range d.envFiles {
-		for _, v := range l.envFile(f) {
-			out = override(out, v)
-		}
+		all = append(all, l.envFile(f)...)
 	}
-	for _, v := range d.Env {
-		out = override(out, v)
-	}
-	d.Env = out
+	d.Env = lastOfEach(append(all, d.Env...))
 }
 
-// override replaces the variable of that name, or appends it.
-func override(vars []Var, v Var) []Var {
-	for i := range vars {
-		if vars[i].Name == v.Name {
-			vars[i] = v
-			return vars
+// lastOfEach keeps the last variable of each name, at the place of the first.
+func lastOfEach(vars []Var) []Var {
+	var out []Var
+	place := map[string]int{}
+	for _, v := range vars {
+		if at, there := place[v.Name]; there {
+			out[at] = v
+			continue
 		}
+		place[v.Name] = len(out)
+		out = append(out, v)
 	}
-	return append(vars, v)
+	return out
 }
 
 func (l *loader) envFile(f spot) []Var {
@@ -44,8 +44,8 @@ func (l *loader) envFile(f spot) []Var {
 	case len(text) > maxBytes:
 		l.fail(f.Pos, "", "env_file %s has more than %d bytes", shorten(f.Name), maxBytes)
 		return nil
-	case bytes.ContainsRune(text, 0):
-		l.fail(f.Pos, "", "env_file %s holds a NUL byte", shorten(f.Name))
+	case bytes.ContainsRune(text, 0) || !utf8.Valid(text):
+		l.fail(f.Pos, "save it as UTF-8", "env_file %s holds a NUL byte or is not UTF-8", shorten(f.Name))
 		return nil
 	}
 	values, err := literalEnv(string(text))

@@ -220,7 +220,7 @@ type loader struct {
 	*collector
 	opts      LoadOptions
 	files     []file
-	root      *node
+	written   map[string]*node // "services.orders": where keys are looked for again
 	st        *Stack
 	index     index
 	languages map[string]Language // what folders hold
@@ -235,7 +235,7 @@ func (l *loader) load(root *node) *Stack {
 		wrong(l.collector, root, "a mapping that begins with `version: 1`")
 		return l.st
 	}
-	l.root = root
+	l.remember(root, "services", "resources")
 	d, _ := object(stackTable()).read(l.collector, root.plain())
 	if !l.version(root, d) {
 		return l.st
@@ -248,6 +248,18 @@ func (l *loader) load(root *node) *Stack {
 	l.profiles(d.profiles)
 	l.check()
 	return l.st
+}
+
+// remember keeps where each service and resource is written.
+func (l *loader) remember(root *node, sections ...string) {
+	l.written = map[string]*node{}
+	for _, s := range sections {
+		if section := root.at(s); section != nil {
+			for i, k := range section.keys {
+				l.written[s+"."+k.text] = section.values[i]
+			}
+		}
+	}
 }
 
 // plain leaves the extension keys away.

@@ -138,7 +138,7 @@ func (e *expander) expand(y *yaml.Node, depth int) *node {
 	case yaml.MappingNode:
 		e.mapping(y, n, depth)
 	}
-	if y.Style&yaml.TaggedStyle != 0 && !strings.HasPrefix(y.ShortTag(), "!!") {
+	if tag := y.ShortTag(); y.Style&yaml.TaggedStyle != 0 && (!strings.HasPrefix(tag, "!!") || tag == "!!binary") {
 		e.errs.fail(n.pos, "leave the tag away", "unknown tag %q", y.ShortTag())
 	}
 	return n

@@ -157,6 +157,10 @@ func (l *loader) outsidePorts(s *Service) {
 
 func (l *loader) defaults(d *serviceDraft) {
 	s := &d.Service
+	if len(s.Listen) > maxListens {
+		l.fail(l.keyPos(s, "listen"), "", "service %q listens on more than %d ports", s.Name, maxListens)
+		s.Listen = s.Listen[:maxListens]
+	}
 	s.Replicas = max(s.Replicas, 1)
 	if s.Job && s.Replicas > 1 {
 		l.fail(l.keyPos(s, "replicas"), "take one of them away", "service %q is a job and has replicas", s.Name)
@@ -347,13 +351,10 @@ func (l *loader) kind(r *Resource) {
 
 // find returns the value of a key of a service or resource, or nil.
 func (l *loader) find(section, name, key string) *node {
-	n := l.root
-	for _, k := range []string{section, name, key} {
-		if n = n.at(k); n == nil {
-			return nil
-		}
+	if n := l.written[section+"."+name]; n != nil {
+		return n.at(key)
 	}
-	return n
+	return nil
 }
 
 // keyPos returns where a key of a service has its value, or else the service.

@@ -48,7 +48,7 @@ func stackTable() []field[draft] {
 func resourceValue() value[*Resource] {
 	fields := []field[*Resource]{
 		key("type", "What it is: postgres, redis, rabbitmq, nats, kafka, mysql, mongo, smtp, or container for any image. Required.",
-			text(), func(r **Resource, v string) { (*r).Type = v }),
+			matching(nameRule, nameHint), func(r **Resource, v string) { (*r).Type = v }),
 		key("embedded", "What runs where there is neither a container engine nor an installed server, such as sqlite for postgres. Default: the type's own embedded server, if it has one.",
 			text(), func(r **Resource, v string) { (*r).Embedded = v }),
 		key("image", "Container image. Default: the type's own; required for type container.",

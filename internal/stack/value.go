@@ -106,7 +106,11 @@ func boolean() value[bool] {
 			wrong(c, n, "true or false")
 			return false, false
 		}
-		return strings.EqualFold(n.text, "true"), true
+		b, err := strconv.ParseBool(n.text)
+		if err != nil {
+			wrong(c, n, "true or false")
+		}
+		return b, err == nil
 	}}
 }
 

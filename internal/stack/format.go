@@ -1,0 +1,312 @@
+package stack
+
+import (
+	"bytes"
+	"cmp"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Format returns the stack as one normalised stack.yaml: merged, with defaults and resolved names, which
+// loads to the same stack from the same folder. With mask, values that are or may be secret are
+// [Mask]: those of env files, of variables with such a name, and passwords in URLs and arguments.
+func (s *Stack) Format(mask bool) []byte {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(s.tree(mask)); err != nil {
+		panic("encode stack: " + err.Error()) // the tree holds only what we put there
+	}
+	return b.Bytes()
+}
+
+// tree builds what Format and JSON print.
+func (s *Stack) tree(mask bool) *yaml.Node {
+	w := writer{stack: s, mask: mask}
+	root := mapping()
+	put(root, "version", number(1))
+	put(root, "name", word(s.Name))
+	resources, services, profiles := mapping(), mapping(), mapping()
+	for _, r := range s.Resources {
+		put(resources, r.Name, w.resource(r))
+	}
+	for _, svc := range s.Services {
+		put(services, svc.Name, w.service(svc))
+	}
+	for _, p := range s.Profiles {
+		put(profiles, p.Name, words(p.Services))
+	}
+	put(root, "resources", full(resources))
+	put(root, "services", full(services))
+	put(root, "profiles", full(profiles))
+	return root
+}
+
+// writer writes the parts of a stack as YAML nodes.
+type writer struct {
+	stack *Stack
+	mask  bool
+}
+
+func (w writer) resource(r *Resource) *yaml.Node {
+	m := mapping()
+	put(m, "type", word(r.Type))
+	put(m, "embedded", word(r.Embedded))
+	put(m, "image", word(r.Image))
+	put(m, "runtime", word(r.Runtime))
+	put(m, "dedicated", yes(r.Dedicated))
+	put(m, "command", w.argv(r.Command))
+	put(m, "listen", ports(r.Listen))
+	put(m, "env", w.env(r.Env))
+	put(m, "volumes", words(r.Volumes))
+	put(m, "health", w.probe(r.Health))
+	return m
+}
+
+func (w writer) service(s *Service) *yaml.Node {
+	m := mapping()
+	put(m, "path", word(s.Path))
+	put(m, "command", w.argv(s.Command))
+	put(m, "image", word(s.Image))
+	put(m, "build", w.build(s.Build))
+	put(m, "dir", word(w.dir(s)))
+	put(m, "run", word(s.Run))
+	put(m, "requires", requires(s.Requires))
+	put(m, "optional", yes(s.Optional))
+	put(m, "listen", ports(s.Listen))
+	put(m, "calls", calls(s.Calls))
+	put(m, "uses", words(s.Uses))
+	put(m, "after", words(s.After))
+	put(m, "env", w.env(s.Env))
+	put(m, "health", w.probe(s.Health))
+	put(m, "job", yes(s.Job))
+	put(m, "replicas", number(s.Replicas))
+	put(m, "restart", restartNode(s.Restart))
+	put(m, "stop", stopNode(s.Stop))
+	put(m, "limits", limitsNode(s.Limits))
+	put(m, "watch", watchNode(s.Watch))
+	put(m, "tasks", w.tasks(s.Tasks))
+	return m
+}
+
+// dir returns the working folder as the file would say it, "" where that is the default.
+func (w writer) dir(s *Service) string {
+	if s.Dir == cmp.Or(s.Source, w.stack.Dir) {
+		return ""
+	}
+	return filepath.ToSlash(relative(w.stack.Dir, s.Dir))
+}
+
+func (w writer) build(b *Build) *yaml.Node {
+	if b == nil {
+		return nil
+	}
+	m := mapping()
+	put(m, "command", w.argv(b.Command))
+	put(m, "dockerfile", word(b.Dockerfile))
+	return full(m)
+}
+
+func (w writer) tasks(ts []Task) *yaml.Node {
+	m := mapping()
+	for _, t := range ts {
+		put(m, t.Name, w.argv(t.Command))
+	}
+	return full(m)
+}
+
+// argv is always a list: what was a line for the shell shows its sh -c.
+func (w writer) argv(args []string) *yaml.Node {
+	if !w.mask {
+		return words(args)
+	}
+	var out []string
+	hide := false
+	for _, a := range args {
+		if hide {
+			a = Mask
+		}
+		hide = passwordFlag.MatchString(a)
+		out = append(out, maskArgument(a))
+	}
+	return words(out)
+}
+
+func (w writer) env(vars []Var) *yaml.Node {
+	m := mapping()
+	for _, v := range vars {
+		text := v.Value
+		if v.Literal {
+			text = strings.ReplaceAll(text, "$", "$$")
+		}
+		if w.mask {
+			text = maskVar(v, text)
+		}
+		put(m, v.Name, str(text))
+	}
+	return full(m)
+}
+
+var (
+	secretName   = regexp.MustCompile(`(?i)(pass|secret|token|credential|api_?key|private|_key$|^key$|dsn$)`)
+	urlPassword  = regexp.MustCompile(`(://[^\s:/@]*:)[^\s@/]+@`)
+	maskable     = regexp.MustCompile(`(?i)(--?(?:password|passwd|secret|token|api-?key)[= ])(?:'[^']*'|"[^"]*"|\S+)`)
+	passwordFlag = regexp.MustCompile(`(?i)^--?(?:password|passwd|secret|token|api-?key)$`)
+	reference    = regexp.MustCompile(`\$\{[^}]*\}`)
+)
+
+// maskVar hides what may be secret in a variable. References name secrets and do not hold them.
+func maskVar(v Var, text string) string {
+	bare := reference.ReplaceAllString(text, "")
+	if v.Literal || secretName.MatchString(v.Name) && bare != "" {
+		return Mask
+	}
+	return urlPassword.ReplaceAllStringFunc(text, func(m string) string {
+		if reference.MatchString(m) {
+			return m
+		}
+		return urlPassword.ReplaceAllString(m, "${1}"+Mask+"@")
+	})
+}
+
+func maskArgument(a string) string {
+	a = urlPassword.ReplaceAllString(a, "${1}"+Mask+"@")
+	return maskable.ReplaceAllString(a, "${1}"+Mask)
+}
+
+func (w writer) probe(p *Probe) *yaml.Node {
+	if p == nil {
+		return nil
+	}
+	m := mapping()
+	put(m, "http", word(p.HTTP))
+	put(m, "tcp", word(p.TCP))
+	put(m, "grpc", word(p.GRPC))
+	put(m, "log", word(p.Log))
+	put(m, "exec", w.argv(p.Exec))
+	put(m, "port", word(p.Port))
+	put(m, "timeout", span(p.Timeout))
+	put(m, "deadline", span(p.Deadline))
+	if p.Interval < 0 {
+		put(m, "interval", word("never"))
+	} else {
+		put(m, "interval", span(p.Interval))
+	}
+	put(m, "failures", number(p.Failures))
+	return m
+}
+
+func restartNode(r Restart) *yaml.Node {
+	m := mapping()
+	put(m, "policy", word(r.Policy))
+	put(m, "limit", number(r.Limit))
+	put(m, "delay", span(r.Delay))
+	return full(m)
+}
+
+func stopNode(s Stop) *yaml.Node {
+	m := mapping()
+	put(m, "signal", word(s.Signal))
+	put(m, "grace", span(s.Grace))
+	return full(m)
+}
+
+func limitsNode(l Limits) *yaml.Node {
+	m := mapping()
+	if l.CPU > 0 {
+		put(m, "cpu", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(l.CPU, 'f', -1, 64)})
+	}
+	if l.Memory > 0 {
+		put(m, "memory", word(memoryOf(l.Memory)))
+	}
+	return full(m)
+}
+
+// memoryOf writes bytes in the largest unit that divides them.
+func memoryOf(bytes int64) string {
+	for i, unit := range []string{"T", "G", "M", "K"} {
+		if size := int64(1) << (40 - 10*i); bytes%size == 0 {
+			return strconv.FormatInt(bytes/size, 10) + unit
+		}
+	}
+	return strconv.FormatInt(bytes, 10)
+}
+
+func watchNode(v Watch) *yaml.Node {
+	m := mapping()
+	put(m, "paths", words(v.Paths))
+	put(m, "ignore", words(v.Ignore))
+	put(m, "action", word(v.Action))
+	return full(m)
+}
+
+func requires(rs []Requirement) *yaml.Node {
+	m := mapping()
+	for _, r := range rs {
+		put(m, r.Tool, str(cmp.Or(r.Version, "*")))
+	}
+	return full(m)
+}
+
+func ports(ls []Listen) *yaml.Node {
+	m := mapping()
+	for _, l := range ls {
+		text := "auto"
+		if l.Port != 0 {
+			text = strconv.Itoa(l.Port)
+		}
+		switch {
+		case l.Inside != 0:
+			put(m, l.Name, word(text+":"+strconv.Itoa(l.Inside)))
+		case l.Port != 0:
+			put(m, l.Name, number(l.Port))
+		default:
+			put(m, l.Name, word(text))
+		}
+	}
+	return full(m)
+}
+
+func calls(cs []Call) *yaml.Node {
+	m := mapping()
+	var done []string
+	for _, c := range cs {
+		if slices.Contains(done, c.To) {
+			continue
+		}
+		done = append(done, c.To)
+		var protocols []string
+		for _, o := range cs {
+			if o.To == c.To {
+				protocols = append(protocols, o.Protocol)
+			}
+		}
+		if len(protocols) == 1 {
+			put(m, c.To, word(protocols[0]))
+		} else {
+			put(m, c.To, words(protocols))
+		}
+	}
+	return full(m)
+}
+
+// span writes a duration without the zero parts of String: "1m" and not "1m0s".
+func span(d time.Duration) *yaml.Node {
+	if d == 0 {
+		return nil
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return word(text)
+}
