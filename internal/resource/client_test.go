@@ -10,8 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
-
-	"msctl.dev/msctl/internal/resource"
 )
 
 func scheme(t *testing.T, s string) string {
@@ -24,10 +22,10 @@ func scheme(t *testing.T, s string) string {
 }
 
 var redisClient = client{
-	write: func(ctx context.Context, e resource.Endpoint, key, value string) error {
+	write: func(ctx context.Context, e end, key, value string) error {
 		return withRedis(e, func(c *redis.Client) error { return c.Set(ctx, key, value, 0).Err() })
 	},
-	read: func(ctx context.Context, e resource.Endpoint, key string) (value string, err error) {
+	read: func(ctx context.Context, e end, key string) (value string, err error) {
 		err = withRedis(e, func(c *redis.Client) error {
 			value, err = c.Get(ctx, key).Result()
 			if errors.Is(err, redis.Nil) {
@@ -39,7 +37,7 @@ var redisClient = client{
 	},
 }
 
-func withRedis(e resource.Endpoint, f func(*redis.Client) error) error {
+func withRedis(e end, f func(*redis.Client) error) error {
 	o, err := redis.ParseURL(e.URL)
 	if err != nil {
 		return err
@@ -50,7 +48,7 @@ func withRedis(e resource.Endpoint, f func(*redis.Client) error) error {
 }
 
 var natsClient = client{
-	write: func(ctx context.Context, e resource.Endpoint, key, value string) error {
+	write: func(ctx context.Context, e end, key, value string) error {
 		return withNATS(e, func(js jetstream.JetStream) error {
 			_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "keys", Subjects: []string{"keys.>"}})
 			if err != nil {
@@ -60,7 +58,7 @@ var natsClient = client{
 			return err
 		})
 	},
-	read: func(ctx context.Context, e resource.Endpoint, key string) (value string, err error) {
+	read: func(ctx context.Context, e end, key string) (value string, err error) {
 		err = withNATS(e, func(js jetstream.JetStream) error {
 			s, err := js.Stream(ctx, "keys")
 			if err != nil {
@@ -79,7 +77,7 @@ var natsClient = client{
 	},
 }
 
-func withNATS(e resource.Endpoint, f func(jetstream.JetStream) error) error {
+func withNATS(e end, f func(jetstream.JetStream) error) error {
 	nc, err := nats.Connect(e.URL)
 	if err != nil {
 		return err
@@ -93,7 +91,7 @@ func withNATS(e resource.Endpoint, f func(jetstream.JetStream) error) error {
 }
 
 var postgresClient = client{
-	write: func(ctx context.Context, e resource.Endpoint, key, value string) error {
+	write: func(ctx context.Context, e end, key, value string) error {
 		return withPostgres(ctx, e, func(c *pgx.Conn) error {
 			_, err := c.Exec(ctx, "CREATE TABLE IF NOT EXISTS kv (k text PRIMARY KEY, v text)")
 			if err != nil {
@@ -103,7 +101,7 @@ var postgresClient = client{
 			return err
 		})
 	},
-	read: func(ctx context.Context, e resource.Endpoint, key string) (value string, err error) {
+	read: func(ctx context.Context, e end, key string) (value string, err error) {
 		err = withPostgres(ctx, e, func(c *pgx.Conn) error {
 			err := c.QueryRow(ctx, "SELECT v FROM kv WHERE k = $1", key).Scan(&value)
 			if errors.Is(err, pgx.ErrNoRows) {
@@ -115,7 +113,7 @@ var postgresClient = client{
 	},
 }
 
-func withPostgres(ctx context.Context, e resource.Endpoint, f func(*pgx.Conn) error) error {
+func withPostgres(ctx context.Context, e end, f func(*pgx.Conn) error) error {
 	c, err := pgx.Connect(ctx, e.URL)
 	if err != nil {
 		return err

@@ -13,12 +13,21 @@ import (
 // client is a real client of one sort of server.
 type client struct {
 	// write keeps value under key on the resource at e; read returns it, "" where there is none.
-	write func(ctx context.Context, e resource.Endpoint, key, value string) error
-	read  func(ctx context.Context, e resource.Endpoint, key string) (string, error)
+	write func(ctx context.Context, e end, key, value string) error
+	read  func(ctx context.Context, e end, key string) (string, error)
+}
+
+// end is a resource as its users see it.
+type end struct {
+	resource.Endpoint
+	ports map[string]int // of its server
 }
 
 // clients are the real clients by URL scheme.
-var clients = map[string]client{"redis": redisClient, "nats": natsClient, "postgres": postgresClient}
+var clients = map[string]client{
+	"redis": redisClient, "nats": natsClient, "postgres": postgresClient, "amqp": rabbitClient, "mysql": mysqlClient,
+	"kafka": kafkaClient, "mongodb": mongoClient, "smtp": smtpClient,
+}
 
 // TestRecipes runs every recipe of every kind: it starts, is written to, stops, starts again on the same
 // data and gives back what was written; two resources of the kind do not see each other's.
@@ -59,7 +68,7 @@ func conform(t *testing.T, m resource.Machine, k *resource.Kind, rec *resource.R
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	var ends []resource.Endpoint
+	var ends []end
 	for _, s := range servers {
 		for _, c := range s.Choices {
 			for range 2 { // the second time changes nothing
@@ -70,12 +79,13 @@ func conform(t *testing.T, m resource.Machine, k *resource.Kind, rec *resource.R
 		}
 	}
 	for _, c := range cs {
-		ends = append(ends, c.Endpoint(places[c.Server]))
+		ends = append(ends, end{c.Endpoint(places[c.Server]), places[c.Server].Ports})
 	}
 	use := clients[scheme(t, ends[0].URL)]
 	keep(ctx, t, use, ends)
 	isolated(ctx, t, use, ends)
 	for _, r := range runs {
+		loopbackOnly(t, r.pgid)
 		r.stop()
 		start(t, r.server, r.place)
 	}
@@ -83,7 +93,7 @@ func conform(t *testing.T, m resource.Machine, k *resource.Kind, rec *resource.R
 }
 
 // keep writes to each resource under the same key.
-func keep(ctx context.Context, t *testing.T, use client, ends []resource.Endpoint) {
+func keep(ctx context.Context, t *testing.T, use client, ends []end) {
 	t.Helper()
 	for _, e := range ends {
 		if err := use.write(ctx, e, "who", e.URL); err != nil {
@@ -93,7 +103,7 @@ func keep(ctx context.Context, t *testing.T, use client, ends []resource.Endpoin
 }
 
 // kept reads back from each resource what keep wrote to it.
-func kept(ctx context.Context, t *testing.T, use client, ends []resource.Endpoint) {
+func kept(ctx context.Context, t *testing.T, use client, ends []end) {
 	t.Helper()
 	for _, e := range ends {
 		got, err := use.read(ctx, e, "who")
@@ -107,7 +117,7 @@ func kept(ctx context.Context, t *testing.T, use client, ends []resource.Endpoin
 }
 
 // isolated checks that what one resource holds is not seen through the other.
-func isolated(ctx context.Context, t *testing.T, use client, ends []resource.Endpoint) {
+func isolated(ctx context.Context, t *testing.T, use client, ends []end) {
 	t.Helper()
 	kept(ctx, t, use, ends)
 	if err := use.write(ctx, ends[0], "only", "here"); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // Kinds is every kind of resource, in the order of the reference pages.
-var Kinds = []*Kind{Postgres, Redis, NATS}
+var Kinds = []*Kind{Postgres, Redis, RabbitMQ, NATS, Kafka, MySQL, Mongo, SMTP, Container}
 
 // Find returns the kind of that name, or nil.
 func Find(name string) *Kind {

@@ -80,6 +80,9 @@ func (m Machine) pick(images []string) string {
 			return full
 		}
 	}
+	if len(images) == 0 {
+		return ""
+	}
 	return m.Image(images[0])
 }
 
@@ -112,7 +115,7 @@ func heldImages(ctx context.Context, m Machine, has func(context.Context, string
 var usual = []string{
 	"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/*/bin", "/opt/homebrew/opt/*/sbin",
 	"/opt/homebrew/sbin", "/opt/homebrew/bin", "/usr/local/opt/*/bin", "/usr/local/opt/*/sbin", "/usr/sbin",
-	"/usr/local/sbin", "/usr/libexec",
+	"/usr/local/sbin", "/usr/libexec", "/usr/lib/erlang/bin", "/usr/lib/erlang/erts-*/bin", "/usr/local/lib/erlang/bin",
 }
 
 // findProgram returns the absolute path of an installed program, or "". Of several versions in the

@@ -69,17 +69,15 @@ func major(tag string) int {
 
 // postgresNative opens no Unix socket: the path of one may be longer than the system allows.
 func postgresNative(at site) (driver.Unit, error) {
-	argv := []string{at.program("postgres"), "-D", filepath.Join(at.cluster(), "data"), "-p", strconv.Itoa(at.port()),
+	argv := []string{at.program("postgres"), "-D", filepath.Join(at.file("cluster"), "data"), "-p", strconv.Itoa(at.port()),
 		"-c", "listen_addresses=" + host, "-c", "unix_socket_directories="}
 	u := at.native(append(argv, postgresFast...))
 	u.Signal = "INT"
 	return u, nil
 }
 
-// cluster holds the server's data folder and, beside it, the superuser's password.
-func (at site) cluster() string { return filepath.Join(at.folder(), "cluster") }
-
-// postgresSetup gives the server a copy of the template.
+// postgresSetup gives the server a copy of the template: the folder "cluster" with its data and, beside
+// it, the password of its superuser.
 func postgresSetup(ctx context.Context, at site) error {
 	if err := postgresSameVersion(ctx, at); err != nil {
 		return err
@@ -88,10 +86,10 @@ func postgresSetup(ctx context.Context, at site) error {
 	if err != nil {
 		return err
 	}
-	if err := at.fromTemplate(template, at.cluster()); err != nil {
+	if err := at.fromTemplate(template, at.file("cluster")); err != nil {
 		return err
 	}
-	return postgresUnlock(filepath.Join(at.cluster(), "data", "postmaster.pid"))
+	return postgresUnlock(filepath.Join(at.file("cluster"), "data", "postmaster.pid"))
 }
 
 // postgresInit makes a fresh cluster whose superuser has a random password.
@@ -126,7 +124,7 @@ func postgresUnlock(file string) error {
 // postgresSameVersion refuses data that another major version wrote, before the server does in words
 // that few understand.
 func postgresSameVersion(ctx context.Context, at site) error {
-	b, err := os.ReadFile(filepath.Join(at.cluster(), "data", "PG_VERSION"))
+	b, err := os.ReadFile(filepath.Join(at.file("cluster"), "data", "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -151,7 +149,7 @@ func postgresPassword(at site) (string, error) {
 	if at.Recipe().Runtime == InEngine {
 		return at.password(admin), nil
 	}
-	b, err := os.ReadFile(filepath.Join(at.cluster(), "password"))
+	b, err := os.ReadFile(filepath.Join(at.file("cluster"), "password"))
 	return string(b), err
 }
 

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"net"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -53,8 +54,18 @@ func redisEndpoint(at site, _ Choice) Endpoint {
 	return Endpoint{URL: fmt.Sprintf("redis://%s/0", at.addr()), Host: host, Port: at.port(), Database: "0"}
 }
 
+// redisReady dials by itself: the client's pool writes to the terminal when it cannot.
 func redisReady(ctx context.Context, at site) error {
-	c := redis.NewClient(&redis.Options{Addr: at.addr(), MaxRetries: -1, DialerRetries: 1, PoolSize: 1})
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", at.addr())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	c := redis.NewClient(&redis.Options{
+		MaxRetries: -1, DialerRetries: 1, PoolSize: 1,
+		Dialer: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+	})
 	defer c.Close()
 	return c.Ping(ctx).Err()
 }

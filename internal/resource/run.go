@@ -80,3 +80,6 @@ func untilDeadline(ctx context.Context) time.Duration {
 
 // killGroup kills a command and what it started.
 func killGroup(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }
+
+// deadline is when one try ends, for connections that take a time.
+func deadline(ctx context.Context) time.Time { return time.Now().Add(untilDeadline(ctx)) }

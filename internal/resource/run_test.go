@@ -22,6 +22,7 @@ import (
 type running struct {
 	server resource.Server
 	place  resource.Place
+	pgid   int
 	stop   func() // politely, until it is gone
 }
 
@@ -90,10 +91,10 @@ func start(t *testing.T, s resource.Server, p resource.Place) running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop, gone, out := startProcess(t, u)
+	pgid, stop, gone, out := startProcess(t, u)
 	waitReady(ctx, t, s, p, gone, out)
 	t.Logf("%s: set up in %v, ready after %v", s.Choices[0].Backing(), setUp.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	return running{server: s, place: p, stop: stop}
+	return running{server: s, place: p, pgid: pgid, stop: stop}
 }
 
 func waitReady(ctx context.Context, t *testing.T, s resource.Server, p resource.Place, gone <-chan struct{}, out *output) {
@@ -116,7 +117,7 @@ func waitReady(ctx context.Context, t *testing.T, s resource.Server, p resource.
 }
 
 // startProcess runs a unit in a process group of its own. stop may be called twice.
-func startProcess(t *testing.T, u driver.Unit) (stop func(), gone <-chan struct{}, out *output) {
+func startProcess(t *testing.T, u driver.Unit) (pgid int, stop func(), gone <-chan struct{}, out *output) {
 	t.Helper()
 	out = &output{}
 	cmd := exec.Command(u.Argv[0], u.Argv[1:]...)
@@ -149,7 +150,7 @@ func startProcess(t *testing.T, u driver.Unit) (stop func(), gone <-chan struct{
 		}
 	})
 	t.Cleanup(stop)
-	return stop, ended, out
+	return cmd.Process.Pid, stop, ended, out
 }
 
 func credential(t *testing.T, name string) *syscall.Credential {

@@ -87,3 +87,16 @@ func sqlName(resource string) string {
 	}
 	return name
 }
+
+// mysqlName is sqlName within the 32 characters that MySQL allows for a user; a longer one ends in a hash.
+func mysqlName(resource string) string {
+	name := sqlName(resource)
+	if len(name) <= 32 {
+		return name
+	}
+	id := sha256.Sum256([]byte(resource))
+	return name[:23] + "_" + hex.EncodeToString(id[:4])
+}
+
+// mysqlPattern makes a name mean itself where GRANT takes a pattern.
+func mysqlPattern(name string) string { return strings.ReplaceAll(name, "_", `\_`) }

@@ -25,12 +25,18 @@ type server struct {
 var servers = []server{
 	{"nats", "NATS with JetStream", common, runNATS},
 	{"redis", "Redis in memory, saved to a file", common, runRedis},
+	{"kafka", "one Kafka broker", common, runKafka},
+	{"smtp", "SMTP server that keeps mail and shows it over HTTP", smtpFlags, runSMTP},
+	{"rabbitmq", "an installed RabbitMQ with a port mapper of its own", rabbitFlags, runRabbitMQ},
 }
 
 // options is what the servers are told.
 type options struct {
 	Addr   string    // 127.0.0.1:PORT
 	Dir    string    // data folder, exists
+	HTTP   string    // smtp: 127.0.0.1:PORT of the mailbox page
+	Epmd   string    // rabbitmq: path of the port mapper
+	User   string    // rabbitmq: user to run as
 	Args   []string  // what is left after the flags
 	Stdout io.Writer // one line per thing worth knowing
 	Stderr io.Writer
