@@ -30,6 +30,11 @@ const (
 	HeaderFailedReason   = "failed-reason"
 	HeaderFailedQueue    = "failed-queue"    // where it came from
 	HeaderFailedAttempts = "failed-attempts" // how often it was tried
+	HeaderFailedExchange = "failed-exchange" // where it was published at first
+	HeaderFailedKey      = "failed-key"
+
+	// HeaderRequeued counts how often a failed message was sent again under its old id.
+	HeaderRequeued = "requeued"
 )
 
 // Message is one message: JSON under an id by which a consumer knows a second delivery.

@@ -34,6 +34,9 @@ type Consumer struct {
 	// Handle does the work. A message may come twice: use db.Once or the like. An error is tried
 	// again unless it is [Permanent].
 	Handle func(ctx context.Context, m kit.Message) error
+	// GaveUp, if set, is told of a message before it goes to the failed queue, after that many
+	// tries. Its error keeps the message where it is, to be tried again.
+	GaveUp func(ctx context.Context, m kit.Message, cause error, attempts int) error
 }
 
 // permanent is an error that no further try mends.
@@ -189,6 +192,11 @@ func (b *Bus) fail(ctx context.Context, c Consumer, m kit.Message, cause error) 
 	if c.Queue == kit.FailedQueue {
 		return cause
 	}
+	if c.GaveUp != nil {
+		if err := c.GaveUp(ctx, m, cause, attempts); err != nil {
+			return fmt.Errorf("tell of failure: %w", err)
+		}
+	}
 	f := kit.Message{ID: m.ID, Exchange: kit.Notifications, Key: kit.FailedQueue, Body: m.Body}
 	f.Header = map[string]string{}
 	for k, v := range m.Header {
@@ -197,6 +205,7 @@ func (b *Bus) fail(ctx context.Context, c Consumer, m kit.Message, cause error) 
 	f.Header[kit.HeaderFailedReason] = oneLine(cause.Error())
 	f.Header[kit.HeaderFailedQueue] = c.Queue
 	f.Header[kit.HeaderFailedAttempts] = strconv.Itoa(attempts)
+	f.Header[kit.HeaderFailedExchange], f.Header[kit.HeaderFailedKey] = m.Exchange, m.Key
 	return b.Publish(ctx, f)
 }
 

@@ -67,14 +67,14 @@ func (j *jet) declare(ctx context.Context) error {
 }
 
 // publish waits for the stream's acknowledgement. The broker itself drops a second copy of an id in
-// the same place within two minutes.
+// the same place within two minutes, unless it was requeued.
 func (j *jet) publish(ctx context.Context, m kit.Message) error {
 	msg := nats.NewMsg(m.Exchange + "." + m.Key)
 	msg.Data = m.Body
 	for k, v := range m.Header {
 		msg.Header.Set(k, v)
 	}
-	msg.Header.Set(nats.MsgIdHdr, m.Key+":"+m.ID)
+	msg.Header.Set(nats.MsgIdHdr, m.Key+":"+m.ID+":"+m.Header[kit.HeaderRequeued])
 	_, err := j.js.PublishMsg(ctx, msg)
 	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
 		err = errors.Join(err, j.declare(ctx)) // a broker that lost its data has no stream
