@@ -45,7 +45,8 @@ func newDriver(t *testing.T) *Driver {
 	}
 	d := &Driver{Stack: "test" + strings.ToLower(rand.Text()), ImagePrefix: prefix, Reaper: []string{exe, "reap-containers"}}
 	t.Cleanup(func() {
-		if _, err := d.Sweep(context.Background(), true); err != nil {
+		own := &Driver{Stack: d.Stack} // the test may have given d another way to the engine
+		if _, err := own.Sweep(context.Background(), true); err != nil {
 			t.Error(err)
 		}
 	})

@@ -15,8 +15,13 @@ import (
 	"msctl.dev/msctl/internal/output"
 )
 
-// drainTimeout bounds how long a container that has ended may take to hand over the rest of its output.
-const drainTimeout = 10 * time.Second
+const (
+	// lastWait is how long the live output of an ended container may take to end too. The engine now and
+	// then misses to end it; what is left is then read without following.
+	lastWait = 250 * time.Millisecond
+	// drainTimeout bounds the reading of that.
+	drainTimeout = 30 * time.Second
+)
 
 // log carries the output of a unit from the engine into its log folder. One goroutine uses it at a time.
 type log struct {
@@ -64,37 +69,44 @@ func (l *log) note(text string) {
 func (l *log) follow(ctx context.Context, cli *client.Client, id string, gone <-chan struct{}) {
 	for {
 		err := l.stream(ctx, cli, id, gone)
+		if ctx.Err() != nil || errdefs.IsNotFound(err) {
+			return
+		}
+		again := time.NewTimer(retryAfter(err))
 		select {
 		case <-gone:
+			again.Stop()
 			if err != nil {
 				_ = l.drain(ctx, cli, id)
 			}
 			return
-		default:
-		}
-		if ctx.Err() != nil || errdefs.IsNotFound(err) {
-			return
-		}
-		select {
-		case <-gone: // once more, to the end
-		case <-time.After(200 * time.Millisecond):
+		case <-again.C:
 		case <-ctx.Done():
+			again.Stop()
 			return
 		}
 	}
 }
 
-// stream reads the live output once; the rest of an ended container must come within drainTimeout.
+// retryAfter is how long to wait for the container's end before its output is asked for again: an output
+// that ended well was complete, and the news of the end is on its way.
+func retryAfter(err error) time.Duration {
+	if err == nil {
+		return time.Second
+	}
+	return 200 * time.Millisecond
+}
+
+// stream reads the live output once, until lastWait after the container has ended.
 func (l *log) stream(ctx context.Context, cli *client.Client, id string, gone <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
 	go func() {
 		select {
 		case <-gone:
-			time.AfterFunc(drainTimeout, cancel)
-		case <-done:
+			_ = pause(ctx, lastWait)
+			cancel()
+		case <-ctx.Done():
 		}
 	}()
 	return l.read(ctx, cli, id, true)

@@ -77,6 +77,7 @@ func (r *run) begin(ctx context.Context) error {
 		if r.id, err = r.d.create(ctx, r.l, r.u, image, spec); err != nil {
 			return err
 		}
+		r.log.mark = mark{} // nothing of this one is stored
 	}
 	r.d.setID(r.u.Name, r.id)
 	if r.u.Ephemeral {

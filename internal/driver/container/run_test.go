@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+
 	"msctl.dev/msctl/internal/driver"
 )
 
@@ -31,18 +34,29 @@ func TestRunToItsEnd(t *testing.T) {
 	}
 }
 
-// leftovers counts the containers, networks and volumes of the stack.
+// leftovers counts the containers and networks of the stack, and those of its volumes that [Driver.Sweep]
+// would remove.
 func leftovers(t *testing.T, d *Driver) int {
 	t.Helper()
-	l, err := d.engine(context.Background())
+	ctx := context.Background()
+	cli, _, err := dial(ctx, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := list(context.Background(), l.cli, d.Stack)
+	defer cli.Close()
+	found, err := list(ctx, cli, d.Stack)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(found)
+	nets, err := cli.NetworkList(ctx, network.ListOptions{Filters: byStack(d.Stack)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vols, err := cli.VolumeList(ctx, volume.ListOptions{Filters: byStack(d.Stack)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(found) + len(nets) + len(vols.Volumes)
 }
 
 func TestStop(t *testing.T) {
