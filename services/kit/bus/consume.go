@@ -63,19 +63,26 @@ func (b *Bus) Consume(c Consumer) func(context.Context) error {
 	return func(ctx context.Context) error {
 		work, done := b.app.Draining(ctx)
 		defer done()
-		ctx, cancel := context.WithCancel(ctx)
+		started, cancel := context.WithCancel(ctx)
 		defer cancel()
-		g, ctx := errgroup.WithContext(ctx)
+		g, started := errgroup.WithContext(started)
 		for range c.Workers {
 			sub := b.broker.subscriber(queue{c.Queue, c.Events})
-			in, err := sub.Subscribe(ctx, c.Queue)
+			in, err := sub.Subscribe(started, c.Queue)
+			if err != nil && ctx.Err() != nil {
+				return g.Wait()
+			}
 			if err != nil {
 				cancel()
 				return errors.Join(fmt.Errorf("consume %s: %w", c.Queue, err), g.Wait())
 			}
 			g.Go(func() error {
 				for msg := range in {
-					b.take(work, ctx.Done(), c, msg)
+					if started.Err() != nil {
+						msg.Nack() // it was on its way when the stop came
+						continue
+					}
+					b.take(work, started.Done(), c, msg)
 				}
 				return nil
 			})

@@ -1,0 +1,285 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"msctl.dev/msctl/internal/need"
+	"msctl.dev/msctl/services/kit"
+	"msctl.dev/msctl/services/kit/bus"
+	"msctl.dev/msctl/services/kit/kittest"
+)
+
+// each runs the test on every broker that this machine has, each time with a new one or a new part
+// of one.
+func each(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("nats", func(t *testing.T) { test(t, kittest.NATS(t)) })
+	t.Run("rabbitmq", func(t *testing.T) {
+		need.Native(t, "rabbitmq-server")
+		need.Native(t, "epmd")
+		test(t, kittest.RabbitMQ(t, need.Program("rabbitmq-server"), need.Program("epmd")))
+	})
+}
+
+func dial(t *testing.T, url string) *bus.Bus {
+	t.Helper()
+	b, err := bus.Dial(t.Context(), kittest.App(t, map[string]string{"BROKER_URL": url, "GRACE": "5s"}), "broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// consume runs a consumer until the returned function is called.
+func consume(t *testing.T, b *bus.Bus, c bus.Consumer) (stop func()) {
+	t.Helper()
+	if c.Backoff == 0 {
+		c.Backoff = time.Millisecond
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Consume(c)(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("consume %s: %v", c.Queue, err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func send(t *testing.T, b *bus.Bus, exchange, key, body string) kit.Message {
+	t.Helper()
+	make := kit.NewTask
+	if exchange == kit.Events {
+		make = kit.NewEvent
+	}
+	m, err := make(kit.WithCorrelation(t.Context(), "c-"+body), key, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// into returns a handler that hands what it gets to ch.
+func into(ch chan kit.Message) func(context.Context, kit.Message) error {
+	return func(_ context.Context, m kit.Message) error { ch <- m; return nil }
+}
+
+func next(t *testing.T, ch chan kit.Message) kit.Message {
+	t.Helper()
+	select {
+	case m := <-ch:
+		return m
+	case <-time.After(30 * time.Second):
+		t.Fatal("no message came")
+	}
+	return kit.Message{}
+}
+
+func TestBroker(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		for _, tt := range []struct {
+			name string
+			test func(*testing.T, string)
+		}{
+			{"work waits for its consumer", workWaits},
+			{"events go to every queue once", eventsFanOut},
+			{"a failing message is tried again", retried},
+			{"the failed queue has the reason", failed},
+			{"stop finishes what is in flight", stopDrains},
+			{"stop gives back what waits for a try", stopGivesBack},
+			{"a message not acknowledged comes again", redelivered},
+		} {
+			t.Run(tt.name, func(t *testing.T) { tt.test(t, url) })
+		}
+	})
+}
+
+func workWaits(t *testing.T, url string) {
+	b := dial(t, url)
+	sent := send(t, b, kit.Notifications, kit.EmailQueue, "a") // nobody consumes yet
+	got := make(chan kit.Message, 1)
+	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: into(got)})()
+	m := next(t, got)
+	if m.ID != sent.ID || string(m.Body) != `"a"` || m.Key != kit.EmailQueue {
+		t.Errorf("got %+v, want %+v", m, sent)
+	}
+	if got := m.Header[kit.HeaderCorrelation]; got != "c-a" {
+		t.Errorf("got correlation %q, want c-a", got)
+	}
+}
+
+func eventsFanOut(t *testing.T, url string) {
+	b := dial(t, url)
+	one, two := make(chan kit.Message, 9), make(chan kit.Message, 9)
+	for range 2 { // replicas share a queue
+		defer consume(t, b, bus.Consumer{Queue: "one.events", Events: []string{"user.*"}, Handle: into(one)})()
+	}
+	defer consume(t, b, bus.Consumer{Queue: "two.events", Events: []string{"user.updated", "order.#"}, Handle: into(two)})()
+	// A queue gets what is published behind its declaration: say so until both are there.
+	var seen []string
+	kittest.Eventually(t, "both queues", func() bool {
+		send(t, b, kit.Events, "user.updated", "probe")
+		select {
+		case m := <-one:
+			seen = append(seen, m.ID)
+			return true
+		case <-time.After(50 * time.Millisecond):
+			return false
+		}
+	})
+	next(t, two)
+	send(t, b, kit.Events, "order.line.added", "last")
+	for m := next(t, two); m.Key != "order.line.added"; m = next(t, two) {
+		if m.Key != "user.updated" {
+			t.Errorf("two.events got %s", m.Key)
+		}
+	}
+	for len(one) > 0 {
+		m := <-one
+		if slices.Contains(seen, m.ID) || m.Key != "user.updated" {
+			t.Errorf("one.events got %s %s again", m.Key, m.ID)
+		}
+		seen = append(seen, m.ID)
+	}
+}
+
+func retried(t *testing.T, url string) {
+	b := dial(t, url)
+	tries, got := make(chan kit.Message, 9), make(chan kit.Message, 1)
+	defer consume(t, b, bus.Consumer{Queue: kit.PushQueue, Handle: func(_ context.Context, m kit.Message) error {
+		tries <- m
+		if len(tries) < 3 {
+			return errors.New("not yet")
+		}
+		got <- m
+		return nil
+	}})()
+	send(t, b, kit.Notifications, kit.PushQueue, "a")
+	next(t, got)
+	if len(tries) != 3 {
+		t.Errorf("got %d tries, want 3", len(tries))
+	}
+}
+
+func failed(t *testing.T, url string) {
+	b := dial(t, url)
+	got := make(chan kit.Message, 9)
+	defer consume(t, b, bus.Consumer{Queue: kit.PushQueue, Attempts: 3, Handle: func(_ context.Context, m kit.Message) error {
+		switch string(m.Body) {
+		case `"panic"`:
+			panic("oops")
+		case `"never"`:
+			return bus.Permanent(errors.New("no such\naddress"))
+		}
+		return errors.New("mail server is away")
+	}})()
+	defer consume(t, b, bus.Consumer{Queue: kit.FailedQueue, Workers: 1, Handle: into(got)})()
+	for body, want := range map[string][2]string{
+		"later": {"mail server is away", "3"},
+		"never": {"no such address", "1"},
+		"panic": {"handle push.queue: panic: oops", "3"},
+	} {
+		sent := send(t, b, kit.Notifications, kit.PushQueue, body)
+		m := next(t, got)
+		if m.ID != sent.ID || m.Header[kit.HeaderFailedQueue] != kit.PushQueue ||
+			m.Header[kit.HeaderFailedReason] != want[0] || m.Header[kit.HeaderFailedAttempts] != want[1] {
+			t.Errorf("%s: got %v, want %v", body, m.Header, want)
+		}
+		if string(m.Body) != string(sent.Body) || m.Header[kit.HeaderCorrelation] != "c-"+body {
+			t.Errorf("%s: got body %s, header %v", body, m.Body, m.Header)
+		}
+	}
+}
+
+func stopDrains(t *testing.T, url string) {
+	b := dial(t, url)
+	in, finish, done := make(chan kit.Message), make(chan struct{}), make(chan error, 9)
+	stop := consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Workers: 1, Handle: func(ctx context.Context, m kit.Message) error {
+		in <- m
+		<-finish
+		done <- ctx.Err()
+		return nil
+	}})
+	send(t, b, kit.Notifications, kit.EmailQueue, "in flight")
+	next(t, in)
+	go func() { close(finish) }()
+	stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("work in flight was cancelled: %v", err)
+		}
+	default:
+		t.Error("stopped before the work was done")
+	}
+	none(t, url, kit.EmailQueue)
+}
+
+// none fails where a queue still holds a message: a new one must be the first that comes.
+func none(t *testing.T, url, queue string) {
+	t.Helper()
+	b, got := dial(t, url), make(chan kit.Message, 9)
+	defer consume(t, b, bus.Consumer{Queue: queue, Workers: 1, Handle: into(got)})()
+	sent := send(t, b, kit.Notifications, queue, "after")
+	if m := next(t, got); m.ID != sent.ID {
+		t.Errorf("got %s, want %s", m.Body, sent.Body)
+	}
+}
+
+func stopGivesBack(t *testing.T, url string) {
+	b := dial(t, url)
+	tried := make(chan kit.Message, 9)
+	stop := consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Backoff: time.Hour, Handle: func(_ context.Context, m kit.Message) error {
+		tried <- m
+		return errors.New("later")
+	}})
+	sent := send(t, b, kit.Notifications, kit.EmailQueue, "a")
+	next(t, tried)
+	stop()
+	got := make(chan kit.Message, 1)
+	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: into(got)})()
+	if m := next(t, got); m.ID != sent.ID {
+		t.Errorf("got %s, want %s", m.ID, sent.ID)
+	}
+}
+
+// redelivered loses the connection while a message is in work, as when a process is killed.
+func redelivered(t *testing.T, url string) {
+	if strings.HasPrefix(url, "nats:") {
+		t.Skip("needs the 30 s after which JetStream gives a consumer up")
+	}
+	b, err := bus.Dial(t.Context(), kittest.App(t, map[string]string{"BROKER_URL": url, "GRACE": "1ms"}), "broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, never := make(chan kit.Message), make(chan struct{})
+	stop := consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: func(ctx context.Context, m kit.Message) error {
+		in <- m
+		<-ctx.Done()
+		close(never)
+		return ctx.Err()
+	}})
+	sent := send(t, b, kit.Notifications, kit.EmailQueue, "a")
+	next(t, in)
+	stop() // the grace is over before the work is: the message goes back
+	<-never
+	b.Close()
+	got := make(chan kit.Message, 1)
+	b = dial(t, url)
+	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: into(got)})()
+	if m := next(t, got); m.ID != sent.ID {
+		t.Errorf("got %s, want %s", m.ID, sent.ID)
+	}
+}
