@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,23 +61,19 @@ func (l *loader) ports() {
 	}
 }
 
-// known returns the names of all services and resources, services first.
-func (l *loader) known() []string {
-	return append(l.serviceNames(), l.resourceNames()...)
-}
-
+// The names of services, of resources and of both, for suggestions; never more than are looked at.
 func (l *loader) serviceNames() []string {
-	var out []string
-	for _, s := range l.st.Services {
-		out = append(out, s.Name)
-	}
-	return out
+	return few(l.st.Services, func(s *Service) string { return s.Name })
 }
-
 func (l *loader) resourceNames() []string {
+	return few(l.st.Resources, func(r *Resource) string { return r.Name })
+}
+func (l *loader) known() []string { return append(l.serviceNames(), l.resourceNames()...) }
+
+func few[T any](all []T, name func(T) string) []string {
 	var out []string
-	for _, r := range l.st.Resources {
-		out = append(out, r.Name)
+	for _, v := range all[:min(len(all), maxCandidates)] {
+		out = append(out, name(v))
 	}
 	return out
 }
@@ -199,10 +196,25 @@ func listenNames(ls []Listen) []string {
 func (l *loader) folder(pos Pos, key, path string) (string, bool) {
 	abs := l.absolute(path)
 	if !isFolder(abs) {
-		l.fail(pos, "", "%s %q is not a folder in %s", key, path, filepath.Base(l.st.Dir))
+		l.fail(pos, suggestFolder(abs), "%s %s is not a folder", key, shorten(path))
 		return abs, false
 	}
 	return abs, true
+}
+
+// suggestFolder returns the nearest name beside a folder that is not there.
+func suggestFolder(path string) string {
+	var beside []string
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range entries {
+		if e.IsDir() {
+			beside = append(beside, e.Name())
+		}
+	}
+	if hint := suggest(filepath.Base(path), beside); hint != "" {
+		return hint
+	}
+	return "paths begin at the folder of " + FileName
 }
 
 func (l *loader) absolute(path string) string {

@@ -12,7 +12,19 @@ import (
 type collector struct {
 	errs     Errors
 	warnings Errors
-	more     int // mistakes beyond maxErrors
+	more     int          // mistakes beyond maxErrors
+	broken   map[Pos]bool // mappings with a mistake inside: what they lack may only be misspelt
+}
+
+// breaks remembers that the mapping at pos has a mistake inside if there are more than before.
+func (c *collector) breaks(pos Pos, before int) {
+	if len(c.errs)+c.more == before {
+		return
+	}
+	if c.broken == nil {
+		c.broken = map[Pos]bool{}
+	}
+	c.broken[pos] = true
 }
 
 func (c *collector) add(e *Error) {
@@ -63,12 +75,12 @@ const maxCandidates = 500
 
 // suggest returns "did you mean x?" for the known word nearest to what was written, or "".
 func suggest(word string, known []string) string {
-	best, least := "", max(1, min(3, len(word)/2))
+	best, least := "", min(3, len(word)/2)
 	for _, k := range known[:min(len(known), maxCandidates)] {
 		if diff := len(k) - len(word); diff > least || -diff > least || len(word) > 64 {
 			continue
 		}
-		if d := levenshtein.ComputeDistance(word, k); d < least || d == least && best == "" {
+		if d := levenshtein.ComputeDistance(word, k); d < least || d == least && d > 0 && best == "" {
 			best, least = k, d
 		}
 	}

@@ -50,7 +50,7 @@ func (l *loader) envFile(f spot) []Var {
 	}
 	values, err := literalEnv(string(text))
 	if err != nil {
-		l.fail(f.Pos, "write NAME=value lines", "env_file %s: %s", shorten(f.Name), why(err))
+		l.fail(f.Pos, "", "env_file %s: %s", shorten(f.Name), why(err))
 		return nil
 	}
 	return l.envVars(filepath.ToSlash(f.Name), string(text), values)
@@ -58,9 +58,10 @@ func (l *loader) envFile(f spot) []Var {
 
 // why leaves away what godotenv quotes of the file, which may be secret.
 func why(err error) string {
-	msg, _, _ := strings.Cut(err.Error(), "\n")
-	msg, _, _ = strings.Cut(msg, " near ")
-	return msg
+	if strings.HasPrefix(err.Error(), "unterminated quoted value") {
+		return "a quote is not closed"
+	}
+	return "a line is not NAME=value"
 }
 
 // literalEnv reads NAME=value lines. godotenv replaces $NAME in values; here a dollar is a dollar, so

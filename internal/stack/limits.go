@@ -12,11 +12,12 @@ const (
 	maxBytes   = 1 << 20
 	maxMarks   = 100_000 // characters that can begin a value
 	maxDepth   = 64
-	maxAlias   = 10     // expanded values for each value written
-	maxUnits   = 5_000  // services and resources
-	maxListens = 100    // ports of one service
-	maxErrors  = 100    // reported; the rest is counted
-	maxText    = 65_536 // bytes of one value
+	maxValues  = 2 * maxMarks // with aliases replaced
+	maxAlias   = 10           // expanded values for each value written
+	maxUnits   = 5_000        // services and resources
+	maxListens = 100          // ports of one service
+	maxErrors  = 100          // reported; the rest is counted
+	maxText    = 65_536       // bytes of one value
 )
 
 // inspect refuses text that is no stack file or would cost too much to parse.

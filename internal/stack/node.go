@@ -40,7 +40,7 @@ func parse(file string, text []byte, errs *collector) *node {
 		errs.fail(Pos{file, 1, 1}, "begin with `version: 1`", "the file is empty")
 		return nil
 	}
-	e := expander{file: file, errs: errs, left: maxAlias * count(doc)}
+	e := expander{file: file, errs: errs, left: min(maxAlias*count(doc), maxValues)}
 	return e.expand(doc.Content[0], 1)
 }
 
@@ -82,18 +82,39 @@ func syntaxError(file string, text []byte, err error) *Error {
 	if n, err := strconv.Atoi(m[1] + m[2]); err == nil {
 		out.Pos.Line = n
 	}
-	lines := bytes.Split(text, []byte("\n"))
-	for _, at := range []int{out.Pos.Line - 1, out.Pos.Line} {
-		if at < 0 || at >= len(lines) {
-			continue
-		}
-		if indent := lines[at][:len(lines[at])-len(bytes.TrimLeft(lines[at], " \t"))]; bytes.ContainsRune(indent, '\t') {
-			out.Pos.Line, out.Pos.Col = at+1, bytes.IndexByte(indent, '\t')+1
-			out.Hint = "indent with spaces: YAML allows no tab there"
-			break
-		}
+	if parserMessage.MatchString(m[3]) && m[1]+m[2] != "" {
+		out.Pos.Line++
+	}
+	if anchor := unknownAnchor.FindStringSubmatch(m[3]); anchor != nil {
+		out.Pos = find(file, text, "*"+anchor[1])
+	} else {
+		pointAt(out, text)
 	}
 	return out
+}
+
+// yaml.v3 counts lines from 0 in what its parser says, and from 1 in what its scanner says.
+var parserMessage = regexp.MustCompile(`^did not find expected (node content|key|'-' indicator|',' or|<)`)
+
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+
+// find returns the place of what.
+func find(file string, text []byte, what string) Pos {
+	before, _, _ := bytes.Cut(text, []byte(what))
+	line := bytes.LastIndexByte(before, '\n')
+	return Pos{file, 1 + bytes.Count(before, []byte("\n")), len(before) - line}
+}
+
+// pointAt sets the column to the first word of the line, and explains a tab before it.
+func pointAt(e *Error, text []byte) {
+	lines := bytes.Split(text, []byte("\n"))
+	e.Pos.Line = min(e.Pos.Line, len(lines))
+	line := lines[e.Pos.Line-1]
+	indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+	e.Pos.Col = len(indent) + 1
+	if at := bytes.IndexByte(indent, '\t'); at >= 0 {
+		e.Pos.Col, e.Hint = at+1, "indent with spaces: YAML allows no tab there"
+	}
 }
 
 // count returns how many values are written in y; aliases are not followed.
@@ -151,7 +172,7 @@ func (e *expander) tooMuch(pos Pos, depth int) {
 	if depth > maxDepth {
 		e.errs.fail(pos, "", "values are nested deeper than %d", maxDepth)
 	} else {
-		e.errs.fail(pos, "use fewer aliases", "aliases make the file more than %d times larger", maxAlias)
+		e.errs.fail(pos, "use fewer aliases", "with aliases replaced the file is more than %d times larger or has more than %d values", maxAlias, maxValues)
 	}
 	e.over, e.left = true, 0
 }

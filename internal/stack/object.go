@@ -47,6 +47,7 @@ func objectFrom[T any](begin func(Pos) T, fields []field[T], required ...string)
 			wrong(c, n, "a mapping with keys such as "+strings.Join(names[:min(3, len(names))], ", "))
 			return out, false
 		}
+		before := len(c.errs) + c.more
 		for i, k := range n.keys {
 			f, known := index[k.text]
 			if !known {
@@ -55,6 +56,7 @@ func objectFrom[T any](begin func(Pos) T, fields []field[T], required ...string)
 				f.read(c, n.values[i], &out)
 			}
 		}
+		c.breaks(n.pos, before)
 		for _, r := range required {
 			if !slices.ContainsFunc(n.keys, func(k *node) bool { return k.text == r }) {
 				c.fail(n.pos, "", "key %q is missing", r)
@@ -109,7 +111,7 @@ func mapOf[V any](rule *regexp.Regexp, hint string, v value[V]) value[[]entry[V]
 	sch := schema{"type": "object", "propertyNames": schema{"pattern": rule.String()}, "additionalProperties": v.schema}
 	return value[[]entry[V]]{sch, func(c *collector, n *node) ([]entry[V], bool) {
 		if n.kind != yaml.MappingNode {
-			wrong(c, n, "a mapping")
+			wrong(c, n, "a mapping of names to values")
 			return nil, false
 		}
 		var out []entry[V]

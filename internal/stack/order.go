@@ -155,15 +155,9 @@ func (s *Stack) Order() [][]string {
 func (s *Stack) cycles() [][]string {
 	t := tarjan{needs: s.needs(), number: map[string]int{}, low: map[string]int{}, on: map[string]bool{}}
 	for _, svc := range s.Services {
-		for _, own := range svc.After {
-			if own == svc.Name {
-				t.found = append(t.found, []string{own, own})
-			}
-		}
-		for _, c := range svc.Calls {
-			if c.To == svc.Name {
-				t.found = append(t.found, []string{c.To, c.To})
-			}
+		self := func(c Call) bool { return c.To == svc.Name }
+		if slices.Contains(svc.After, svc.Name) || slices.ContainsFunc(svc.Calls, self) {
+			t.found = append(t.found, []string{svc.Name, svc.Name})
 		}
 	}
 	for _, name := range s.names() {

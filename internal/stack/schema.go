@@ -16,7 +16,6 @@ func Schema() []byte {
 	s["title"] = "stack.yaml, version 1"
 	s["description"] = "What msctl runs. Keys that begin with x- hold anchors for the rest of the file and mean nothing else."
 	s["patternProperties"] = schema{extension.String(): schema{}}
-	s["properties"].(schema)["version"].(schema)["const"] = 1
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

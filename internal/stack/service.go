@@ -83,6 +83,8 @@ func (l *loader) language(s *Service) Language {
 		return Dockerfile
 	case len(s.Command) > 0:
 		return Command
+	case s.Path == "" && l.brokenUnit("services", s.Name):
+		return ""
 	case s.Path == "":
 		l.fail(s.Pos, "add path, command or image", "service %q does not say what runs", s.Name)
 		return ""
@@ -266,7 +268,7 @@ func (l *loader) oneProbe(p *Probe) {
 			chosen++
 		}
 	}
-	if chosen != 1 {
+	if chosen != 1 && !l.broken[p.Pos] {
 		l.fail(p.Pos, "", "health needs exactly one of http, tcp, grpc, log, exec")
 	}
 	p.Timeout = or(p.Timeout, defaultTimeout)
@@ -278,18 +280,20 @@ func (l *loader) oneProbe(p *Probe) {
 func (l *loader) probePorts(p *Probe, ls []Listen, owner string) {
 	want := or(p.Port, p.TCP)
 	switch {
+	case l.broken[p.Pos]:
+		return
 	case p.Port != "" && p.HTTP == "" && p.GRPC == "":
 		l.fail(p.Pos, "", "health has a port, which only http and grpc use")
 		return
 	case want == "" && p.HTTP != "":
-		want = mainOf(ls, "http")
+		want = or(mainOf(ls, "http"), "http")
 	case want == "" && p.GRPC != "":
-		want = mainOf(ls, "grpc")
+		want = or(mainOf(ls, "grpc"), "grpc")
 	case want == "":
 		return
 	}
 	if !hasListen(ls, want) {
-		l.unknown(p.Pos, want, listenNames(ls), "health: %s does not listen on %q", owner, or(want, map[bool]string{true: "http", false: "grpc"}[p.HTTP != ""]))
+		l.unknown(p.Pos, want, listenNames(ls), "health: %s does not listen on %q", owner, want)
 		return
 	}
 	if p.TCP == "" {
@@ -325,6 +329,12 @@ func (l *loader) resources(es []entry[*Resource]) {
 }
 
 func (l *loader) kind(r *Resource) {
+	if r.Type == "" {
+		if !l.brokenUnit("resources", r.Name) {
+			l.fail(r.Pos, "add type", "resource %q has no type", r.Name)
+		}
+		return
+	}
 	if kinds := l.opts.Kinds; len(kinds) > 0 && !slices.Contains(kinds, r.Type) {
 		l.unknown(l.resourcePos(r, "type"), r.Type, kinds, "resource %q has unknown type %s", r.Name, shorten(r.Type))
 		return
@@ -355,6 +365,12 @@ func (l *loader) find(section, name, key string) *node {
 		return n.at(key)
 	}
 	return nil
+}
+
+// brokenUnit reports that a service or resource has a mistake inside.
+func (l *loader) brokenUnit(section, name string) bool {
+	n := l.written[section+"."+name]
+	return n != nil && l.broken[n.pos]
 }
 
 // keyPos returns where a key of a service has its value, or else the service.

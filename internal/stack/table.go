@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // The tables of this file and of table_service.go are stack.yaml: reading, messages and JSON schema all
@@ -32,7 +34,7 @@ type serviceDraft struct {
 
 func stackTable() []field[draft] {
 	return []field[draft]{
-		key("version", "Version of this format. Required, 1.", integer(1, 1<<30),
+		key("version", "Version of this format. Required, 1.", version(),
 			func(d *draft, v int) { d.version = v }),
 		key("name", "Name of the stack. Default: the name of its folder.", matching(nameRule, nameHint),
 			func(d *draft, v string) { d.name = v }),
@@ -43,6 +45,18 @@ func stackTable() []field[draft] {
 		key("profiles", "Choices of services by name, for `msctl up --profile NAME`; what they need comes along. Default: none.",
 			named(listOf(at(text()))), func(d *draft, v []entry[[]spot]) { d.profiles = v }),
 	}
+}
+
+// version accepts any later one too, so that the loader can say what to do about it.
+func version() value[int] {
+	return value[int]{schema{"const": 1}, func(c *collector, n *node) (int, bool) {
+		v, err := strconv.Atoi(n.text)
+		if n.kind != yaml.ScalarNode || err != nil || v < 1 {
+			c.fail(n.pos, "write `version: 1`", "the version of the format is 1")
+			return 0, false
+		}
+		return v, true
+	}}
 }
 
 func resourceValue() value[*Resource] {
@@ -68,7 +82,9 @@ func resourceValue() value[*Resource] {
 		key("health", "When it is ready (type container). Default: its first port accepts.",
 			probe(), func(r **Resource, v *Probe) { (*r).Health = v }),
 	}
-	return objectFrom(func(p Pos) *Resource { return &Resource{Pos: p} }, fields, "type")
+	v := objectFrom(func(p Pos) *Resource { return &Resource{Pos: p} }, fields)
+	v.schema["required"] = []string{"type"} // loader.kind says so with the name
+	return v
 }
 
 func insidePorts(es []entry[int]) []Listen {

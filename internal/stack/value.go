@@ -200,7 +200,11 @@ func listOf[V any](v value[V]) value[[]V] {
 	sch := schema{"type": "array", "items": v.schema}
 	return value[[]V]{sch, func(c *collector, n *node) ([]V, bool) {
 		if n.kind != yaml.SequenceNode {
-			wrong(c, n, "a list")
+			if isScalar(n) && !n.empty() {
+				c.fail(n.pos, "write ["+n.text+"]", "a list is wanted here, not %s", shorten(n.text))
+			} else {
+				wrong(c, n, "a list")
+			}
 			return nil, false
 		}
 		var out []V

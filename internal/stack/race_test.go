@@ -1,0 +1,6 @@
+//go:build race
+
+package stack
+
+// raceDetector multiplies the memory of a process.
+const raceDetector = true
