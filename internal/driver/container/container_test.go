@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ import (
 // base is an image with a shell that the machines which run these tests have.
 const base = "base:12"
 
-// TestMain lets the test binary be the reaper and the supervisor that a test kills.
+// TestMain lets the test binary be the programs that tests start.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -26,6 +27,9 @@ func TestMain(m *testing.M) {
 			os.Exit(ReapMain(os.Args[2:]))
 		case "supervise":
 			os.Exit(supervise(os.Args[2:]))
+		case "ping":
+			fmt.Println(Ping(context.Background()))
+			os.Exit(0)
 		}
 	}
 	os.Exit(m.Run())

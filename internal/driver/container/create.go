@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -158,11 +159,10 @@ func startError(u driver.Unit, err error) error {
 	if at := strings.LastIndex(why, "Error response from daemon: "); at >= 0 {
 		why = why[at+len("Error response from daemon: "):]
 	}
-	switch {
-	case strings.Contains(why, "port is already allocated"), strings.Contains(why, "address already in use"):
-		why = "a port is taken: " + why
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("start %s: %w", u.Name, context.Canceled)
+	if strings.Contains(why, "port is already allocated") || strings.Contains(why, "address already in use") {
+		if addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(why); addr != "" {
+			why = "port " + addr + " is taken by another program"
+		}
 	}
 	return fmt.Errorf("start %s: %s", u.Name, why)
 }
