@@ -1,0 +1,280 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msctl.dev/msctl/internal/keeper"
+)
+
+const (
+	orphanGrace = 2 * time.Second  // for what lost its keeper
+	hopeless    = 15 * time.Second // after the first KILL
+)
+
+// marked is a process of this stack.
+type marked struct {
+	keeper.Process
+	unit   string
+	keeper bool
+	grace  time.Duration // of a keeper
+}
+
+// Sweep implements [driver.Sweeper]. It needs no state: it finds the stack's processes by their marker,
+// and what lost the marker below their keepers. It returns how many processes it ended, keepers apart,
+// after it has counted zero. A process that called setsid and dropped its environment is found only while
+// its keeper lives.
+func (d *Driver) Sweep(ctx context.Context, _ bool) (int, error) {
+	n, err := d.end(ctx, d.everything)
+	if err != nil {
+		return n, fmt.Errorf("sweep processes: %w", err)
+	}
+	d.tidy()
+	return n, nil
+}
+
+// sweepUnit ends what is left of one unit whose keeper is gone: what carries its marker, and the group of
+// its leader, since programs that set their title lose the marker.
+func (d *Driver) sweepUnit(ctx context.Context, unit string, rec keeper.Record) (int, error) {
+	return d.end(ctx, func() ([]marked, error) {
+		all, err := d.everything()
+		if err != nil {
+			return nil, err
+		}
+		var out []marked
+		for _, m := range all {
+			if m.unit == unit && !m.keeper {
+				out = append(out, m)
+			}
+		}
+		return append(out, group(rec.Leader)...), nil
+	})
+}
+
+// group returns the living processes of a leader's group, unless its number belongs to somebody else now.
+func group(leader keeper.Identity) (out []marked) {
+	if leader.PID == 0 || leader.Boot != (keeper.Process{}).Identity().Boot {
+		return nil
+	}
+	if p, err := keeper.Inspect(leader.PID); err == nil && p.Start != leader.Start {
+		return nil
+	}
+	all, err := keeper.Processes()
+	if err != nil {
+		return nil
+	}
+	for _, p := range all {
+		if p.Group == leader.PID && !p.Zombie && p.Start >= leader.Start {
+			out = append(out, marked{Process: p})
+		}
+	}
+	return out
+}
+
+// marked returns the living processes that carry the stack's marker. This process and those above it are
+// left out: msctl may have been started from inside a service.
+func (d *Driver) marked() ([]marked, error) {
+	all, err := keeper.Processes()
+	if err != nil {
+		return nil, err
+	}
+	return d.pick(all), nil
+}
+
+func (d *Driver) pick(all keeper.Table) (out []marked) {
+	own := ancestors(all)
+	for _, p := range all {
+		if p.Zombie || own[p.PID] {
+			continue
+		}
+		env := keeper.EnvironOf(p.PID)
+		if stack, ok := env.Lookup(keeper.EnvStack); !ok || stack != d.Stack {
+			continue
+		}
+		m := marked{Process: p}
+		m.unit, _ = env.Lookup(keeper.EnvUnit)
+		grace, isKeeper := env.Lookup(keeper.EnvKeeper)
+		m.keeper = isKeeper
+		m.grace, _ = time.ParseDuration(grace)
+		out = append(out, m)
+	}
+	return out
+}
+
+func ancestors(all keeper.Table) map[int]bool {
+	parent := map[int]int{}
+	for _, p := range all {
+		parent[p.PID] = p.Parent
+	}
+	out := map[int]bool{}
+	for pid := os.Getpid(); pid > 0 && !out[pid]; pid = parent[pid] {
+		out[pid] = true
+	}
+	return out
+}
+
+// everything returns what carries the marker and what lives below a keeper without it.
+func (d *Driver) everything() ([]marked, error) {
+	all, err := keeper.Processes()
+	if err != nil {
+		return nil, err
+	}
+	out := d.pick(all)
+	in := map[int]bool{}
+	for _, m := range out {
+		in[m.PID] = true
+	}
+	for _, m := range out {
+		if !m.keeper {
+			continue
+		}
+		for _, p := range all.Tree(m.PID) {
+			if !in[p.PID] {
+				in[p.PID] = true
+				out = append(out, marked{Process: p, unit: m.unit})
+			}
+		}
+	}
+	return out, nil
+}
+
+// end ends what find finds until it finds nothing: keepers are asked and see to their own, orphans get
+// the polite signal, and after the longest grace all are killed.
+func (d *Driver) end(ctx context.Context, find func() ([]marked, error)) (int, error) {
+	begun := time.Now()
+	told, seen := map[keeper.Identity]bool{}, map[keeper.Identity]bool{}
+	var kill time.Time
+	for {
+		left, err := find()
+		if err != nil || len(left) == 0 {
+			return len(seen), err
+		}
+		if kill.IsZero() {
+			kill = begun.Add(patience(left))
+		}
+		for _, m := range left {
+			if !m.keeper {
+				seen[m.Identity()] = true
+			}
+		}
+		killing := time.Now().After(kill)
+		if killing && time.Since(kill) > hopeless {
+			return len(seen), fmt.Errorf("%d processes cannot be killed, the first is %d (%s)", len(left), left[0].PID, left[0].Name)
+		}
+		for _, m := range left {
+			m.prod(killing, told, left)
+		}
+		if err := rest(ctx, left, kill, killing); err != nil {
+			return len(seen), err
+		}
+	}
+}
+
+// patience is how long the polite end may take: the longest grace, and a little for the keeper's own work.
+func patience(all []marked) time.Duration {
+	most := orphanGrace
+	for _, m := range all {
+		if m.keeper {
+			most = max(most, m.grace+time.Second)
+		}
+	}
+	return most
+}
+
+// prod signals m: once politely, unless its keeper does, and KILL each time when the time is over.
+func (m marked) prod(killing bool, told map[keeper.Identity]bool, all []marked) {
+	id := m.Identity()
+	switch {
+	case killing:
+		id.Send(unix.SIGKILL)
+	case told[id] || (!m.keeper && kept(m, all)):
+	default:
+		told[id] = true
+		id.Send(unix.SIGTERM)
+		id.Send(unix.SIGCONT)
+	}
+}
+
+// kept reports whether a keeper of m's unit is there to end it.
+func kept(m marked, all []marked) bool {
+	for _, k := range all {
+		if k.keeper && k.unit == m.unit {
+			return true
+		}
+	}
+	return false
+}
+
+// rest waits until all have ended, or it is time to kill, or, while killing, a moment.
+func rest(ctx context.Context, left []marked, kill time.Time, killing bool) error {
+	until := kill
+	if killing {
+		until = time.Now().Add(20 * time.Millisecond)
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for _, m := range left {
+		if err := waitEnd(ctx, m.Identity()); err != nil {
+			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+				return nil
+			}
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// waitEnd waits for the end of a process; ctx bounds it.
+func waitEnd(ctx context.Context, id keeper.Identity) error {
+	e, err := watch(id)
+	if err != nil {
+		return nil // it is gone
+	}
+	stop := context.AfterFunc(ctx, e.close)
+	defer func() {
+		if stop() {
+			e.close()
+		}
+	}()
+	return e.wait()
+}
+
+// tidy removes what dead keepers left on disk.
+func (d *Driver) tidy() {
+	for _, pattern := range []string{"*.json", "*.json.tmp", "*.lock"} {
+		paths, _ := filepath.Glob(filepath.Join(d.RunDir, pattern))
+		for _, path := range paths {
+			os.Remove(path)
+		}
+	}
+}
+
+// clear ends what a keeper of an earlier time left of the unit, when it was killed before it could write
+// its record. The machine is searched once; a keeper that ends by itself leaves nothing.
+func (d *Driver) clear(ctx context.Context, unit string) error {
+	d.once.Do(func() {
+		d.strays = map[string][]keeper.Identity{}
+		all, err := d.marked()
+		if err != nil {
+			return // the sweep below each start still finds them by record
+		}
+		for _, m := range all {
+			if !m.keeper && !kept(m, all) {
+				d.strays[m.unit] = append(d.strays[m.unit], m.Identity())
+			}
+		}
+	})
+	for _, id := range d.strays[unit] {
+		if id.Alive() {
+			_, err := d.sweepUnit(ctx, unit, keeper.Record{})
+			return err
+		}
+	}
+	return nil
+}
