@@ -15,7 +15,8 @@ import (
 )
 
 // Build makes the image tag from a folder and the Dockerfile in it ("" means "Dockerfile"), with the engine's
-// classic builder, which is there everywhere. What the builder says goes to out.
+// classic builder, which is there everywhere. What the builder says goes to out. The image that had the tag
+// before goes when nothing uses it.
 func Build(ctx context.Context, dir, dockerfile, tag string, out io.Writer) error {
 	cli, _, err := dial(ctx, "")
 	if err != nil {
@@ -30,6 +31,7 @@ func Build(ctx context.Context, dir, dockerfile, tag string, out io.Writer) erro
 		return fmt.Errorf("build image %s: %w", tag, err)
 	}
 	defer files.Close()
+	old, _ := cli.ImageInspect(ctx, tag) // the zero value where there is none
 	answer, err := cli.ImageBuild(ctx, files, build.ImageBuildOptions{
 		Tags: []string{tag}, Dockerfile: filepath.ToSlash(dockerfile), Remove: true, ForceRemove: true})
 	if err != nil {
@@ -44,6 +46,7 @@ func Build(ctx context.Context, dir, dockerfile, tag string, out io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("build image %s: %s", tag, oneLine(err))
 	}
+	dropOld(ctx, cli, old, tag)
 	return nil
 }
 

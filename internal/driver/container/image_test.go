@@ -147,7 +147,7 @@ func dropImage(t *testing.T, name string) {
 		return
 	}
 	defer cli.Close()
-	if _, err := cli.ImageRemove(ctx, name, image.RemoveOptions{Force: true}); err != nil {
+	if _, err := cli.ImageRemove(ctx, name, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -177,6 +177,16 @@ func TestBuild(t *testing.T) {
 	if ok, err := ImageExists(t.Context(), tag); !ok || err != nil {
 		t.Errorf("got %v, %v", ok, err)
 	}
+	first := inspectID(t, tag)
+	if err := os.WriteFile(filepath.Join(dir, "seen"), []byte("y"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Build(t.Context(), dir, "", tag, &out); err != nil {
+		t.Fatal(err)
+	}
+	if second := inspectID(t, tag); second == first || inspectID(t, first) != "" {
+		t.Errorf("image %s, before %s, which is still there: %v", second, first, inspectID(t, first) != "")
+	}
 	out.Reset()
 	err := Build(t.Context(), dir, "bad", tag+"-bad", &out)
 	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(out.String(), "because\n") {
@@ -185,6 +195,21 @@ func TestBuild(t *testing.T) {
 	if err := Build(t.Context(), dir, "none", tag, &out); err == nil {
 		t.Error("no error for a Dockerfile that is not there")
 	}
+}
+
+// inspectID returns the id of an image, "" where it is not there.
+func inspectID(t *testing.T, name string) string {
+	t.Helper()
+	cli, _, err := dial(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cli.Close()
+	id, err := imageID(t.Context(), cli, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 // TestBuildStatic makes an image from a Go program alone and runs it under a name with a prefix set.

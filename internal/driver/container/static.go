@@ -52,10 +52,18 @@ func buildStatic(ctx context.Context, binary, tag string) error {
 	if err := importImage(ctx, cli, binary, tag, sum); err != nil {
 		return err
 	}
-	if old.ID != "" && len(old.RepoTags) == 1 {
-		_, _ = cli.ImageRemove(ctx, old.ID, image.RemoveOptions{}) // it may be in use: then it stays
-	}
+	dropOld(ctx, cli, old, tag)
 	return nil
+}
+
+// dropOld removes an image that has just lost its only tag, unless it is in use or still the same.
+func dropOld(ctx context.Context, cli *client.Client, old image.InspectResponse, tag string) {
+	if old.ID == "" || len(old.RepoTags) != 1 {
+		return
+	}
+	if id, err := imageID(ctx, cli, tag); err == nil && id != old.ID {
+		_, _ = cli.ImageRemove(ctx, old.ID, image.RemoveOptions{PruneChildren: true})
+	}
 }
 
 // importImage streams the root file system to the engine: one call, one layer, no build container.
