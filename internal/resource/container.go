@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"time"
@@ -93,8 +92,7 @@ func (at site) portOf(names ...string) int {
 // accepts reports that a server took the connection. The engine's own proxy accepts for every container
 // and hangs up when nobody listens inside: a connection that stays open, or speaks, is the server's.
 func accepts(ctx context.Context, addr string) error {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", addr)
+	c, err := quick.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -76,17 +77,17 @@ func (at site) makeFolder() error {
 // makePrivate makes a folder, and those above that lack, for its owner alone.
 func makePrivate(dir string) error { return os.MkdirAll(dir, 0o700) }
 
-// openPath lets others pass (not list) dir and the folders above it that msctl made: up to .msctl. One
+// openPath lets others pass (not list) dir and the folders above it that msctl made, up to .msctl. One
 // further up that is closed is the user's to open.
 func openPath(dir string, o owner) error {
-	ours := true
+	ours := strings.Contains(dir+"/", "/.msctl/")
 	for d := dir; d != filepath.Dir(d); d = filepath.Dir(d) {
 		info, err := os.Stat(d)
 		if err != nil {
 			return err
 		}
 		if mode := info.Mode().Perm(); mode&0o001 == 0 {
-			if !ours {
+			if d != dir && !ours {
 				return fmt.Errorf("%s may not enter %s: chmod o+x it, or choose another runtime", o.name, d)
 			}
 			if err := os.Chmod(d, mode|0o011); err != nil {

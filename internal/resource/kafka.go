@@ -60,7 +60,7 @@ func kafkaEndpoint(at site, _ Choice) Endpoint {
 }
 
 func kafkaReady(ctx context.Context, at site) error {
-	c, err := kgo.NewClient(kgo.SeedBrokers(at.addr()), kgo.RequestRetries(0))
+	c, err := kgo.NewClient(kgo.SeedBrokers(at.addr()), kgo.RequestRetries(0), kgo.Dialer(quick.DialContext))
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 type Machine struct {
 	Engine   error             // why no container engine can be used; nil: one answers
 	Programs map[string]string // absolute path of each installed server program
-	Prefix   string            // put before the name of every image that names no registry
-	Images   map[string]bool   // with a Prefix: the prefixed images that the engine holds
+	Prefix   string            // put before the name of every image; see [Machine.Image]
+	Images   map[string]bool   // with a Prefix: the recipes' images that the engine holds
 	Manager  string            // package manager to speak of: "apt-get", "brew", "dnf", "apk" or ""
 	Path     string            // search path of the native servers
 	User     string            // unprivileged user that native servers run as; "" is the one who runs msctl
@@ -61,23 +61,26 @@ func (p Prober) Probe(ctx context.Context) Machine {
 	return m
 }
 
-// Image returns the name under which this machine knows an image: with the prefix, unless the name has
-// it already or names a registry ("ghcr.io/…", "localhost:5000/…").
+// Image returns the name under which this machine is to run an image: the prefix and the last part of
+// the name, so that "local/" gives "local/postgres:17" for "docker.io/library/postgres:17".
 func (m Machine) Image(name string) string {
-	host, _, slash := strings.Cut(name, "/")
-	registry := slash && (strings.ContainsAny(host, ".:") || host == "localhost")
-	if registry || strings.HasPrefix(name, m.Prefix) {
+	if m.Prefix == "" || strings.HasPrefix(name, m.Prefix) {
 		return name
 	}
-	return m.Prefix + name
+	return m.Prefix + name[strings.LastIndex(name, "/")+1:]
 }
 
-// pick returns the image to run of a recipe's list: the default, or behind a prefix the first that is
-// there, since a private registry seldom holds every tag.
+// pick returns which of a recipe's images to run: the default, so that all of a team run the same. Under
+// a prefix, which seldom holds every tag, it is the first that is there, prefixed or else by itself.
 func (m Machine) pick(images []string) string {
 	for _, name := range images {
 		if full := m.Image(name); m.Images[full] {
 			return full
+		}
+	}
+	for _, name := range images {
+		if m.Images[name] {
+			return name
 		}
 	}
 	if len(images) == 0 {
@@ -104,6 +107,7 @@ func heldImages(ctx context.Context, m Machine, has func(context.Context, string
 		for _, r := range k.Recipes {
 			for _, name := range r.Images {
 				held[m.Image(name)] = has(ctx, m.Image(name))
+				held[name] = has(ctx, name)
 			}
 		}
 	}

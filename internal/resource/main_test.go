@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
 
 	"msctl.dev/msctl/internal/resource/embedded"
@@ -14,9 +12,7 @@ import (
 // TestMain lets the test binary stand in for msctl: `TESTBINARY embedded nats …` is the server.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "embedded" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		if err := embedded.Main(ctx, os.Args[2:], os.Stdout, os.Stderr); err != nil {
+		if err := embedded.Main(context.Background(), os.Args[2:], os.Stdout, os.Stderr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

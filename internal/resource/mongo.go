@@ -58,7 +58,7 @@ func mongoEndpoint(at site, c Choice) Endpoint {
 }
 
 func mongoConnect(uri string) (*mongo.Client, error) {
-	return mongo.Connect(options.Client().ApplyURI(uri).SetMaxPoolSize(2))
+	return mongo.Connect(options.Client().ApplyURI(uri).SetMaxPoolSize(2).SetDialer(&quick))
 }
 
 // mongoReady needs no user: a server with `--auth` answers a ping of anyone.

@@ -79,6 +79,7 @@ func mysqlNative(at site) (driver.Unit, error) {
 func mysqlConnect(at site) (*sql.DB, error) {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.Addr, c.Logger = "root", at.password("root"), "tcp", at.addr(), &mysql.NopLogger{}
+	c.DialFunc = quick.DialContext
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func natsEndpoint(at site, _ Choice) Endpoint {
 // natsReady asks JetStream too: it opens after the port when there is much to recover.
 func natsReady(ctx context.Context, at site) error {
 	timeout := untilDeadline(ctx)
-	nc, err := nats.Connect("nats://"+at.addr(), nats.NoReconnect(), nats.Timeout(timeout))
+	nc, err := nats.Connect("nats://"+at.addr(), nats.NoReconnect(), nats.Timeout(timeout), nats.SetCustomDialer(&quick))
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,12 @@ func postgresConnect(ctx context.Context, at site, database string) (*pgx.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	return pgx.Connect(ctx, sqlURL("postgres", admin, password, at.addr(), database, "sslmode=disable"))
+	c, err := pgx.ParseConfig(sqlURL("postgres", admin, password, at.addr(), database, "sslmode=disable"))
+	if err != nil {
+		return nil, err
+	}
+	c.DialFunc = quick.DialContext
+	return pgx.ConnectConfig(ctx, c)
 }
 
 func postgresReady(ctx context.Context, at site) error {

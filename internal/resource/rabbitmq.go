@@ -176,8 +176,7 @@ func rabbitReady(ctx context.Context, at site) error {
 
 func rabbitDial(ctx context.Context, url string) error {
 	c, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, addr string) (net.Conn, error) {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, network, addr)
+		conn, err := quick.DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}

@@ -56,8 +56,7 @@ func redisEndpoint(at site, _ Choice) Endpoint {
 
 // redisReady dials by itself: the client's pool writes to the terminal when it cannot.
 func redisReady(ctx context.Context, at site) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", at.addr())
+	conn, err := quick.DialContext(ctx, "tcp", at.addr())
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,10 @@ func lastLines(text string, n int) string {
 	}
 	return "\n" + strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
+
+// quick is how msctl itself dials a server that may be starting. What is sent to a container while the
+// engine still builds its network is lost, and the kernel tries again only a second later.
+var quick = net.Dialer{Timeout: 200 * time.Millisecond}
 
 // untilDeadline is the time that one try may take, for clients that take a duration.
 func untilDeadline(ctx context.Context) time.Duration {

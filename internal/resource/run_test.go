@@ -3,17 +3,21 @@ package resource_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/driver/container"
+	logs "msctl.dev/msctl/internal/output"
 	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
 )
@@ -22,8 +26,10 @@ import (
 type running struct {
 	server resource.Server
 	place  resource.Place
-	pgid   int
-	stop   func() // politely, until it is gone
+	stop   func() // politely, until it is gone; may be called twice
+	gone   <-chan struct{}
+	said   func() string // what it printed
+	pgid   int           // 0 for a container
 }
 
 // place makes a place with free ports, its folders in a short temporary folder that others may pass:
@@ -44,7 +50,7 @@ func place(t *testing.T, s resource.Server) resource.Place {
 	}
 	p := resource.Place{
 		DataDir: dir + "/.msctl/data/" + s.Name, CacheDir: dir + "/.msctl/cache", LogDir: dir + "/.msctl/logs/" + s.Name,
-		Exe: exe, Stack: "test" + strconv.Itoa(os.Getpid()), Secret: "a secret", Ports: map[string]int{},
+		Exe: exe, Stack: "test" + strings.ToLower(rand.Text()), Secret: "a secret", Ports: map[string]int{},
 	}
 	for _, l := range s.Listens() {
 		p.Ports[l.Name] = freePort(t)
@@ -91,35 +97,42 @@ func start(t *testing.T, s resource.Server, p resource.Place) running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pgid, stop, gone, out := startProcess(t, u)
-	waitReady(ctx, t, s, p, gone, out)
+	var r running
+	if u.Image != "" {
+		r = startContainer(t, u, p)
+	} else {
+		r = startProcess(t, u)
+	}
+	r.server, r.place = s, p
+	r.waitReady(ctx, t)
 	t.Logf("%s: set up in %v, ready after %v", s.Choices[0].Backing(), setUp.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	return running{server: s, place: p, pgid: pgid, stop: stop}
+	return r
 }
 
-func waitReady(ctx context.Context, t *testing.T, s resource.Server, p resource.Place, gone <-chan struct{}, out *output) {
+// waitReady asks until the server answers.
+func (r running) waitReady(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for {
 		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := s.Ready(try, p)
+		err := r.server.Ready(try, r.place)
 		cancel()
 		if err == nil {
 			return
 		}
 		select {
-		case <-gone:
-			t.Fatalf("%s ended before it was ready: %v\n%s", s.Name, err, out)
+		case <-r.gone:
+			t.Fatalf("%s ended before it was ready: %v\n%s", r.server.Name, err, r.said())
 		case <-ctx.Done():
-			t.Fatalf("%s not ready: %v\n%s", s.Name, err, out)
+			t.Fatalf("%s not ready: %v\n%s", r.server.Name, err, r.said())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// startProcess runs a unit in a process group of its own. stop may be called twice.
-func startProcess(t *testing.T, u driver.Unit) (pgid int, stop func(), gone <-chan struct{}, out *output) {
+// startProcess runs a unit in a process group of its own.
+func startProcess(t *testing.T, u driver.Unit) running {
 	t.Helper()
-	out = &output{}
+	out := &output{}
 	cmd := exec.Command(u.Argv[0], u.Argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = u.Dir, u.Env, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -135,22 +148,63 @@ func startProcess(t *testing.T, u driver.Unit) (pgid int, stop func(), gone <-ch
 	if u.Signal == "INT" {
 		sig = syscall.SIGINT
 	}
-	stop = sync.OnceFunc(func() {
-		syscall.Kill(-cmd.Process.Pid, sig)
+	pgid := cmd.Process.Pid
+	stop := sync.OnceFunc(func() {
+		syscall.Kill(-pgid, sig)
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
 			t.Errorf("%s does not end on %v\n%s", u.Name, sig, out)
-			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			syscall.Kill(-pgid, syscall.SIGKILL)
 			<-ended
 		}
-		if err := syscall.Kill(-cmd.Process.Pid, 0); err == nil {
+		if err := syscall.Kill(-pgid, 0); err == nil {
 			t.Errorf("%s left processes in its group", u.Name)
-			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			syscall.Kill(-pgid, syscall.SIGKILL)
 		}
 	})
 	t.Cleanup(stop)
-	return cmd.Process.Pid, stop, ended, out
+	return running{stop: stop, gone: ended, said: out.String, pgid: pgid}
+}
+
+// startContainer runs a unit through the driver of containers. What it made is removed with the test.
+func startContainer(t *testing.T, u driver.Unit, p resource.Place) running {
+	t.Helper()
+	d := &container.Driver{Stack: p.Stack}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, started := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		h := driver.Hooks{Started: func(driver.Started) { close(started) }}
+		if _, err := d.Run(ctx, u, h); err != nil && ctx.Err() == nil {
+			t.Errorf("run %s: %v", u.Name, err)
+		}
+	}()
+	select { // to ask before its network is up would make the kernel wait a second for its address
+	case <-started:
+	case <-ended:
+	}
+	stop := sync.OnceFunc(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		stop()
+		if _, err := d.Sweep(context.Background(), true); err != nil {
+			t.Error(err)
+		}
+	})
+	return running{stop: stop, gone: ended, said: func() string { return logged(u.LogDir) }}
+}
+
+// logged is the end of a unit's log.
+func logged(dir string) string {
+	lines, err := logs.Tail(dir, 40)
+	if err != nil {
+		return err.Error()
+	}
+	var b bytes.Buffer
+	for _, l := range lines {
+		b.Write(append(l.Text, '\n'))
+	}
+	return b.String()
 }
 
 func credential(t *testing.T, name string) *syscall.Credential {

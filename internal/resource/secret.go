@@ -64,11 +64,9 @@ func (at site) password(who string) string {
 	return hex.EncodeToString(mac.Sum(nil))[:32]
 }
 
-// volume names the engine's volume that holds the server's data. A new secret means a new volume: the
-// old one's passwords are not known any more.
-func (at site) volume() string {
-	return fmt.Sprintf("msctl-%s-%s-%s", at.Stack, at.Name, at.password("volume")[:8])
-}
+// volume names the engine's volume that holds the server's data; the driver puts the stack's id before
+// it. A new secret means a new volume: the old one's passwords are not known any more.
+func (at site) volume() string { return at.Name + "-" + at.password("volume")[:8] }
 
 // admin is the user that msctl itself is on a server.
 const admin = "msctl_admin"

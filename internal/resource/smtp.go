@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/smtp"
 
 	"msctl.dev/msctl/internal/driver"
@@ -28,8 +27,7 @@ var SMTP = &Kind{
 }
 
 func smtpReady(ctx context.Context, at site) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", at.addr())
+	conn, err := quick.DialContext(ctx, "tcp", at.addr())
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -46,8 +48,11 @@ func (o options) logf(format string, args ...any) {
 	fmt.Fprintf(o.Stdout, "%s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), fmt.Sprintf(format, args...))
 }
 
-// Main runs the server named by args[0] until ctx is cancelled.
+// Main is the whole of the process `msctl embedded`: it runs the server named by args[0] until ctx is
+// cancelled or the process is told to end.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
 	if len(args) == 0 {
 		return fmt.Errorf("run embedded server: no name given, want one of %s", names())
 	}
