@@ -5,6 +5,8 @@ package cache
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
@@ -24,7 +26,11 @@ func Open(app *kit.App, name string) (*redis.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read URL of %s: it is not one of redis", name) // err quotes the password
 	}
+	// A Redis that is away is found out at once: callers have answers for that.
+	o.DialTimeout, o.DialerRetries, o.MaxRetries = time.Second, 1, 1
+	o.ReadTimeout, o.WriteTimeout, o.ContextTimeoutEnabled = time.Second, time.Second, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	redis.SetLogger(remarks{app.Log})
 	c := redis.NewClient(o)
 	if app.Traced {
 		if err := redisotel.InstrumentTracing(c); err != nil {
@@ -33,4 +39,11 @@ func Open(app *kit.App, name string) (*redis.Client, error) {
 	}
 	app.Check(name, func(ctx context.Context) error { return c.Ping(ctx).Err() })
 	return c, nil
+}
+
+// remarks hands on what the client says of its connections. Errors reach their caller anyway.
+type remarks struct{ log *slog.Logger }
+
+func (r remarks) Printf(ctx context.Context, format string, args ...any) {
+	r.log.DebugContext(ctx, "redis remarked", "remark", fmt.Sprintf(format, args...))
 }

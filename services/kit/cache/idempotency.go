@@ -65,6 +65,9 @@ func (i Idempotency) Serve(
 		}
 	}()
 	next.ServeHTTP(rec, r)
+	if rec.status == 0 {
+		rec.WriteHeader(http.StatusOK) // as net/http does for a handler that says nothing
+	}
 	return nil
 }
 
