@@ -13,8 +13,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Format returns the stack as one normalised stack.yaml: merged, with defaults and resolved names, which
-// loads to the same stack from the same folder. With mask, values that are or may be secret are
+// Format returns the stack as one normalised stack.yaml: merged, with resolved names and
+// without what is the default, which loads to the same stack from the same folder. With mask, values that are or may be secret are
 // [Mask]: those of env files, of variables with such a name, and passwords in URLs and arguments.
 func (s *Stack) Format(mask bool) []byte {
 	var b bytes.Buffer
@@ -40,7 +40,7 @@ func (s *Stack) tree(mask bool) *yaml.Node {
 		put(services, svc.Name, w.service(svc))
 	}
 	for _, p := range s.Profiles {
-		put(profiles, p.Name, words(p.Services))
+		put(profiles, p.Name, list(p.Services))
 	}
 	put(root, "resources", full(resources))
 	put(root, "services", full(services))
@@ -86,9 +86,15 @@ func (w writer) service(s *Service) *yaml.Node {
 	put(m, "env", w.env(s.Env))
 	put(m, "health", w.probe(s.Health))
 	put(m, "job", yes(s.Job))
-	put(m, "replicas", number(s.Replicas))
-	put(m, "restart", restartNode(s.Restart))
-	put(m, "stop", stopNode(s.Stop))
+	if s.Replicas != 1 {
+		put(m, "replicas", number(s.Replicas))
+	}
+	if s.Restart != (Restart{defaultPolicy(s.Job), 0, defaultDelay}) {
+		put(m, "restart", restartNode(s.Restart))
+	}
+	if s.Stop != (Stop{defaultSignal, defaultGrace}) {
+		put(m, "stop", stopNode(s.Stop))
+	}
 	put(m, "limits", limitsNode(s.Limits))
 	put(m, "watch", watchNode(s.Watch))
 	put(m, "tasks", w.tasks(s.Tasks))
@@ -220,7 +226,7 @@ func stopNode(s Stop) *yaml.Node {
 func limitsNode(l Limits) *yaml.Node {
 	m := mapping()
 	if l.CPU > 0 {
-		put(m, "cpu", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(l.CPU, 'f', -1, 64)})
+		put(m, "cpu", &yaml.Node{Kind: yaml.ScalarNode, Value: strconv.FormatFloat(l.CPU, 'f', -1, 64)})
 	}
 	if l.Memory > 0 {
 		put(m, "memory", word(memoryOf(l.Memory)))
@@ -242,7 +248,9 @@ func watchNode(v Watch) *yaml.Node {
 	m := mapping()
 	put(m, "paths", words(v.Paths))
 	put(m, "ignore", words(v.Ignore))
-	put(m, "action", word(v.Action))
+	if v.Action != defaultAction {
+		put(m, "action", word(v.Action))
+	}
 	return full(m)
 }
 

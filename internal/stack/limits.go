@@ -9,15 +9,16 @@ import (
 // What a stack file may cost. They are far above what people write and keep any answer under a second
 // and 100 MB: yaml.v3 needs 160 bytes for each value, so the values are bounded before it sees them.
 const (
-	maxBytes   = 1 << 20
-	maxMarks   = 100_000 // characters that can begin a value
-	maxDepth   = 64
-	maxValues  = 2 * maxMarks // with aliases replaced
-	maxAlias   = 10           // expanded values for each value written
-	maxUnits   = 5_000        // services and resources
-	maxListens = 100          // ports of one service
-	maxErrors  = 100          // reported; the rest is counted
-	maxText    = 65_536       // bytes of one value
+	maxBytes    = 1 << 20
+	maxMarks    = 100_000 // characters that can begin a value
+	maxDepth    = 64
+	maxValues   = 2 * maxMarks // with aliases replaced
+	smallValues = 20_000       // with aliases replaced, allowed to any file
+	maxAlias    = 10           // expanded values for each value written
+	maxUnits    = 5_000        // services and resources
+	maxListens  = 100          // ports of one service
+	maxErrors   = 100          // reported; the rest is counted
+	maxText     = 65_536       // bytes of one value
 )
 
 // inspect refuses text that is no stack file or would cost too much to parse.

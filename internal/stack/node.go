@@ -40,7 +40,7 @@ func parse(file string, text []byte, errs *collector) *node {
 		errs.fail(Pos{file, 1, 1}, "begin with `version: 1`", "the file is empty")
 		return nil
 	}
-	e := expander{file: file, errs: errs, left: min(maxAlias*count(doc), maxValues)}
+	e := expander{file: file, errs: errs, left: min(max(maxAlias*count(doc), smallValues), maxValues)}
 	return e.expand(doc.Content[0], 1)
 }
 
@@ -172,7 +172,7 @@ func (e *expander) tooMuch(pos Pos, depth int) {
 	if depth > maxDepth {
 		e.errs.fail(pos, "", "values are nested deeper than %d", maxDepth)
 	} else {
-		e.errs.fail(pos, "use fewer aliases", "with aliases replaced the file is more than %d times larger or has more than %d values", maxAlias, maxValues)
+		e.errs.fail(pos, "use fewer aliases", "with aliases replaced the file is more than %d times larger", maxAlias)
 	}
 	e.over, e.left = true, 0
 }

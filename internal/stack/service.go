@@ -24,7 +24,17 @@ const (
 	defaultDeadline = time.Minute
 	defaultInterval = 5 * time.Second
 	defaultFailures = 3
+	defaultSignal   = "TERM"
+	defaultAction   = "restart"
 )
+
+// defaultPolicy is on-failure for what should run on, and never for a job: what failed is to be seen.
+func defaultPolicy(job bool) string {
+	if job {
+		return "never"
+	}
+	return "on-failure"
+}
 
 // services fills defaults in and resolves names, in two passes: all services, then their calls.
 func (l *loader) services(es []entry[*serviceDraft]) {
@@ -168,12 +178,12 @@ func (l *loader) defaults(d *serviceDraft) {
 		l.fail(l.keyPos(s, "replicas"), "take one of them away", "service %q is a job and has replicas", s.Name)
 	}
 	if s.Restart.Policy == "" {
-		s.Restart.Policy = map[bool]string{true: "never", false: "on-failure"}[s.Job]
+		s.Restart.Policy = defaultPolicy(s.Job)
 	}
 	s.Restart.Delay = or(s.Restart.Delay, defaultDelay)
-	s.Stop.Signal = or(s.Stop.Signal, "TERM")
+	s.Stop.Signal = or(s.Stop.Signal, defaultSignal)
 	s.Stop.Grace = or(s.Stop.Grace, defaultGrace)
-	s.Watch.Action = or(s.Watch.Action, "restart")
+	s.Watch.Action = or(s.Watch.Action, defaultAction)
 	for _, p := range s.Watch.Ignore {
 		if _, err := filepath.Match(p, ""); err != nil {
 			l.fail(l.keyPos(s, "watch"), "", "%s is not a glob pattern", shorten(p))

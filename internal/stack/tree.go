@@ -39,12 +39,17 @@ func word(s string) *yaml.Node {
 	return str(s)
 }
 
-func words(list []string) *yaml.Node {
-	if len(list) == 0 {
+func words(ss []string) *yaml.Node {
+	if len(ss) == 0 {
 		return nil
 	}
+	return list(ss)
+}
+
+// list returns a list that may be empty.
+func list(ss []string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-	for _, s := range list {
+	for _, s := range ss {
 		n.Content = append(n.Content, str(s))
 	}
 	return n
@@ -97,7 +102,7 @@ func writeJSON(b *bytes.Buffer, n *yaml.Node) {
 			writeJSON(b, c)
 		}
 		b.WriteByte(']')
-	case n.Tag == "!!int" || n.Tag == "!!bool" || n.Tag == "!!float":
+	case n.Tag != "!!str":
 		b.WriteString(n.Value)
 	default:
 		writeString(b, n.Value)

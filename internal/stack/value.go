@@ -225,9 +225,18 @@ func at(v value[string]) value[spot] {
 	}}
 }
 
+// arguments is a list of arguments.
+func arguments() value[[]string] {
+	return listOf(value[string]{schema{"type": []string{"string", "number"}}, func(c *collector, n *node) (string, bool) {
+		s, ok := scalar(c, n, "an argument")
+		return s, ok && lintArgument(c, n, s)
+	}})
+}
+
 // argv is a command: a list of arguments, or a line for the shell.
 func argv() value[[]string] {
-	sch := schema{"anyOf": []schema{{"type": "string"}, {"type": "array", "items": schema{"type": "string"}, "minItems": 1}}}
+	item := schema{"type": []string{"string", "number"}}
+	sch := schema{"anyOf": []schema{{"type": "string"}, {"type": "array", "items": item, "minItems": 1}}}
 	return value[[]string]{sch, func(c *collector, n *node) ([]string, bool) {
 		items := []*node{n}
 		if n.kind == yaml.SequenceNode {

@@ -1,0 +1,4 @@
+// Command go is what the language detection finds.
+package main
+
+func main() {}
