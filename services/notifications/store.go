@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"msctl.dev/msctl/services/kit"
+	"msctl.dev/msctl/services/kit/db"
+)
+
+// store keeps notifications, their deliveries, and what failed.
+type store struct {
+	db  *db.DB
+	due chan struct{} // tells the dispatcher that there is something to do
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// kick asks the dispatcher to look now. It never blocks.
+func (s store) kick() {
+	select {
+	case s.due <- struct{}{}:
+	default:
+	}
+}
+
+// accept stores a request and returns its notification's id. The same request again returns the
+// same id; another one under the same request id is a 422.
+func (s store) accept(ctx context.Context, r Request) (string, error) {
+	print, err := r.fingerprint()
+	if err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	header, err := headerOf(ctx)
+	if err != nil {
+		return "", err
+	}
+	id, at := kit.NewID(), now()
+	var held string
+	err = s.db.Tx(ctx, func(tx *db.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO notifications
+			(id, request_id, fingerprint, request, header, user_id, status, reason, tries, due,
+			 created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, 'accepted', '', 0, 0, $7, $7)
+			ON CONFLICT (request_id) DO NOTHING`,
+			id, r.ID, print, string(data), header, r.User, at)
+		if err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT id, fingerprint FROM notifications
+			WHERE request_id = $1`, r.ID).Scan(&id, &held)
+	})
+	if err != nil {
+		return "", fmt.Errorf("accept request %s: %w", r.ID, err)
+	}
+	if held != print {
+		return "", kit.Errorf(http.StatusUnprocessableEntity, "key-reused",
+			"request_id %q was used for another request", r.ID)
+	}
+	s.kick()
+	return id, nil
+}
+
+// headerOf writes down the trace and correlation id, so that the work goes on under them.
+func headerOf(ctx context.Context) (string, error) {
+	m := kit.Message{Header: map[string]string{}}
+	m.Carry(ctx)
+	data, err := json.Marshal(m.Header)
+	return string(data), err
+}
+
+const columns = `id, status, reason, request, created_at, updated_at`
+
+// notification returns the one of that id, or a 404 problem.
+func (s store) notification(ctx context.Context, id string) (Notification, error) {
+	n, err := scan(s.db.QueryRowContext(ctx,
+		`SELECT `+columns+` FROM notifications WHERE id = $1`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Notification{}, kit.NotFound("there is no notification %q", id)
+	}
+	if err != nil {
+		return Notification{}, err
+	}
+	n.Deliveries, err = deliveries(ctx, s.db, id)
+	return n, err
+}
+
+// notifications returns up to limit of a user's, "" for everybody's, newest first.
+func (s store) notifications(ctx context.Context, user, before string, limit int) ([]Notification, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM notifications
+		WHERE (user_id = $1 OR $1 = '') AND (id < $2 OR $2 = '') ORDER BY id DESC LIMIT $3`,
+		user, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list notifications: %w", err)
+	}
+	defer rows.Close()
+	list := []Notification{}
+	for rows.Next() {
+		n, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list notifications: %w", err)
+	}
+	for i := range list {
+		if list[i].Deliveries, err = deliveries(ctx, s.db, list[i].ID); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func scan(row interface{ Scan(...any) error }) (Notification, error) {
+	var n Notification
+	var request string
+	err := row.Scan(&n.ID, &n.Status, &n.Reason, &request, &n.CreatedAt, &n.UpdatedAt)
+	if err != nil {
+		return n, fmt.Errorf("read notification: %w", err)
+	}
+	n.CreatedAt, n.UpdatedAt = n.CreatedAt.UTC(), n.UpdatedAt.UTC()
+	if err := json.Unmarshal([]byte(request), &n.Request); err != nil {
+		return n, fmt.Errorf("read request of notification %s: %w", n.ID, err)
+	}
+	return n, nil
+}
+
+// querier is a database or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func deliveries(ctx context.Context, q querier, id string) ([]Delivery, error) {
+	rows, err := q.QueryContext(ctx, `SELECT channel, status, reason, updated_at FROM deliveries
+		WHERE notification_id = $1 ORDER BY channel`, id)
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries of %s: %w", id, err)
+	}
+	defer rows.Close()
+	list := []Delivery{}
+	for rows.Next() {
+		var d Delivery
+		if err := rows.Scan(&d.Channel, &d.Status, &d.Reason, &d.UpdatedAt); err != nil {
+			return nil, fmt.Errorf("read delivery of %s: %w", id, err)
+		}
+		d.UpdatedAt = d.UpdatedAt.UTC()
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}
+
+// settle notes what became of one delivery. What was sent stays sent.
+func settle(ctx context.Context, tx *db.Tx, id string, d Delivery) error {
+	at := now()
+	// Changing the notification first makes two results of it wait for each other.
+	_, err := tx.ExecContext(ctx, `UPDATE notifications SET updated_at = $1 WHERE id = $2`, at, id)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", id, err)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE deliveries SET status = $1, reason = $2, updated_at = $3
+		WHERE notification_id = $4 AND channel = $5 AND status <> 'sent'`,
+		d.Status, d.Reason, at, id, d.Channel)
+	if err != nil {
+		return fmt.Errorf("settle %s on %s: %w", id, d.Channel, err)
+	}
+	ds, err := deliveries(ctx, tx, id)
+	if err != nil || len(ds) == 0 {
+		return err // a stranger's
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE notifications SET status = $1, reason = $2 WHERE id = $3`,
+		sum(ds), reasons(ds), id)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", id, err)
+	}
+	return nil
+}
