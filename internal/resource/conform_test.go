@@ -89,6 +89,17 @@ func needs(t *testing.T, m resource.Machine, rec *resource.Recipe) {
 	}
 }
 
+// needImage skips a test whose image is not here.
+func needImage(t *testing.T, name string) {
+	t.Helper()
+	if there, err := container.ImageExists(t.Context(), name); err != nil || !there {
+		if strings.Contains(os.Getenv("MSCTL_REQUIRE"), "docker") {
+			t.Fatalf("MSCTL_REQUIRE lists docker: no image %s", name)
+		}
+		t.Skipf("no image %s is here", name)
+	}
+}
+
 func conform(t *testing.T, m resource.Machine, k *resource.Kind, rec *resource.Recipe) {
 	one := &stack.Resource{Name: "orders-db", Type: k.Name, Runtime: string(rec.Runtime)}
 	two := &stack.Resource{Name: "users-db", Type: k.Name, Runtime: string(rec.Runtime)}

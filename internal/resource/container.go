@@ -22,7 +22,8 @@ var Container = &Kind{
 	Doc:  "any image, with the ports and folders that the resource names",
 	Recipes: []*Recipe{{
 		Name: "container", Runtime: InEngine,
-		unit: containerUnit, ready: containerReady, endpoint: containerEndpoint, check: containerCheck,
+		listens: func(c Choice) []stack.Listen { return c.Resource.Listen },
+		unit:    containerUnit, ready: containerReady, endpoint: containerEndpoint, check: containerCheck,
 	}},
 }
 

@@ -56,6 +56,7 @@ type Recipe struct {
 	Listens  []stack.Listen // ports by name, the main one first; Port is the port inside a container
 	InFile   bool           // no server at all: each resource is a file
 
+	listens  func(Choice) []stack.Listen                    // in place of Listens where the image or the resource decides
 	setup    func(context.Context, site) error              // nil: an empty data folder is enough
 	unit     func(site) (driver.Unit, error)                // nil for InFile
 	ready    func(context.Context, site) error              // one try; nil for InFile

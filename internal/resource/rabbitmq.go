@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -21,17 +24,17 @@ import (
 )
 
 // RabbitMQ is the AMQP broker. Its resources share one server, for it takes seconds to start: each is a
-// virtual host with a user of its own. There is no AMQP server to embed.
+// virtual host with a user of its own. There is no AMQP server to embed. A resource that wants the
+// management page says `image: rabbitmq:4-management`; it is not the default, for with it the broker
+// takes two seconds more to start and five more to stop.
 var RabbitMQ = &Kind{
 	Name:   "rabbitmq",
 	Doc:    "RabbitMQ, an AMQP 0-9-1 broker; `embedded: nats` gives NATS where there is none",
 	Shared: true,
 	Recipes: []*Recipe{
 		{
-			Name: "rabbitmq", Runtime: InEngine,
-			Images:  []string{"rabbitmq:4-management", "rabbitmq:3.13-management", "rabbitmq:3-management", "rabbitmq:3.10-management", "rabbitmq:3.10"},
-			Listens: []stack.Listen{{Name: "amqp", Port: 5672}, {Name: "http", Port: 15672}},
-			setup:   rabbitContainerSetup, unit: rabbitContainer, ready: rabbitReady,
+			Name: "rabbitmq", Runtime: InEngine, Images: []string{"rabbitmq:4", "rabbitmq:3.13", "rabbitmq:3", "rabbitmq:3.10"},
+			listens: rabbitListens, setup: rabbitContainerSetup, unit: rabbitContainer, ready: rabbitReady,
 			prepare: rabbitPrepare(rabbitImportHTTP), endpoint: rabbitEndpoint,
 		},
 		{
@@ -48,6 +51,17 @@ var RabbitMQ = &Kind{
 // rabbitNode is the same everywhere: the data's folder is named after it.
 const rabbitNode = "rabbit@localhost"
 
+// managed reports that an image has the management page.
+func managed(c Choice) bool { return strings.HasSuffix(c.Image, "-management") }
+
+func rabbitListens(c Choice) []stack.Listen {
+	all := []stack.Listen{{Name: "amqp", Port: 5672}}
+	if managed(c) {
+		all = append(all, stack.Listen{Name: "http", Port: 15672})
+	}
+	return all
+}
+
 func rabbitContainerSetup(_ context.Context, at site) error {
 	// read inside by the image's own user; the folders above are closed to others on this side
 	if err := os.Chmod(at.folder(), 0o755); err != nil {
@@ -61,14 +75,19 @@ func rabbitContainerSetup(_ context.Context, at site) error {
 }
 
 func rabbitContainer(at site) (driver.Unit, error) {
-	return driver.Unit{
+	u := driver.Unit{
 		Image: at.choice().Image,
 		Env:   []string{"RABBITMQ_NODENAME=" + rabbitNode, "RABBITMQ_CONFIG_FILE=/etc/msctl/rabbitmq.conf", rabbitErlang("")},
 		Mounts: []driver.Mount{
 			{Source: at.volume(), Target: "/var/lib/rabbitmq"},
 			{Source: at.folder(), Target: "/etc/msctl", ReadOnly: true},
 		},
-	}, nil
+	}
+	if !managed(at.choice()) { // a virtual host more means another unit: only a start can make it
+		id := sha256.Sum256(rabbitDefinitions(at, at.Choices))
+		u.Labels = map[string]string{"msctl.definitions": hex.EncodeToString(id[:6])}
+	}
+	return u, nil
 }
 
 // rabbitErlang stops the schedulers from spinning: an idle broker shall cost nothing.
@@ -203,8 +222,11 @@ func rabbitPrepare(imports func(context.Context, site, []byte) error) func(conte
 	}
 }
 
-// rabbitImportHTTP needs the management plugin.
+// rabbitImportHTTP needs the management page.
 func rabbitImportHTTP(ctx context.Context, at site, definitions []byte) error {
+	if !managed(at.choice()) {
+		return errors.New("it needs a restart of the broker")
+	}
 	to := "http://" + address(at.Ports["http"]) + "/api/definitions"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(definitions))
 	if err != nil {

@@ -88,11 +88,10 @@ func (s Server) Recipe() *Recipe { return s.Choices[0].Recipe }
 // inside a container, 0 for a process.
 func (s Server) Listens() []stack.Listen {
 	c := s.Choices[0]
-	listens := c.Recipe.Listens
-	if listens == nil {
-		listens = c.Resource.Listen
+	if c.Recipe.listens != nil {
+		return slices.Clone(c.Recipe.listens(c))
 	}
-	return slices.Clone(listens)
+	return slices.Clone(c.Recipe.Listens)
 }
 
 // Setup makes the server's data folder and config files. It runs before each start, and is safe to run
