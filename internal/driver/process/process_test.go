@@ -1,17 +1,12 @@
 package process
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/output"
 )
-
-func supervise(string) int { return 0 }
-
-var _ = context.Background
 
 func TestSimple(t *testing.T) {
 	r := newRig(t)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 )
 
 // overtime is what a keeper gets beyond the grace before it counts as hung.
-const overtime = 5 * time.Second
+const overtime = 3 * time.Second
 
 // run is one run of a unit, seen from its supervisor.
 type run struct {
@@ -112,7 +111,8 @@ func (r *run) hear(m keeper.Message, h driver.Hooks) {
 	}
 }
 
-// settle finds out how the run ended, after its keeper did.
+// settle finds out how the run ended, after its keeper did. The record stays until the next run or a
+// sweep: another supervisor may be waiting for it.
 func (r *run) settle(ctx context.Context, h driver.Hooks) (driver.Exit, error) {
 	r.reap()
 	if r.messages != nil {
@@ -120,20 +120,15 @@ func (r *run) settle(ctx context.Context, h driver.Hooks) (driver.Exit, error) {
 			r.hear(m, h)
 		}
 	}
-	path := keeper.RecordPath(r.d.RunDir, r.spec.Unit)
 	if r.rec.Exit == nil {
-		if rec, err := keeper.ReadRecord(path); err == nil && rec.Keeper == r.rec.Keeper {
-			r.rec = rec
-			if rec.Exit != nil && rec.Exit.Killed > 0 && h.Killed != nil {
-				h.Killed(rec.Exit.Killed)
-			}
+		rec, err := keeper.ReadRecord(keeper.RecordPath(r.d.RunDir, r.spec.Unit))
+		if err != nil || rec.Keeper != r.rec.Keeper || rec.Exit == nil {
+			return r.lost(ctx, h)
 		}
-	}
-	if r.rec.Exit == nil {
-		return r.lost(ctx, h)
-	}
-	if rec, err := keeper.ReadRecord(path); err == nil && rec.Keeper == r.rec.Keeper {
-		os.Remove(path)
+		r.rec = rec
+		if rec.Exit.Killed > 0 && h.Killed != nil {
+			h.Killed(rec.Exit.Killed)
+		}
 	}
 	return exit(*r.rec.Exit), nil
 }
@@ -152,6 +147,5 @@ func (r *run) lost(ctx context.Context, h driver.Hooks) (driver.Exit, error) {
 	if h.Notice != nil {
 		h.Notice(fmt.Sprintf("the keeper of %s was killed; %d processes that it left were ended", r.spec.Unit, n))
 	}
-	os.Remove(keeper.RecordPath(r.d.RunDir, r.spec.Unit))
 	return driver.Exit{Signal: "KILL", Asked: asked, At: time.Now()}, nil
 }

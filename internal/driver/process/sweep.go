@@ -40,7 +40,8 @@ func (d *Driver) Sweep(ctx context.Context, _ bool) (int, error) {
 }
 
 // sweepUnit ends what is left of one unit whose keeper is gone: what carries its marker, and the group of
-// its leader, since programs that set their title lose the marker.
+// its leader, since programs that set their title lose the marker. Where another keeper has the unit by
+// now, what carries the marker is that one's.
 func (d *Driver) sweepUnit(ctx context.Context, unit string, rec keeper.Record) (int, error) {
 	return d.end(ctx, func() ([]marked, error) {
 		all, err := d.everything()
@@ -49,7 +50,7 @@ func (d *Driver) sweepUnit(ctx context.Context, unit string, rec keeper.Record) 
 		}
 		var out []marked
 		for _, m := range all {
-			if m.unit == unit && !m.keeper {
+			if m.unit == unit && !m.keeper && !kept(m, all) {
 				out = append(out, m)
 			}
 		}
