@@ -48,6 +48,21 @@ func (s *Store) Edit(kind Kind, text string, edit func(*Snapshot)) {
 	s.publish(Event{Kind: kind, Text: text, Snapshot: &next})
 }
 
+// Update publishes a change of one unit: edit changes a copy of what it is now and reports whether there
+// is anything to say. Writers of different fields of a unit do not lose each other's.
+func (s *Store) Update(kind Kind, name, text string, edit func(*Unit) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.index[name]
+	if !ok {
+		return
+	}
+	u := *s.units[i]
+	if edit(&u) {
+		s.publish(Event{Kind: kind, Text: text, Unit: &u})
+	}
+}
+
 // Snapshot returns the state now. Its Units are shared and must not be changed.
 func (s *Store) Snapshot() Snapshot {
 	s.mu.Lock()
