@@ -1,0 +1,152 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// Start brings up services, resources or units with what they need, and returns when they are ready, or
+// with the cause when one cannot be.
+func (f *Fleet) Start(ctx context.Context, names []string) error {
+	units, err := f.find(names)
+	if err != nil {
+		return err
+	}
+	all := f.withNeeds(units)
+	numbers := make([]int, len(all))
+	for i, u := range all {
+		numbers[i] = u.start()
+	}
+	var g errgroup.Group
+	for i, u := range all {
+		g.Go(func() error { return u.awaitUp(ctx, numbers[i]) })
+	}
+	return g.Wait()
+}
+
+// Stop ends services, resources or units, those first that need the others, and returns when they are down.
+func (f *Fleet) Stop(ctx context.Context, names []string) error {
+	units, err := f.find(names)
+	if err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() { // ends within the units' graces, whether or not someone still waits
+		defer close(done)
+		f.stopInOrder(units)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Restart runs services, resources or units anew, built again where their inputs changed, and returns when
+// they are ready.
+func (f *Fleet) Restart(ctx context.Context, names []string) error {
+	units, err := f.find(names)
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	for _, u := range units {
+		number := u.restart(nil, true)
+		g.Go(func() error { return u.awaitUp(ctx, number) })
+	}
+	return g.Wait()
+}
+
+// awaitUp blocks until the unit is ready, or says why it is not going to be.
+func (u *unit) awaitUp(ctx context.Context, number int) error {
+	g, err := u.door.await(ctx, func(g gate) bool {
+		return g.order >= number && (g.ready || g.broken != "" || !g.alive)
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("wait for %s: %w", u.name, err)
+	case g.ready:
+		return nil
+	case g.broken != "":
+		return fmt.Errorf("start %s: %s", u.name, g.broken)
+	}
+	return fmt.Errorf("start %s: %w", u.name, errStop)
+}
+
+// find returns the units of the names: of one unit, or all replicas of a service. No names is all units.
+func (f *Fleet) find(names []string) ([]*unit, error) {
+	if len(names) == 0 {
+		return f.all(), nil
+	}
+	var found []*unit
+	var errs []error
+	for _, name := range names {
+		units := f.group(name)
+		if u := f.unit(name); u != nil && u.plan().Service != name {
+			units = []*unit{u}
+		}
+		if len(units) == 0 {
+			errs = append(errs, fmt.Errorf("find %q: not in this fleet, which has %s", name, f.services()))
+		}
+		for _, u := range units {
+			if !slices.Contains(found, u) {
+				found = append(found, u)
+			}
+		}
+	}
+	return found, errors.Join(errs...)
+}
+
+// services lists the names that commands take.
+func (f *Fleet) services() string {
+	var all []string
+	for _, u := range f.Snapshot().Units {
+		if !slices.Contains(all, u.Service) {
+			all = append(all, u.Service)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// withNeeds returns units and all that they need, directly or not.
+func (f *Fleet) withNeeds(units []*unit) []*unit {
+	seen := map[*unit]bool{}
+	var all []*unit
+	var add func([]*unit)
+	add = func(us []*unit) {
+		for _, u := range us {
+			if seen[u] {
+				continue
+			}
+			seen[u] = true
+			all = append(all, u)
+			for _, n := range u.plan().Needs {
+				add(f.group(n.Name))
+			}
+		}
+	}
+	add(units)
+	return all
+}
+
+// Environment returns what a one-off command of a service or unit is run with.
+func (f *Fleet) Environment(_ context.Context, name string) (state.Environment, error) {
+	units, err := f.find([]string{name})
+	if err != nil {
+		return state.Environment{}, err
+	}
+	st := units[0].plan()
+	s, _ := f.store.Unit(st.Name)
+	if st.def == nil {
+		return state.Environment{}, fmt.Errorf("find environment of %s: it is not a service", name)
+	}
+	return state.Environment{Dir: st.def.Dir, Env: slices.Clone(st.Unit.Env), Container: s.Container}, nil
+}

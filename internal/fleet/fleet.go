@@ -1,0 +1,283 @@
+// Package fleet brings a stack up, keeps it and takes it down: it plans the steps, starts each unit the
+// moment what it needs is ready, probes it, restarts it, and rebuilds what is edited.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/resource"
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/state"
+)
+
+// Options says which fleet to run and with what.
+type Options struct {
+	Stack     *stack.Stack
+	Load      func() (*stack.Stack, error) // reads the stack again for Reload; nil: it cannot be reloaded
+	Services  []string                     // to run, with what they need; empty is the profile's, or all
+	Profile   string
+	NoDeps    bool // without what the services need
+	Isolated  bool // a second copy: fixed ports become automatic ones
+	Watch     bool // rebuild and restart what is edited
+	Ephemeral bool // every unit ends with the supervisor, however it ends
+	Runtime   string
+	ID        string // marker of this running stack, unique on the machine
+	StateDir  string // absolute; .msctl beside stack.yaml, or a copy's own
+	CacheDir  string // absolute; built programs and templates of data folders
+	PortsDir  string // absolute; shared by all stacks of this user, so that their automatic ports differ
+	Exe       string // msctl itself, which runs the embedded servers
+	Machine   resource.Machine
+	Process   driver.Driver
+	Container driver.Driver // nil where no engine answers
+	Images    ImageBuilder  // nil where no engine answers
+	Log       *slog.Logger  // nil discards
+	Getenv    func(string) string
+
+	probe func(*Step) prober // tests: instead of the network
+}
+
+// ImageBuilder makes container images.
+type ImageBuilder interface {
+	// Build makes an image from a Dockerfile, relative to dir, and prints what happens to out.
+	Build(ctx context.Context, dir, dockerfile, tag string, out Writer) error
+	// BuildStatic makes an image that holds one static program and nothing else.
+	BuildStatic(ctx context.Context, program, tag string) error
+}
+
+// Fleet is one stack that runs. Its methods are safe for concurrent use.
+type Fleet struct {
+	o     Options
+	store *state.Store
+	log   *slog.Logger
+	base  context.Context // ends when nothing may run any more; carries no values
+	halt  context.CancelCauseFunc
+	hurry chan struct{} // closed to kill what is being stopped
+	down  chan struct{} // closed by Down
+	made  *maker
+
+	listening *listeners
+	goOn      sync.WaitGroup // the units' goroutines
+
+	changing sync.Mutex // held while another plan is made and followed; taken before mu
+
+	mu       sync.Mutex // guards the rest, and o.Stack
+	plan     *Plan
+	units    map[string]*unit
+	groups   map[string][]*unit // by service
+	balances map[string]*balance
+	replicas map[string]int // by Scale
+	killed   bool
+	downed   bool
+	volumes  bool
+	reason   error // why Run ends
+}
+
+// New makes a fleet of what the options say, with nothing started yet.
+func New(o Options) (*Fleet, error) {
+	p, err := NewPlan(context.Background(), o)
+	if err != nil {
+		return nil, err
+	}
+	return newFleet(o, p), nil
+}
+
+func newFleet(o Options, p *Plan) *Fleet {
+	f := &Fleet{
+		o: o, plan: p, log: o.Log,
+		hurry: make(chan struct{}), down: make(chan struct{}),
+		units: map[string]*unit{}, groups: map[string][]*unit{}, balances: map[string]*balance{},
+		listening: &listeners{},
+	}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	f.base, f.halt = context.WithCancelCause(context.Background())
+	f.made = newMaker(f)
+	f.store = state.NewStore(state.Snapshot{
+		Time: time.Now(), Stack: p.Stack, Dir: p.Dir, Runtime: p.Runtime, PID: os.Getpid(), Units: p.states(),
+	})
+	for _, st := range p.Steps {
+		f.add(st)
+	}
+	return f
+}
+
+// add makes the unit of a step.
+func (f *Fleet) add(st *Step) *unit {
+	u := newUnit(f, st)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.units[u.name] = u
+	f.groups[st.Service] = append(f.groups[st.Service], u)
+	return u
+}
+
+// forget removes a unit that is gone from the fleet.
+func (f *Fleet) forget(u *unit) {
+	service := u.plan().Service
+	f.mu.Lock()
+	delete(f.units, u.name)
+	f.groups[service] = slices.DeleteFunc(slices.Clone(f.groups[service]), func(other *unit) bool { return other == u })
+	f.mu.Unlock()
+	f.store.Publish(state.Event{Kind: state.KindGone, Text: u.name + " is gone", Unit: &state.Unit{Name: u.name, Service: service}})
+}
+
+// unit returns the unit of that name, or nil.
+func (f *Fleet) unit(name string) *unit {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.units[name]
+}
+
+// group returns the units of a service, resource or server.
+func (f *Fleet) group(service string) []*unit {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.groups[service]
+}
+
+// all returns every unit.
+func (f *Fleet) all() []*unit {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]*unit, 0, len(f.units))
+	for _, u := range f.units {
+		out = append(out, u)
+	}
+	return out
+}
+
+// cause returns why Run ends, or nil while it does not.
+func (f *Fleet) cause() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reason
+}
+
+// Run brings the fleet up, keeps it, and takes it down when ctx ends or [Fleet.Down] is called. It returns
+// when everything has ended. With [driver.ErrDetach] as the cause of ctx all is left running, with
+// [driver.ErrKill] it is killed at once.
+func (f *Fleet) Run(ctx context.Context) error {
+	if err := f.openFronts(f.current()); err != nil {
+		f.closeFronts(everyService)
+		return err
+	}
+	aux, stopAux := context.WithCancel(f.base)
+	defer stopAux()
+	var helpers sync.WaitGroup
+	f.announce("starting")
+	f.made.begin(aux, f.current().Steps)
+	for _, u := range f.all() {
+		f.goOn.Go(u.loop)
+		u.start()
+	}
+	helpers.Go(func() { f.sample(aux) })
+	helpers.Go(func() { f.listening.run(aux) })
+	if f.o.Watch {
+		helpers.Go(func() { f.watch(aux) })
+	}
+	select {
+	case <-ctx.Done():
+		f.end(context.Cause(ctx))
+	case <-f.down:
+		f.end(errStop)
+	}
+	f.goOn.Wait()
+	stopAux()
+	f.closeFronts(everyService)
+	f.halt(errStop)
+	helpers.Wait()
+	f.made.wait()
+	return f.sweep()
+}
+
+// Down makes Run take everything down and return; volumes also removes the data.
+func (f *Fleet) Down(volumes bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.volumes = f.volumes || volumes
+	if !f.downed {
+		f.downed = true
+		close(f.down)
+	}
+}
+
+// Kill ends the patience of a stop that is under way: what is left is killed.
+func (f *Fleet) Kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.killed {
+		f.killed = true
+		close(f.hurry)
+	}
+}
+
+// Snapshot returns the state of the fleet now.
+func (f *Fleet) Snapshot() state.Snapshot { return f.store.Snapshot() }
+
+// Follow sends the events after the one of that number until ctx ends. See [state.Store.Follow].
+func (f *Fleet) Follow(ctx context.Context, after uint64) <-chan state.Event {
+	return f.store.Follow(ctx, after)
+}
+
+// current returns the plan that is followed.
+func (f *Fleet) current() *Plan {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.plan
+}
+
+func (f *Fleet) announce(text string) {
+	f.store.Publish(state.Event{Kind: state.KindFleet, Text: text})
+	f.log.Info("fleet " + text)
+}
+
+// driver returns what runs the step.
+func (f *Fleet) driver(st *Step) driver.Driver {
+	if st.Unit.Image != "" {
+		return f.o.Container
+	}
+	return f.o.Process
+}
+
+func (f *Fleet) logDir(name string) string { return filepath.Join(f.o.StateDir, "logs", name) }
+
+// sweep ends what carries the stack's marker all the same, and removes the data when that was asked for.
+func (f *Fleet) sweep() error {
+	if errors.Is(f.cause(), driver.ErrDetach) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	f.mu.Lock()
+	volumes := f.volumes
+	f.mu.Unlock()
+	var errs []error
+	for _, d := range []driver.Driver{f.o.Process, f.o.Container} {
+		s, ok := d.(driver.Sweeper)
+		if !ok {
+			continue
+		}
+		n, err := s.Sweep(ctx, volumes)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweep: %w", err))
+		}
+		if n > 0 {
+			f.log.Warn("left over ended", "left", n)
+		}
+	}
+	if volumes {
+		errs = append(errs, os.RemoveAll(filepath.Join(f.o.StateDir, "data")))
+	}
+	f.announce("down")
+	return errors.Join(errs...)
+}

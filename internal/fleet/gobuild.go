@@ -1,0 +1,229 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/state"
+)
+
+// goBuilds compiles Go services: one `go build` per module for all of its services at once, and only when
+// a file that goes into them has changed.
+type goBuilds struct {
+	f *Fleet
+
+	mu      sync.Mutex
+	modules map[string]*goModule
+}
+
+// goModule is one module. Its lock is held while it is built: the go command serves one at a time anyway.
+type goModule struct {
+	mu    sync.Mutex
+	root  string
+	graph *goGraph // nil until it is known
+}
+
+func newGoBuilds(f *Fleet) *goBuilds { return &goBuilds{f: f, modules: map[string]*goModule{}} }
+
+func (g *goBuilds) module(root string) *goModule {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.modules[root] == nil {
+		g.modules[root] = &goModule{root: root}
+	}
+	return g.modules[root]
+}
+
+// build makes services of one module and returns what broke, by service.
+func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Service) map[string]error {
+	if root == "" {
+		return each(services, func(s *stack.Service) error { return fmt.Errorf("build %s: %w", s.Name, errNoModule) })
+	}
+	m := g.module(root)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.graph == nil {
+		m.graph = loadGraph(g.graphFile(root))
+	}
+	services = m.stale(services, g.f.o.CacheDir)
+	if len(services) == 0 {
+		return nil
+	}
+	return g.compile(ctx, m, services)
+}
+
+func each(services []*stack.Service, fn func(*stack.Service) error) map[string]error {
+	out := map[string]error{}
+	for _, s := range services {
+		out[s.Name] = fn(s)
+	}
+	return out
+}
+
+// stale returns the services that have to be built.
+func (m *goModule) stale(services []*stack.Service, cache string) []*stack.Service {
+	fresh := m.graph.freshness()
+	var out []*stack.Service
+	for _, s := range services {
+		if !fresh(s.Name, source(s)) || !exists(goProgram(s, cache)) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// compile runs the go command and puts the programs into their places.
+func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.Service) map[string]error {
+	names := make([]string, len(services))
+	for i, s := range services {
+		names[i] = s.Name
+	}
+	g.f.note(state.KindBuild, "building "+list(names))
+	begin := time.Now()
+	listed := make(chan *goGraph, 1)
+	go func() { listed <- listGraph(ctx, m.root, services, m.graph, begin) }()
+	errs := map[string]error{}
+	for _, batch := range batches(services) {
+		for name, err := range g.goBuild(ctx, m, batch) {
+			errs[name] = err
+		}
+	}
+	if graph := <-listed; graph != nil {
+		graph.forget(errs)
+		m.graph = graph
+		if err := graph.save(g.graphFile(m.root)); err != nil {
+			g.f.log.Warn("package graph not kept", "err", err)
+		}
+	}
+	if len(errs) == 0 {
+		g.f.note(state.KindBuild, fmt.Sprintf("built %s in %s", list(names), time.Since(begin).Round(10*time.Millisecond)))
+	}
+	return errs
+}
+
+// batches splits services so that no two of a batch have programs of one name.
+func batches(services []*stack.Service) [][]*stack.Service {
+	var out [][]*stack.Service
+	var used []map[string]bool
+next:
+	for _, s := range services {
+		base := programBase(s)
+		for i := range out {
+			if !used[i][base] && container(out[i][0]) == container(s) {
+				out[i], used[i][base] = append(out[i], s), true
+				continue next
+			}
+		}
+		out = append(out, []*stack.Service{s})
+		used = append(used, map[string]bool{base: true})
+	}
+	return out
+}
+
+// programBase returns the name of the program that the go command makes: the last element of the import
+// path, which is the folder's but for a major version. A service at the module's root is built alone.
+func programBase(s *stack.Service) string { return filepath.Base(source(s)) }
+
+// goBuild runs the go command once and links what it made to where it is run from.
+func (g *goBuilds) goBuild(ctx context.Context, m *goModule, services []*stack.Service) map[string]error {
+	stage := filepath.Join(g.f.o.CacheDir, "go", shortHash(m.root+"\n"+services[0].Name))
+	if err := os.MkdirAll(stage, 0o700); err != nil {
+		return each(services, func(s *stack.Service) error { return fmt.Errorf("build %s: %w", s.Name, err) })
+	}
+	argv := []string{"go", "build", "-o", stage + string(filepath.Separator)}
+	for _, s := range services {
+		argv = append(argv, packagePath(m.root, s))
+	}
+	var env []string
+	if container(services[0]) {
+		env = []string{"CGO_ENABLED=0", "GOOS=linux"}
+	}
+	err := command(ctx, services[0].Name, m.root, argv, env...)
+	blame := m.graph.blame(services, err)
+	errs := map[string]error{}
+	for _, s := range services {
+		if err := blame(s); err != nil {
+			errs[s.Name] = err
+			continue
+		}
+		if err := g.install(m, s, stage); err != nil {
+			errs[s.Name] = fmt.Errorf("build %s: %w", s.Name, err)
+		}
+	}
+	return errs
+}
+
+// packagePath names a service's package to the go command.
+func packagePath(root string, s *stack.Service) string {
+	rel, err := filepath.Rel(root, source(s))
+	if err != nil || rel == "." {
+		return "."
+	}
+	return "./" + filepath.ToSlash(rel)
+}
+
+var majorVersion = regexp.MustCompile(`^v\d+$`)
+
+// install links a built program to its place, under the service's own name. One that is the same file
+// already is left alone, so that the unit that runs it can be adopted.
+func (g *goBuilds) install(m *goModule, s *stack.Service, stage string) error {
+	made := filepath.Join(stage, programBase(s))
+	if info, err := os.Stat(made); (err != nil || info.IsDir()) && (packagePath(m.root, s) == "." || majorVersion.MatchString(programBase(s))) {
+		made = filepath.Join(stage, moduleBase(m.root))
+	}
+	place := goProgram(s, g.f.o.CacheDir)
+	a, err := os.Stat(made)
+	if err != nil {
+		return err
+	}
+	if b, err := os.Stat(place); err == nil && os.SameFile(a, b) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return err
+	}
+	tmp := place + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Link(made, tmp); err != nil {
+		return err
+	}
+	return os.Rename(tmp, place)
+}
+
+// moduleBase returns the last element of the module's path that is no version.
+func moduleBase(root string) string {
+	b, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return filepath.Base(root)
+	}
+	for line := range bytes.Lines(b) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "module "); ok {
+			parts := strings.Split(strings.Trim(strings.TrimSpace(path), `"`), "/")
+			if n := len(parts); n > 1 && majorVersion.MatchString(parts[n-1]) {
+				parts = parts[:n-1]
+			}
+			return parts[len(parts)-1]
+		}
+	}
+	return filepath.Base(root)
+}
+
+// note publishes a fact about the whole fleet.
+func (f *Fleet) note(kind state.Kind, text string) { f.store.Publish(stateEvent(kind, text)) }
+
+func stateEvent(kind state.Kind, text string) state.Event { return state.Event{Kind: kind, Text: text} }
+
+func (g *goBuilds) graphFile(root string) string {
+	return filepath.Join(g.f.o.CacheDir, "go", "graph-"+shortHash(root)+".json")
+}

@@ -1,0 +1,111 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	psnet "github.com/shirou/gopsutil/v4/net"
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// Holder is the program that listens on a port.
+type Holder struct {
+	PID     int    // 0 when it belongs to somebody else and is not to be seen
+	Command string // as started, shortened
+}
+
+// String says who it is: "process 4711 (python3 -m http.server 8080)".
+func (h Holder) String() string {
+	switch {
+	case h.PID == 0:
+		return "another program (of another user, or in a container)"
+	case h.Command == "":
+		return fmt.Sprintf("process %d", h.PID)
+	}
+	return fmt.Sprintf("process %d (%s)", h.PID, h.Command)
+}
+
+// marker is the variable that every process of a running stack carries.
+const marker = "MSCTL_STACK_ID="
+
+// portProbe finds out who has a port. The table of listeners is read once, and only when a port is taken.
+type portProbe struct {
+	id     string // of this stack
+	listen func() map[int]int32
+}
+
+func newPortProbe(ctx context.Context, id string) *portProbe {
+	return &portProbe{id: id, listen: sync.OnceValue(func() map[int]int32 { return listeningPIDs(ctx) })}
+}
+
+// free reports whether nobody listens on the port: it can be bound on both loopback addresses, and nobody
+// answers there. Binding alone does not tell where a listener on all addresses lets another in.
+func (p *portProbe) free(port int) bool {
+	for _, host := range []string{loopback, "::1"} {
+		at := net.JoinHostPort(host, strconv.Itoa(port))
+		ln, err := net.Listen("tcp", at)
+		if err != nil && (host == loopback || !unsupported(err)) {
+			return false
+		}
+		if err == nil {
+			ln.Close()
+		}
+		if c, err := net.DialTimeout("tcp", at, 200*time.Millisecond); err == nil {
+			c.Close()
+			return false
+		}
+	}
+	return true
+}
+
+// unsupported reports a machine without that address, such as one without IPv6.
+func unsupported(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "cannot assign requested address") || strings.Contains(text, "address family not supported")
+}
+
+// holder returns who listens on a port, and whether it is of this stack: left over by a supervisor that
+// was killed, to be adopted or ended by the driver that runs its unit.
+func (p *portProbe) holder(port int) (Holder, bool) {
+	pid := p.listen()[port]
+	if pid == 0 {
+		return Holder{}, false
+	}
+	proc := &process.Process{Pid: pid}
+	command, err := proc.Cmdline()
+	if err != nil || command == "" {
+		command, _ = proc.Name() // a name is better than nothing
+	}
+	environment, err := proc.Environ()
+	ours := err == nil && p.id != "" && slices.Contains(environment, marker+p.id)
+	return Holder{PID: int(pid), Command: shorten(command, 80)}, ours
+}
+
+// listeningPIDs returns the process behind each listening TCP port.
+func listeningPIDs(ctx context.Context) map[int]int32 {
+	pids := map[int]int32{}
+	conns, err := psnet.ConnectionsMaxWithoutUidsWithContext(ctx, "tcp", 0)
+	if err != nil {
+		return pids
+	}
+	for _, c := range conns {
+		if port := int(c.Laddr.Port); c.Status == "LISTEN" && (pids[port] == 0 || pids[port] == int32(os.Getpid())) {
+			pids[port] = c.Pid
+		}
+	}
+	return pids
+}
+
+func shorten(s string, max int) string {
+	if len(s) <= max {
+		return s
+	}
+	return strings.ToValidUTF8(s[:max], "") + "…"
+}

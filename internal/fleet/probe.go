@@ -1,0 +1,146 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/state"
+)
+
+// prober tries once whether a unit is ready. It ends with its context.
+type prober interface {
+	try(ctx context.Context) error
+	// pause waits before the next try of a unit that is not ready yet: at most for d, less when there is
+	// a sign that it might be. It reports false when ctx ended.
+	pause(ctx context.Context, d time.Duration) bool
+	close()
+}
+
+// verdict is what a unit's owner hears of its probe: only changes.
+type verdict struct {
+	err error // nil: ready
+}
+
+// The pace of a probe until the first success: a fiftieth of the time since the start, so that the answer
+// is late by 2 % at most, between these bounds.
+const (
+	fastest = 2 * time.Millisecond
+	slowest = 250 * time.Millisecond
+)
+
+// pace returns the pause before the next try of something that is not ready yet.
+func pace(since time.Duration) time.Duration { return min(max(since/50, fastest), slowest) }
+
+// probe watches one run until ctx ends, one try at a time, and tells its owner when the answer changes.
+func (u *unit) probe(ctx context.Context, st *Step, s driver.Started, out chan<- happening) {
+	if st.Sort == state.Job {
+		return
+	}
+	tell := func(err error) {
+		select {
+		case out <- happening{probe: &verdict{err: err}}:
+		case <-ctx.Done():
+		}
+	}
+	p := u.f.prober(u, st, s)
+	if p == nil { // nothing to ask: that it runs must do
+		tell(nil)
+		return
+	}
+	defer p.close()
+	rules := st.probeRules()
+	if untilReady(ctx, p, rules, tell) {
+		whileReady(ctx, p, rules, tell)
+	}
+}
+
+// untilReady tries fast until the first success. Past the deadline it says so once and goes on.
+func untilReady(ctx context.Context, p prober, rules stack.Probe, tell func(error)) bool {
+	begin, late := time.Now(), false
+	for {
+		err := try(ctx, p, rules.Timeout)
+		if ctx.Err() != nil {
+			return false
+		}
+		if err == nil {
+			tell(nil)
+			return true
+		}
+		since := time.Since(begin)
+		if !late && since >= rules.Deadline {
+			late = true
+			tell(fmt.Errorf("not ready %s after its start: %w", rules.Deadline, err))
+		}
+		if !p.pause(ctx, pace(since)) {
+			return false
+		}
+	}
+}
+
+// whileReady tries now and then, and tells when so many tries in a row fail, and when one succeeds again.
+func whileReady(ctx context.Context, p prober, rules stack.Probe, tell func(error)) {
+	failures := 0
+	for rules.Interval > 0 && sleep(ctx, rules.Interval) {
+		err := try(ctx, p, rules.Timeout)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && failures >= rules.Failures:
+			failures = 0
+			tell(nil)
+		case err == nil:
+			failures = 0
+		default:
+			if failures++; failures == rules.Failures {
+				tell(fmt.Errorf("%d probes in a row: %w", failures, err))
+			}
+		}
+	}
+}
+
+// try asks once, for so long at most.
+func try(ctx context.Context, p prober, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return p.try(ctx)
+}
+
+// answered shows a changed answer of the probe. A unit that was never ready in its time counts as failed,
+// and is left running to be looked at: a late answer still makes it ready.
+func (u *unit) answered(st *Step, v verdict, was bool) {
+	if v.err == nil {
+		u.phaseReady(st)
+		u.f.log.Info("unit ready", "unit", u.name)
+		return
+	}
+	why := v.err.Error()
+	if was {
+		u.phase(state.Unready, why, u.name+" is not ready: "+why)
+	} else {
+		lines := u.lastLines(outcome{})
+		u.update(state.KindPhase, u.name+" failed: "+why, func(s *state.Unit) bool {
+			s.Phase, s.Reason, s.LastLines = state.Failed, why, lines
+			return true
+		})
+	}
+	u.door.set(func(g *gate) { g.ready, g.broken = false, why })
+	u.f.balance(st, false)
+	u.f.log.Warn("unit unready", "unit", u.name, "err", why)
+}
+
+// probeRules returns the step's probe with its defaults filled in.
+func (st *Step) probeRules() stack.Probe {
+	var p stack.Probe
+	if st.Probe != nil {
+		p = *st.Probe
+	}
+	p.Timeout = cmp.Or(p.Timeout, time.Second)
+	p.Deadline = cmp.Or(p.Deadline, time.Minute)
+	p.Interval = cmp.Or(p.Interval, 5*time.Second)
+	p.Failures = cmp.Or(p.Failures, 3)
+	return p
+}

@@ -1,0 +1,241 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// Reload reads the stack again and changes what has changed: units that are gone are removed, new ones
+// started, those that differ run anew, and all others are left alone. A stack that is not valid, or cannot
+// be run, changes nothing.
+func (f *Fleet) Reload(ctx context.Context) error {
+	if f.o.Load == nil {
+		return errors.New("reload: this fleet has no file to read again")
+	}
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	st, err := f.o.Load()
+	if err != nil {
+		return err
+	}
+	o := f.options()
+	o.Stack = st
+	return f.change(ctx, o, f.scaled())
+}
+
+// Scale runs a service in n replicas from now on. The first time, its ports are taken over from the one
+// that runs by a balancer in front of all.
+func (f *Fleet) Scale(ctx context.Context, service string, n int) error {
+	if err := f.rescale(ctx, service, n); err != nil {
+		return err
+	}
+	for _, u := range f.group(service) {
+		if err := u.awaitUp(ctx, u.start()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rescale changes the number of replicas.
+func (f *Fleet) rescale(ctx context.Context, service string, n int) error {
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	o := f.options()
+	s := o.Stack.Service(service)
+	switch {
+	case s == nil:
+		return fmt.Errorf("scale %s: the stack has no such service", service)
+	case s.Job:
+		return fmt.Errorf("scale %s: it is a job", service)
+	case n < 1 || n > maxReplicas:
+		return fmt.Errorf("scale %s: want 1 to %d replicas, got %d", service, maxReplicas, n)
+	case len(f.group(service)) == 0:
+		return fmt.Errorf("scale %s: it is not in this fleet", service)
+	}
+	replicas := f.scaled()
+	if n != max(1, s.Replicas) || replicas[service] != 0 {
+		replicas[service] = n
+	}
+	return f.change(ctx, o, replicas)
+}
+
+// maxReplicas bounds what one typing mistake can start.
+const maxReplicas = 100
+
+func (f *Fleet) options() Options {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.o
+}
+
+// scaled returns the numbers of replicas that were asked for by Scale.
+func (f *Fleet) scaled() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := map[string]int{}
+	for service, n := range f.replicas {
+		out[service] = n
+	}
+	return out
+}
+
+// difference is how the units of one plan become those of another.
+type difference struct {
+	gone    []*unit
+	changed []*unit
+	to      map[*unit]*Step // the new steps of units that stay
+	added   []*Step
+}
+
+// change follows another plan from now on.
+func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) error {
+	if f.cause() != nil {
+		return errors.New("change the fleet: it is going down")
+	}
+	p, err := newPlan(ctx, o, f.current().Ports, replicas)
+	if err != nil {
+		return err
+	}
+	d := f.compare(p)
+	f.stopInOrder(slices.Concat(d.gone, d.changed)) // frees their ports before anyone takes them over
+	f.remove(d.gone)
+	f.closeFronts(func(service string) bool { return !f.shares(p, service) })
+	f.follow(o, p, replicas)
+	for u, st := range d.to {
+		u.adopt(st)
+	}
+	var fresh []*unit
+	for _, st := range d.added {
+		fresh = append(fresh, f.add(st))
+	}
+	f.showPlan(p)
+	if err := f.openFronts(p); err != nil {
+		return err
+	}
+	f.made.begin(f.base, stepsOf(d.changed, d.added))
+	for _, u := range d.changed {
+		u.restart(nil, false)
+	}
+	for _, u := range fresh {
+		f.goOn.Go(u.loop)
+		u.start()
+	}
+	f.announce(fmt.Sprintf("changed: %d units added, %d run anew, %d removed", len(fresh), len(d.changed), len(d.gone)))
+	return nil
+}
+
+func stepsOf(units []*unit, more []*Step) []*Step {
+	out := slices.Clone(more)
+	for _, u := range units {
+		out = append(out, u.plan())
+	}
+	return out
+}
+
+// compare finds what another plan changes. A unit that was stopped on request takes its new step over
+// without being started.
+func (f *Fleet) compare(p *Plan) difference {
+	d := difference{to: map[*unit]*Step{}}
+	next := map[string]*Step{}
+	for _, st := range p.Steps {
+		next[st.Name] = st
+		if f.unit(st.Name) == nil {
+			d.added = append(d.added, st)
+		}
+	}
+	for _, u := range f.all() {
+		st := next[u.name]
+		switch {
+		case st == nil:
+			d.gone = append(d.gone, u)
+			continue
+		case !same(u.plan(), st) && u.wanted():
+			d.changed = append(d.changed, u)
+		}
+		d.to[u] = st
+	}
+	return d
+}
+
+// wanted reports whether the unit is asked to run.
+func (u *unit) wanted() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.order.run
+}
+
+// adopt makes the unit follow another step from its next run on.
+func (u *unit) adopt(st *Step) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.step = st
+}
+
+// same reports whether two steps of one unit run the same thing in the same way. What it waits for and why
+// it is there may differ.
+func same(a, b *Step) bool {
+	return reflect.DeepEqual(a.identity(), b.identity())
+}
+
+// identity is what makes a unit run anew when it changes.
+func (st *Step) identity() []any {
+	id := []any{st.Sort, st.Skip, st.Unit, st.Probe, st.front}
+	if st.def != nil {
+		id = append(id, st.def.Build, source(st.def), st.Restart)
+	}
+	if st.choice != nil {
+		id = append(id, st.choice.Server, st.choice.Backing(), *st.choice.Resource, st.place)
+	}
+	return id
+}
+
+// remove ends units for good and returns when they are gone.
+func (f *Fleet) remove(units []*unit) {
+	var gone sync.WaitGroup
+	for _, u := range units {
+		gone.Go(func() { u.awaitDown(u.dismiss(errStop, true)) })
+	}
+	gone.Wait()
+}
+
+// shares reports whether a service has shared ports in a plan, and the same as now.
+func (f *Fleet) shares(p *Plan, service string) bool {
+	f.mu.Lock()
+	b := f.balances[service]
+	f.mu.Unlock()
+	for _, st := range p.Steps {
+		if st.Service == service && len(st.front) > 0 {
+			return !slices.ContainsFunc(st.front, func(fr Front) bool { return b.fronts[fr.Name] == nil || b.fronts[fr.Name].port != fr.Port })
+		}
+	}
+	return false
+}
+
+// follow makes the plan the current one.
+func (f *Fleet) follow(o Options, p *Plan, replicas map[string]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.o.Stack, f.plan, f.replicas = o.Stack, p, replicas
+}
+
+// showPlan brings the snapshot's units into the order of the plan: those that stay with what is known of
+// them, those that are new as pending.
+func (f *Fleet) showPlan(p *Plan) {
+	f.store.Edit(state.KindFleet, "stack read again", func(s *state.Snapshot) {
+		units := p.states()
+		for i, u := range units {
+			if old, known := s.Unit(u.Name); known {
+				old.Sort, old.Backing, old.URL, old.Ports = u.Sort, u.Backing, u.URL, u.Ports
+				units[i] = old
+			}
+		}
+		s.Stack, s.Units = p.Stack, units
+	})
+}

@@ -1,0 +1,319 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/state"
+)
+
+// Editors write in several steps: what changes is taken together until it has been quiet for a moment.
+const (
+	quiet   = 40 * time.Millisecond
+	hurried = 500 * time.Millisecond // a folder that is never quiet does not hold up for longer
+)
+
+// watch rebuilds and restarts what is edited, until ctx ends.
+func (f *Fleet) watch(ctx context.Context) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		f.note(state.KindNotice, fmt.Sprintf("watch: %v", err))
+		return
+	}
+	defer w.Close()
+	changes := make(chan []string)
+	go func() {
+		defer close(changes)
+		gather(ctx, w, changes)
+	}()
+	f.watchFolders(w)
+	for paths := range changes {
+		f.edited(ctx, paths)
+		f.watchFolders(w)
+	}
+}
+
+// gather collects changed paths and hands them over when the tree is quiet and the last ones are dealt with.
+func gather(ctx context.Context, w *fsnotify.Watcher, out chan<- []string) {
+	var paths []string
+	var ready chan<- []string // out when paths are to be handed over
+	var since time.Time
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-w.Events:
+			if !ok {
+				return
+			}
+			if e.Op == fsnotify.Chmod {
+				continue
+			}
+			if len(paths) == 0 {
+				since = time.Now()
+			}
+			if !slices.Contains(paths, e.Name) {
+				paths = append(paths, e.Name)
+			}
+			if ready == nil {
+				timer.Reset(min(quiet, max(0, hurried-time.Since(since))))
+			}
+		case <-w.Errors: // an overflow: what was lost is seen at the next change
+		case <-timer.C:
+			ready = out
+		case ready <- paths:
+			paths, ready = nil, nil
+		}
+	}
+}
+
+// watchFolders watches every folder whose files matter. One that is watched already stays so.
+func (f *Fleet) watchFolders(w *fsnotify.Watcher) {
+	folders := map[string]bool{}
+	for _, file := range f.options().Stack.Files {
+		folders[filepath.Dir(file)] = true
+	}
+	for _, g := range f.made.golang.graphs() {
+		for _, p := range g.Packages {
+			for _, file := range p.Files {
+				folders[filepath.Dir(file)] = true
+			}
+		}
+	}
+	for _, s := range f.running() {
+		for _, root := range watchRoots(s) {
+			below(root, s, folders)
+		}
+	}
+	for dir := range folders {
+		if err := w.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			f.note(state.KindNotice, fmt.Sprintf("watch %s: %v", dir, err))
+			return
+		}
+	}
+}
+
+// watchRoots returns the folders and files whose changes restart a service by themselves. A Go service's
+// package graph says more than its folder.
+func watchRoots(s *stack.Service) []string {
+	if s.Watch.Action == "none" {
+		return nil
+	}
+	var roots []string
+	for _, p := range s.Watch.Paths {
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(s.Dir, p)
+		}
+		roots = append(roots, p)
+	}
+	if len(roots) == 0 && s.Source != "" && s.Language != stack.Go {
+		roots = []string{s.Source}
+	}
+	return roots
+}
+
+// never holds the names of folders that no service is made from.
+var never = []string{"node_modules", "__pycache__", "venv", "dist", "build", "target", "vendor"}
+
+// maxFolders bounds how many folders of one service are watched.
+const maxFolders = 2000
+
+// below adds a folder and those in it, or the folder of a file.
+func below(root string, s *stack.Service, folders map[string]bool) {
+	n := 0
+	// what cannot be read is not watched
+	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if !e.IsDir() {
+			if path == root {
+				folders[filepath.Dir(path)] = true
+			}
+			return nil
+		}
+		if n++; n > maxFolders || path != root && unwatched(path, s) {
+			return filepath.SkipDir
+		}
+		folders[path] = true
+		return nil
+	})
+}
+
+// unwatched reports a file or folder that does not matter to a service.
+func unwatched(path string, s *stack.Service) bool {
+	name := filepath.Base(path)
+	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || slices.Contains(never, name) || strings.HasSuffix(name, ".pyc") {
+		return true
+	}
+	rel, err := filepath.Rel(s.Dir, path)
+	if err != nil {
+		rel = path
+	}
+	return slices.ContainsFunc(s.Watch.Ignore, func(pattern string) bool {
+		byName, _ := filepath.Match(pattern, name)
+		byPath, _ := filepath.Match(pattern, rel)
+		inside, _ := filepath.Match(pattern, strings.SplitN(filepath.ToSlash(rel), "/", 2)[0])
+		return byName || byPath || inside
+	})
+}
+
+// running returns the services that are in the fleet.
+func (f *Fleet) running() []*stack.Service {
+	var out []*stack.Service
+	for _, st := range f.current().Steps {
+		if st.def != nil && st.Replica <= 1 && st.Skip == "" {
+			out = append(out, st.def)
+		}
+	}
+	return out
+}
+
+// edited deals with changed files: the stack's own first, then those of services.
+func (f *Fleet) edited(ctx context.Context, paths []string) {
+	if f.stackEdited(paths) {
+		if err := f.Reload(ctx); err != nil && ctx.Err() == nil {
+			f.note(state.KindNotice, fmt.Sprintf("stack not read again, nothing changed: %v", err))
+		}
+	}
+	var again []*stack.Service
+	for _, s := range f.running() {
+		if f.touches(s, paths) {
+			again = append(again, s)
+		}
+	}
+	if len(again) > 0 {
+		f.remake(ctx, again)
+	}
+}
+
+func (f *Fleet) stackEdited(paths []string) bool {
+	st := f.options().Stack
+	return slices.ContainsFunc(paths, func(p string) bool {
+		return slices.Contains(st.Files, p) || filepath.Dir(p) == st.Dir && filepath.Base(p) == "stack.override.yaml"
+	})
+}
+
+// touches reports whether one of the paths matters to a service.
+func (f *Fleet) touches(s *stack.Service, paths []string) bool {
+	if s.Watch.Action == "none" {
+		return false
+	}
+	for _, p := range paths {
+		for _, root := range watchRoots(s) {
+			if (p == root || strings.HasPrefix(p, root+string(filepath.Separator))) && !unwatched(p, s) {
+				return true
+			}
+		}
+		if s.Language == stack.Go && len(s.Watch.Paths) == 0 && f.made.golang.uses(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// remake makes services again and restarts them. One whose build broke runs on as it is.
+func (f *Fleet) remake(ctx context.Context, services []*stack.Service) {
+	before := map[string]fileStamp{}
+	for _, s := range services {
+		before[s.Name], _ = stampOf(goProgram(s, f.o.CacheDir))
+	}
+	begun := f.made.start(ctx, services)
+	for _, s := range services {
+		job := begun[s.Name]
+		if job != nil {
+			select {
+			case <-job.done:
+			case <-ctx.Done():
+				return
+			}
+		}
+		now, _ := stampOf(goProgram(s, f.o.CacheDir))
+		switch {
+		case job != nil && job.err != nil:
+			f.showBroken(s.Name, job.err)
+		case s.Language == stack.Go && job != nil && now == before[s.Name] && len(s.Watch.Paths) == 0 && !f.failed(s.Name):
+			// the edit changed nothing in the program
+		default:
+			f.renew(s)
+		}
+	}
+}
+
+// failed reports whether a unit of the service does not run.
+func (f *Fleet) failed(service string) bool {
+	return slices.ContainsFunc(f.group(service), func(u *unit) bool { return !u.door.look().ready })
+}
+
+// showBroken says that a build broke, and what runs meanwhile.
+func (f *Fleet) showBroken(service string, err error) {
+	text := fmt.Sprintf("%s not rebuilt, the old one runs on: %v", service, err)
+	for _, u := range f.group(service) {
+		if u.door.look().alive {
+			u.update(state.KindBuild, text, func(s *state.Unit) bool {
+				s.Reason, s.LastLines = err.Error(), nil
+				var b *buildError
+				if errors.As(err, &b) {
+					s.LastLines = b.lines
+				}
+				return true
+			})
+			continue
+		}
+		u.fail(outcome{err: err}, err.Error())
+	}
+}
+
+// renew restarts the units of an edited service, or tells them by a signal. One that was stopped on
+// request stays down.
+func (f *Fleet) renew(s *stack.Service) {
+	for _, u := range f.group(s.Name) {
+		if !u.wanted() {
+			continue
+		}
+		now, _ := f.store.Unit(u.name)
+		if s.Watch.Action == "signal" && now.PID != 0 && now.Container == "" {
+			if p, err := os.FindProcess(now.PID); err == nil && p.Signal(syscall.SIGHUP) == nil {
+				continue
+			}
+		}
+		u.restart(nil, false)
+	}
+}
+
+// graphs returns what is known of the modules.
+func (g *goBuilds) graphs() []*goGraph {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []*goGraph
+	for _, m := range g.modules {
+		m.mu.Lock()
+		if m.graph != nil {
+			out = append(out, m.graph)
+		}
+		m.mu.Unlock()
+	}
+	return out
+}
+
+// uses reports whether a file goes into a Go service.
+func (g *goBuilds) uses(s *stack.Service, file string) bool {
+	m := g.module(moduleRoot(source(s)))
+	m.mu.Lock()
+	graph := m.graph
+	m.mu.Unlock()
+	return slices.Contains(graph.users(file), s.Name)
+}
