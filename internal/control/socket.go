@@ -28,7 +28,7 @@ func SocketPath(runtimeDir, id string) string {
 // more is replaced, so call it only while holding the lock of the stack. Closing the listener removes
 // the socket.
 func Listen(path string) (net.Listener, error) {
-	if err := makeDir(filepath.Dir(path)); err != nil {
+	if err := PrivateDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	if err := removeStale(path); err != nil {
@@ -45,10 +45,10 @@ func Listen(path string) (net.Listener, error) {
 	return &peerListener{Listener: ln, uid: os.Getuid()}, nil
 }
 
-// makeDir makes the socket's folder, or checks that it belongs to this user alone.
-func makeDir(dir string) error {
+// PrivateDir makes a folder that only this user can enter, or checks that it is one.
+func PrivateDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make folder of the control socket: %w", err)
+		return fmt.Errorf("make private folder: %w", err)
 	}
 	if err := checkOwner(dir); err != nil {
 		return err
