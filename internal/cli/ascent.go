@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// ascent shows a fleet on its way up.
+type ascent struct {
+	app     *App
+	liner   *liner
+	json    bool
+	patient bool     // a crash loop may still get well: wait on
+	names   []string // only these count; empty is all
+	begun   time.Time
+	last    state.Snapshot
+}
+
+// errSettled ends the following of events.
+var errSettled = errors.New("settled")
+
+// watch shows what happens until every unit is up or will not be, and returns that state.
+func (w *ascent) watch(ctx context.Context, src source) (state.Snapshot, error) {
+	snap, err := src.Snapshot(ctx)
+	if err != nil {
+		return snap, err
+	}
+	w.last = snap
+	stop := w.tick(ctx, src)
+	defer stop()
+	if w.settled() {
+		return snap, nil
+	}
+	err = src.Follow(ctx, snap.Seq, func(ev state.Event) error {
+		w.last = state.Apply(w.last, ev)
+		w.event(ev)
+		if w.settled() {
+			return errSettled
+		}
+		return nil
+	})
+	if errors.Is(err, errSettled) {
+		err = nil
+	} else if err == nil {
+		err = errGone
+	}
+	return w.last, err
+}
+
+// errGone says that the supervisor ended while it was looked at.
+var errGone = errors.New("the fleet went down")
+
+// settled reports that nothing is on its way any more.
+func (w *ascent) settled() bool {
+	units := pick(w.last.Units, w.names)
+	for _, u := range units {
+		switch u.Phase {
+		case state.Pending:
+			if !doomed(w.last, u) {
+				return false
+			}
+		case state.Building, state.Starting, state.Stopping, state.Unready:
+			return false
+		case state.Looping:
+			if w.patient {
+				return false
+			}
+		}
+	}
+	return len(units) > 0
+}
+
+// doomed reports a unit that waits only for what loops or failed.
+func doomed(snap state.Snapshot, u state.Unit) bool {
+	for _, name := range u.WaitsFor {
+		for _, n := range pick(snap.Units, []string{name}) {
+			if n.Phase == state.Failed || n.Phase == state.Looping || n.Phase == state.Pending && n.Name != u.Name && doomed(snap, n) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// event prints what a person should read of one event.
+func (w *ascent) event(ev state.Event) {
+	if w.json {
+		writeJSON(w.app.Out, "event", ev)
+		return
+	}
+	if text, told := tell(w.liner.screen, ev); told {
+		w.liner.line(text)
+	}
+}
+
+// tell returns the lines to print for an event: trouble, notices, and on anything but a terminal also
+// what became ready.
+func tell(s screen, ev state.Event) (string, bool) {
+	u := ev.Unit
+	switch {
+	case u == nil:
+		return clean(ev.Text), ev.Kind == state.KindNotice || ev.Kind == state.KindGap
+	case u.Phase == state.Failed || u.Phase == state.Looping:
+		if ev.Kind != state.KindPhase && ev.Kind != state.KindRestart {
+			return "", false
+		}
+		return trouble(s, ev), true
+	case ev.Kind == state.KindNotice, ev.Kind == state.KindBuild && u.Reason != "":
+		return s.paint(yellow, clean(ev.Text)), true
+	case ev.Kind != state.KindPhase:
+		return "", false
+	case u.Phase == state.Skipped:
+		return s.paint(dim, clean(ev.Text)), true
+	case !s.terminal && running(u.Phase):
+		return fmt.Sprintf("%s %s", u.Name, u.Phase), true
+	}
+	return "", false
+}
+
+// trouble is a failure with its reason and the unit's last lines.
+func trouble(s screen, ev state.Event) string {
+	var b strings.Builder
+	b.WriteString(s.paint(red, clean(ev.Text)))
+	for _, l := range ev.Unit.LastLines {
+		b.WriteString("\n" + s.paint(dim, "  "+ev.Unit.Name+" │ ") + clean(l))
+	}
+	return b.String()
+}
+
+// tick keeps the status line alive until the returned function is called.
+func (w *ascent) tick(ctx context.Context, src source) func() {
+	if !w.liner.screen.terminal || w.json {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTicker(100 * time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				w.liner.show("")
+				return
+			case now := <-t.C:
+				if snap, err := src.Snapshot(ctx); err == nil {
+					w.liner.show(ascentStatus(snap, now.Sub(w.begun)))
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// ascentStatus is the status line: how many are ready, and what is waited for, longest first.
+func ascentStatus(snap state.Snapshot, d time.Duration) string {
+	ready := 0
+	var words []string
+	units := slices.Clone(snap.Units)
+	slices.SortStableFunc(units, func(a, b state.Unit) int { return a.Started.Compare(b.Started) })
+	for _, u := range units {
+		switch u.Phase {
+		case state.Ready, state.Done, state.Skipped:
+			ready++
+		case state.Starting, state.Building, state.Looping:
+			words = append(words, u.Name+" "+string(u.Phase))
+		}
+	}
+	return fmt.Sprintf("%d of %d ready, %.1fs · %s", ready, len(units), d.Seconds(), strings.Join(words, ", "))
+}

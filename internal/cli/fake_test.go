@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// fakeService is what the stacks of the scripts run: `fake MODE [ARG]`.
+func fakeService(args []string) int {
+	modes := map[string]func(arg string) int{
+		"serve":    fakeServe,
+		"stubborn": fakeStubborn,
+		"lines":    fakeLines,
+		"hostile":  fakeHostile,
+		"fail":     func(text string) int { fmt.Println(text); return 3 },
+	}
+	arg := ""
+	if len(args) > 1 {
+		arg = args[1]
+	}
+	return modes[args[0]](arg)
+}
+
+// fakeServe answers on HTTP_PORT until TERM. With an argument it also writes its process id there.
+func fakeServe(pidFile string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	ln, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("HTTP_PORT"))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	if pidFile != "" {
+		os.WriteFile(pidFile, []byte(strconv.Itoa(os.Getpid())), 0o600)
+	}
+	fmt.Println("listening as", os.Getenv("OTEL_SERVICE_NAME"))
+	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
+	context.AfterFunc(ctx, func() { srv.Close() })
+	srv.Serve(ln)
+	fmt.Println("bye")
+	return 0
+}
+
+// fakeStubborn ignores every polite signal.
+func fakeStubborn(pidFile string) int {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	os.WriteFile(pidFile, []byte(strconv.Itoa(os.Getpid())), 0o600)
+	fmt.Println("you cannot stop me")
+	select {}
+}
+
+// fakeLines prints that many lines and ends.
+func fakeLines(count string) int {
+	n, _ := strconv.Atoi(count)
+	for i := range n {
+		fmt.Printf("line %d of %d\n", i+1, n)
+	}
+	return 0
+}
+
+// fakeHostile prints what would drive a terminal.
+func fakeHostile(string) int {
+	fmt.Print("\x1b]0;owned\x07title\n\x1b[2Jwiped\n\x1b[31mred\x1b[0m\n\xffbad\n")
+	return 0
+}

@@ -1,0 +1,18 @@
+package cli
+
+import "msctl.dev/msctl/internal/keeper"
+
+// leftOver counts the processes that carry the mark of a running stack.
+func leftOver(id string) int {
+	all, err := keeper.Processes()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, p := range all {
+		if mark, ok := keeper.EnvironOf(p.PID).Lookup(keeper.EnvStack); ok && mark == id {
+			n++
+		}
+	}
+	return n
+}

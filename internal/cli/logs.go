@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/output"
+)
+
+func newLogs(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "logs [SERVICE…]",
+		Short: "Show what services print",
+		Long: "logs shows the output of services and backing servers, of this run and those before, merged by time.\n" +
+			"It reads the kept files, so it works when nothing runs. Control characters of the output are shown,\n" +
+			"not executed, unless --raw.",
+		Example:           "  msctl logs -f orders payments\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text",
+		ValidArgsFunction: a.completeNames,
+	}
+	o := logOptions{}
+	f := cmd.Flags()
+	f.BoolVarP(&o.follow, "follow", "f", false, "go on as new lines come")
+	f.StringVarP(&o.tail, "tail", "n", "all", "only the last `N` lines of each")
+	f.StringVar(&o.since, "since", "", "only lines of the last `DURATION`, or since this time")
+	f.StringVar(&o.grep, "grep", "", "only lines that match this regular `EXPRESSION`")
+	f.BoolVar(&o.raw, "raw", false, "print the bytes as they came, whatever they do to the terminal")
+	f.BoolVarP(&o.times, "timestamps", "t", false, "show the time of each line")
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		p, err := a.place()
+		if err != nil {
+			return err
+		}
+		q, last, err := o.query(time.Now())
+		if err != nil {
+			return err
+		}
+		units, err := a.logUnits(p, names, o.follow)
+		if err != nil {
+			return err
+		}
+		s := a.screenOf(a.Out)
+		v := newLogView(a.Out, p.logs(), &format{colour: s.colour, raw: o.raw, json: *asJSON, times: o.times,
+			alone: len(units) == 1, names: units})
+		return v.show(cmd.Context(), units, q, last, o.follow)
+	}
+	return cmd
+}
+
+type logOptions struct {
+	follow, raw, times bool
+	tail, since, grep  string
+}
+
+// query turns the flags into what is asked of the files. last is -1 for all lines.
+func (o logOptions) query(now time.Time) (q output.Query, last int, err error) {
+	last = -1
+	if o.tail != "all" {
+		if last, err = strconv.Atoi(o.tail); err != nil || last < 0 {
+			return q, 0, usage("a number or all", "read --tail: %q is not a number of lines", o.tail)
+		}
+	}
+	if o.since != "" {
+		if q.Since, err = sinceTime(o.since, now); err != nil {
+			return q, 0, err
+		}
+	}
+	if o.grep != "" {
+		if q.Grep, err = regexp.Compile(o.grep); err != nil {
+			return q, 0, usage("see https://golang.org/s/re2syntax", "read --grep: %v", err)
+		}
+	}
+	return q, last, nil
+}
+
+func sinceTime(text string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage("for example 10m, or 2006-01-02T15:04:05Z", "read --since: %q is neither a duration nor a time", text)
+}
+
+// logUnits returns the units to show: those with a log folder, and with follow also those to come.
+func (a *App) logUnits(p place, names []string, follow bool) ([]string, error) {
+	entries, err := os.ReadDir(p.logs())
+	if err != nil && !missing(p.logs()) {
+		return nil, fmt.Errorf("read logs: %w", err)
+	}
+	var have []string
+	for _, e := range entries {
+		if e.IsDir() {
+			have = append(have, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		if len(have) == 0 && !follow {
+			return nil, failed("`msctl up` starts the stack", "nothing has printed anything in %s", p.dir)
+		}
+		return have, nil
+	}
+	services := a.serviceNames()
+	if err := checkNames(names, append(slices.Clone(services), have...)); err != nil {
+		return nil, err
+	}
+	var units []string
+	for _, n := range names {
+		of := logsOf(n, have, services)
+		if len(of) == 0 && follow {
+			of = []string{n}
+		}
+		units = append(units, of...)
+	}
+	if len(units) == 0 {
+		return nil, failed("`msctl ps` shows what runs", "%s printed nothing yet", strings.Join(names, ", "))
+	}
+	return units, nil
+}
+
+// logsOf returns the log folders of a service: its own and its replicas', not those of another service
+// that is called like a replica.
+func logsOf(name string, have, services []string) []string {
+	var out []string
+	for _, h := range have {
+		n, replica := strings.CutPrefix(h, name+"-")
+		_, err := strconv.Atoi(n)
+		if h == name || replica && err == nil && !slices.Contains(services, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// show prints the past, and with follow what comes, until ctx ends.
+func (v *logView) show(ctx context.Context, units []string, q output.Query, last int, follow bool) error {
+	next, err := v.history(ctx, units, q, last)
+	if err != nil || !follow {
+		return err
+	}
+	for _, u := range units {
+		unit := q
+		if n, some := next[u]; some {
+			unit.FromSeq = n
+		}
+		v.add(ctx, ctx, u, unit)
+	}
+	v.end()
+	err = v.print()
+	if errors.Is(err, context.Canceled) || err == nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

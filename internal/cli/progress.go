@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// patience is how long a command may be silent.
+const patience = time.Second
+
+// progress says on stderr what a command is at, once it takes longer than [patience]: one line that is
+// redrawn on a terminal, a line every ten seconds elsewhere. The returned function ends it and clears
+// the line; it returns when nothing more will be printed.
+func (a *App) progress(ctx context.Context, doing string, look func(context.Context) (state.Snapshot, error)) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s := a.screenOf(a.Err)
+		every := 10 * time.Second
+		if s.terminal {
+			every = 200 * time.Millisecond
+		}
+		begun := time.Now()
+		for next := time.After(patience); ; next = time.After(every) {
+			select {
+			case <-ctx.Done():
+				if s.terminal && time.Since(begun) > patience {
+					fmt.Fprint(s, "\r\x1b[K")
+				}
+				return
+			case <-next:
+				snap, _ := look(ctx)
+				line := fmt.Sprintf("%s, %s%s", doing, shortDuration(time.Since(begun)), busy(snap))
+				if s.terminal {
+					fmt.Fprintf(s, "\r\x1b[K%s", shorten(line, s.width-1))
+				} else if ctx.Err() == nil {
+					fmt.Fprintln(s, line)
+				}
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}
+
+// busy names the units that are on their way: ": orders starting, cache stopping".
+func busy(snap state.Snapshot) string {
+	var words []string
+	for _, u := range snap.Units {
+		switch u.Phase {
+		case state.Starting, state.Building, state.Stopping, state.Looping:
+			words = append(words, u.Name+" "+string(u.Phase))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(words, ", ")
+}

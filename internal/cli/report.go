@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/stack"
+)
+
+// report says what went wrong, each mistake on its own line with its hint, and returns the exit code.
+func report(a *App, err error) int {
+	code := exitCode(err)
+	var quiet silent
+	var sig *signalled
+	if err == nil || errors.As(err, &quiet) || errors.As(err, &sig) {
+		return code
+	}
+	for _, m := range mistakes(err) {
+		say(a.Err, m.text, m.hint)
+	}
+	return code
+}
+
+// mistake is one line for the user.
+type mistake struct{ text, hint string }
+
+// mistakes takes an error apart into what is printed.
+func mistakes(err error) []mistake {
+	var all stack.Errors
+	if errors.As(err, &all) {
+		out := make([]mistake, len(all))
+		for i, e := range all {
+			out[i] = mistake{e.Error(), e.Hint}
+		}
+		return out
+	}
+	m := mistake{text: err.Error()}
+	var coded *codedError
+	var one *stack.Error
+	var refusal *control.Refusal
+	var hinted interface{ Hint() string }
+	switch {
+	case errors.As(err, &one):
+		m.hint = one.Hint
+	case errors.As(err, &coded):
+		m.hint = coded.hint
+	case errors.As(err, &refusal):
+		m.hint = refusal.Hint
+	case errors.As(err, &hinted):
+		m.hint = hinted.Hint()
+	}
+	return []mistake{m}
+}
+
+// say prints one mistake. Nothing in it can drive the terminal.
+func say(w io.Writer, text, hint string) {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	fmt.Fprintf(w, "msctl: %s\n", clean(lines[0]))
+	for _, l := range lines[1:] {
+		fmt.Fprintf(w, "  %s\n", clean(strings.TrimSpace(l)))
+	}
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", clean(hint))
+	}
+}
+
+// clean shows text that comes from outside without letting it drive the terminal.
+func clean(text string) string { return output.Plain([]byte(text)) }
+
+// stackMistake reports an error of stack.yaml.
+func stackMistake(err error) bool {
+	var all stack.Errors
+	var one *stack.Error
+	return errors.As(err, &all) || errors.As(err, &one)
+}
+
+// flagError is a wrong flag, with the command's own help as the hint.
+func flagError(cmd *cobra.Command, err error) error {
+	return usage("see `"+cmd.CommandPath()+" --help`", "%v", err)
+}
+
+// rootArgs refuses an unknown command and suggests near ones.
+func rootArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see `msctl --help`"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, ", ") + "?"
+	}
+	return usage(hint, "unknown command %q", args[0])
+}
+
+// args wraps cobra's checks of arguments so that they read like every other error.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if err := check(cmd, given); err != nil {
+			return usage("see `"+cmd.CommandPath()+" --help`", "%v", err)
+		}
+		return nil
+	}
+}

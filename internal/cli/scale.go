@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/control"
+)
+
+// maxReplicas bounds a slip of the finger.
+const maxReplicas = 1000
+
+func newScale(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "scale SERVICE=N…",
+		Short:             "Run N replicas of a service",
+		Long:              "scale starts or stops replicas until N of the service run. Callers keep one address and are spread over them.",
+		Example:           "  msctl scale orders=3\n  msctl scale orders=1 users=2",
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeScale,
+	}
+	timeout := cmd.Flags().Duration("timeout", 0, "give up after this `DURATION` (0: never)")
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		wanted, err := readScales(words)
+		if err != nil {
+			return err
+		}
+		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+			snap, err := c.Snapshot(ctx)
+			if err != nil {
+				return err
+			}
+			for _, w := range wanted {
+				if err := checkNames([]string{w.service}, append(unitNames(snap), a.serviceNames()...)); err != nil {
+					return err
+				}
+				what := fmt.Sprintf("scale %s to %d", w.service, w.n)
+				err := a.during(ctx, c, "scaling "+w.service, *timeout, func(ctx context.Context) error {
+					return c.Scale(ctx, w.service, w.n)
+				})
+				if err != nil {
+					return fmt.Errorf("%s: %w", what, err)
+				}
+				fmt.Fprintf(a.Err, "%s has %d replicas\n", w.service, w.n)
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+type scaleTo struct {
+	service string
+	n       int
+}
+
+func readScales(words []string) ([]scaleTo, error) {
+	var out []scaleTo
+	for _, w := range words {
+		service, count, ok := strings.Cut(w, "=")
+		n, err := strconv.Atoi(count)
+		if !ok || service == "" || err != nil || n < 0 || n > maxReplicas {
+			return nil, usage("write SERVICE=N, for example orders=3", "read %q: not a service and a number up to %d", w, maxReplicas)
+		}
+		out = append(out, scaleTo{service, n})
+	}
+	return out, nil
+}

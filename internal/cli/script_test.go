@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+
+// TestMain makes this test's binary msctl itself, and a service that scripts can run.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"msctl": func() { os.Exit(Run()) },
+		"fake":  func() { os.Exit(fakeService(os.Args[1:])) },
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setup,
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"eventually": eventually,
+			"alive":      alive,
+		},
+	})
+}
+
+// setup gives each script a runtime folder of its own, and takes down what it leaves up.
+func setup(e *testscript.Env) error {
+	run := filepath.Join(e.WorkDir, ".run")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"XDG_RUNTIME_DIR": run, "NO_COLOR": "", "HOME": e.WorkDir, "GOCACHE": os.Getenv("GOCACHE"),
+	} {
+		e.Setenv(name, value)
+	}
+	e.Defer(func() {
+		stacks, _ := filepath.Glob(filepath.Join(e.WorkDir, "*", "stack.yaml"))
+		stacks = append(stacks, filepath.Join(e.WorkDir, "stack.yaml"))
+		for _, s := range stacks {
+			down := exec.Command("msctl", "down", "--force")
+			down.Path = filepath.Join(binDir(e), "msctl")
+			down.Dir, down.Env = filepath.Dir(s), e.Vars
+			down.Run()
+		}
+	})
+	return nil
+}
+
+// binDir is where testscript put the commands.
+func binDir(e *testscript.Env) string {
+	for _, dir := range filepath.SplitList(e.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, "fake")); err == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// eventually runs a command until it succeeds, for what has no event to wait for.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		if err := ts.Exec(args[0], args[1:]...); (err == nil) != neg {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ts.Fatalf("%v: not within 20 s", args)
+		}
+	}
+}
+
+// alive checks that a process, whose id is in a file, runs.
+func alive(ts *testscript.TestScript, neg bool, args []string) {
+	pid := firstLine(ts.ReadFile(args[0]))
+	_, err := os.Stat("/proc/" + pid)
+	if (err == nil) == neg {
+		ts.Fatalf("process %s: alive is %t", pid, err == nil)
+	}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/control"
+)
+
+func newVersion(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    "version prints what this msctl was built from.",
+		Example: "  msctl version\n  msctl version --json",
+		Args:    args(cobra.NoArgs),
+	}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		v := versionInfo{Version: version(), Commit: setting("vcs.revision"), Go: runtime.Version(),
+			System: runtime.GOOS + "/" + runtime.GOARCH, Protocol: control.Protocol}
+		if *asJSON {
+			return writeJSON(a.Out, "version", v)
+		}
+		_, err := fmt.Fprintf(a.Out, "msctl %s %s %s\n", v.Version, v.System, v.Go)
+		return err
+	}
+	return cmd
+}
+
+type versionInfo struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Go       string `json:"go"`
+	System   string `json:"system"`
+	Protocol int    `json:"protocol"`
+}
+
+// version is the module's version, or "devel" with the commit of a working copy.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	if c := setting("vcs.revision"); len(c) >= 12 {
+		return "devel-" + c[:12]
+	}
+	return "devel"
+}
+
+// setting returns one setting of the build, or "".
+func setting(key string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
+}
