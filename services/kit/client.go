@@ -81,7 +81,7 @@ func (c *Client) JSON(ctx context.Context, method, path string, in, out any) err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.failed(err)
+		return c.Failed(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
@@ -116,7 +116,11 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 	return req, nil
 }
 
-func (c *Client) failed(err error) error {
+// Failed returns what a client is told when a call through Transport ended in err.
+func (c *Client) Failed(err error) error {
+	if p := (*Problem)(nil); errors.As(err, &p) {
+		return err
+	}
 	if errors.Is(err, circuitbreaker.ErrOpen) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("call %s: %w", c.service, err)
 	}

@@ -1,0 +1,44 @@
+// Command gateway is the one door of the fleet: it knows who asks, whether they may, how often, and
+// whether they asked before, and hands the request to the service behind.
+package main
+
+import (
+	"context"
+	"time"
+
+	"msctl.dev/msctl/services/kit"
+	"msctl.dev/msctl/services/kit/cache"
+)
+
+func main() { kit.Main("gateway", run) }
+
+func run(ctx context.Context, app *kit.App) error {
+	redis, err := cache.Open(app, "cache")
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+	rate, err := app.Env.Int("RATE_LIMIT", 50)
+	if err != nil {
+		return err
+	}
+	burst, err := app.Env.Int("RATE_BURST", 2*rate)
+	if err != nil {
+		return err
+	}
+	hold, err := app.Env.Duration("IDEMPOTENCY_TTL", 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	g := &gateway{
+		app:   app,
+		auth:  newAuth(app, redis),
+		limit: cache.NewLimiter(redis, rate, burst),
+		once:  cache.Idempotency{Redis: redis, TTL: hold},
+	}
+	h, err := g.handler(routes)
+	if err != nil {
+		return err
+	}
+	return app.Go(ctx, app.HTTP(h))
+}
