@@ -81,14 +81,8 @@ func reload(t *testing.T, dir string, text []byte) *Stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &collector{}
-	root := parse(FileName, text, c)
-	l := &loader{collector: c, opts: LoadOptions{Kinds: kinds()}, files: []file{{filepath.Join(abs, FileName), FileName}}, languages: map[string]Language{}}
-	if root == nil {
-		t.Fatal(c.result(nil))
-	}
-	st := l.load(root)
-	if err := c.result(nil); err != nil {
+	st, err := loadText(abs, text)
+	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return st

@@ -35,7 +35,7 @@ var passwordArgument = regexp.MustCompile(`(?i)--?(password|passwd|secret|token|
 
 func lintPassword(c *collector, n *node, s string) {
 	if m := passwordArgument.FindStringSubmatch(s); m != nil {
-		c.warn(n.pos, "put it into `env` as ${secret:NAME}", "a %s in a command can be read by every user of this machine", strings.ToLower(m[1]))
+		c.warn(n.pos, "put it into `env` as ${secret:NAME}", "the %s in a command can be read by every user of this machine", strings.ToLower(m[1]))
 	}
 }
 
