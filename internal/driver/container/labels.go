@@ -37,6 +37,7 @@ func (d *Driver) labels(u driver.Unit, spec string) map[string]string {
 	all[labelSignal] = signalOf(u)
 	all[labelGrace] = strconv.FormatInt(graceOf(u).Milliseconds(), 10)
 	all[labelTries] = strconv.Itoa(u.Restarts)
+	all[labelPorts] = hostPorts(u)
 	if u.Ephemeral {
 		all[labelRun] = d.runID()
 	}
