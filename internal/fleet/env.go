@@ -174,7 +174,7 @@ func (p *planner) lookup(s *stack.Service, ports []driver.Port, r stack.Ref) (st
 	case r.Scheme == stack.SchemeEnv:
 		return p.getenv(r.Name), nil
 	case r.Scheme == stack.SchemeSecret:
-		return p.userSecret(r.Name)
+		return p.secrets.Lookup(r.Name)
 	case r.Name == stack.Self || r.Name == s.Name:
 		return p.part(s, r, func(l string) int { return ownPort(ports, l) })
 	}
@@ -188,14 +188,6 @@ func (p *planner) lookup(s *stack.Service, ports []driver.Port, r stack.Ref) (st
 	return resourcePart(e, r, p.resourcePorts(r.Name))
 }
 
-// userSecret returns a secret from the environment of msctl.
-func (p *planner) userSecret(name string) (string, error) {
-	if value := p.getenv(name); value != "" {
-		return value, nil
-	}
-	return "", fmt.Errorf("secret %s is not set in msctl's own environment", name)
-}
-
 // resourceEnv replaces the references in the variables of a resource that is a container.
 func (p *planner) resourceEnv(r *stack.Resource) ([]stack.Var, error) {
 	var out []stack.Var
@@ -206,7 +198,7 @@ func (p *planner) resourceEnv(r *stack.Resource) ([]stack.Var, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, stack.Var{Name: e.Name, Value: value, Literal: true, Pos: e.Pos})
+		out = append(out, stack.Var{Name: e.Name, Value: value, Literal: true})
 	}
 	return out, nil
 }

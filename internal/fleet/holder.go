@@ -39,10 +39,22 @@ const marker = "MSCTL_STACK_ID="
 type portProbe struct {
 	id     string // of this stack
 	listen func() map[int]int32
+	owned  func(port int) bool // by a container of this stack
 }
 
-func newPortProbe(ctx context.Context, id string) *portProbe {
-	return &portProbe{id: id, listen: sync.OnceValue(func() map[int]int32 { return listeningPIDs(ctx) })}
+// PortOwner is the optional power of a driver to say that a port belongs to a unit of this stack that it
+// runs already: a process of the engine holds it, which carries no mark.
+type PortOwner interface {
+	OwnsPort(ctx context.Context, port int) bool
+}
+
+func newPortProbe(ctx context.Context, o Options) *portProbe {
+	p := &portProbe{id: o.ID, owned: func(int) bool { return false }}
+	p.listen = sync.OnceValue(func() map[int]int32 { return listeningPIDs(ctx) })
+	if d, ok := o.Container.(PortOwner); ok {
+		p.owned = func(port int) bool { return d.OwnsPort(ctx, port) }
+	}
+	return p
 }
 
 // free reports whether nobody listens on the port: it can be bound on both loopback addresses, and nobody
@@ -74,6 +86,9 @@ func unsupported(err error) bool {
 // holder returns who listens on a port, and whether it is of this stack: left over by a supervisor that
 // was killed, to be adopted or ended by the driver that runs its unit.
 func (p *portProbe) holder(port int) (Holder, bool) {
+	if p.owned(port) {
+		return Holder{}, true
+	}
 	pid := p.listen()[port]
 	if pid == 0 {
 		return Holder{}, false

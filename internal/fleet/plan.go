@@ -65,7 +65,8 @@ type facts struct {
 	ports    Ports
 	skip     map[string]string // optional services that cannot run here, and why
 	replicas map[string]int    // changed by scale
-	secret   string
+	secret   string            // passwords of servers are made from it
+	secrets  *stack.Secrets    // the user's
 }
 
 // NewPlan decides what to run and how. It looks at the machine, chooses ports and keeps them, but starts
@@ -78,16 +79,22 @@ func newPlan(ctx context.Context, o Options, own Ports, replicas map[string]int)
 	if err != nil {
 		return nil, err
 	}
-	choices, err := resource.Resolve(picked.stack(), o.Machine, o.Runtime)
+	choices, err := resource.Resolve(picked.Stack, o.Machine, o.Runtime)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := unable(ctx, o, picked.services)
+	skip, err := unable(ctx, o, picked.Services)
 	if err != nil {
 		return nil, err
 	}
 	fs := facts{choices: choices, skip: skip, replicas: replicas}
 	if fs.secret, err = resource.LoadSecret(filepath.Join(o.StateDir, "data")); err != nil {
+		return nil, err
+	}
+	if fs.secrets, err = stack.LoadSecrets(o.Stack.Dir, o.Getenv); err != nil {
+		return nil, err
+	}
+	if err := fs.secrets.Check(picked.Stack); err != nil {
 		return nil, err
 	}
 	if fs.ports, err = choosePorts(ctx, o, demands(o, picked, fs), own); err != nil {
@@ -112,11 +119,11 @@ func makePlan(o Options, picked picked, fs facts) (*Plan, error) {
 	for i := range fs.choices {
 		p.resource(&fs.choices[i])
 	}
-	rank := make(map[*stack.Service]int, len(picked.services))
-	for i, s := range picked.services {
+	rank := make(map[*stack.Service]int, len(picked.Services))
+	for i, s := range picked.Services {
 		rank[s] = i + 1
 	}
-	for _, s := range inOrder(o.Stack, picked.services) {
+	for _, s := range inOrder(picked.Stack) {
 		if err := p.service(s, rank[s]); err != nil {
 			return nil, err
 		}

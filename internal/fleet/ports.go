@@ -54,7 +54,7 @@ func demands(o Options, p picked, fs facts) []demand {
 			all = append(all, demand{key: key(s.Name, l.Name), owner: s.Name})
 		}
 	}
-	for _, s := range p.services {
+	for _, s := range p.Services {
 		if fs.skip[s.Name] != "" {
 			continue
 		}
@@ -104,7 +104,7 @@ func choosePorts(ctx context.Context, o Options, all []demand, own Ports) (Ports
 		return nil, err
 	}
 	defer reg.close()
-	c := chooser{o: o, reg: reg, probe: newPortProbe(ctx, o.ID), own: own, out: Ports{}, used: map[int]bool{}}
+	c := chooser{o: o, reg: reg, probe: newPortProbe(ctx, o), own: own, out: Ports{}, used: map[int]bool{}}
 	if err := c.fix(all); err != nil {
 		return nil, err
 	}

@@ -186,12 +186,12 @@ func same(a, b *Step) bool {
 
 // identity is what makes a unit run anew when it changes.
 func (st *Step) identity() []any {
-	id := []any{st.Sort, st.Skip, st.Unit, st.Probe, st.front}
+	id := []any{st.Sort, st.Skip, st.Unit, st.front}
 	if st.def != nil {
-		id = append(id, st.def.Build, source(st.def), st.Restart)
+		id = append(id, st.def.Hash())
 	}
 	if st.choice != nil {
-		id = append(id, st.choice.Server, st.choice.Backing(), *st.choice.Resource, st.place)
+		id = append(id, st.choice.Server, st.choice.Backing(), st.choice.Resource.Hash(), st.place)
 	}
 	return id
 }
