@@ -20,12 +20,16 @@ import (
 	"msctl.dev/msctl/internal/driver"
 )
 
-// logMaxSize and logMaxFiles bound what the engine keeps of one container's output. msctl follows it into
-// its own log; the engine's copy bridges the time without a supervisor.
-const (
-	logMaxSize  = "64m"
-	logMaxFiles = "2"
-)
+// logConfig bounds what the engine keeps of one container's output. msctl follows it into its own log; the
+// engine's copy bridges the time without a supervisor, and bursts: an engine takes lines in several times
+// faster than it hands them out. Docker's "local" format keeps twice as many lines as its "json-file" in
+// the same space; Podman knows the second name only.
+func logConfig(host string) mobycontainer.LogConfig {
+	if strings.Contains(host, "podman") {
+		return mobycontainer.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "64m"}}
+	}
+	return mobycontainer.LogConfig{Type: "local", Config: map[string]string{"max-size": "64m", "max-file": "2", "compress": "false"}}
+}
 
 // create makes the container of u and starts it. Its labels are there from the first moment; what a failure
 // leaves behind is found by them.
@@ -33,11 +37,15 @@ func (d *Driver) create(ctx context.Context, l *link, u driver.Unit, image, spec
 	if err := d.volumes(ctx, l, u); err != nil {
 		return "", err
 	}
-	req, err := d.request(u, image, spec)
+	req, err := d.request(u, image, spec, logConfig(l.host))
 	if err != nil {
 		return "", err
 	}
-	c, err := l.tc.CreateContainer(ctx, req)
+	tc, err := l.provider()
+	if err != nil {
+		return "", fmt.Errorf("use container engine %s: %s", l.host, oneLine(err))
+	}
+	c, err := tc.CreateContainer(ctx, req)
 	if err != nil {
 		return "", errors.Join(startError(u, err), terminate(ctx, c))
 	}
@@ -77,7 +85,7 @@ func (d *Driver) volumes(ctx context.Context, l *link, u driver.Unit) error {
 
 // request describes the container of u. The modifiers run after the library's own defaults, and the last
 // hook after those: left alone it publishes every port that the image exposes, on all addresses.
-func (d *Driver) request(u driver.Unit, image, spec string) (testcontainers.ContainerRequest, error) {
+func (d *Driver) request(u driver.Unit, image, spec string, logs mobycontainer.LogConfig) (testcontainers.ContainerRequest, error) {
 	ports, exposed, err := bindings(u)
 	if err != nil {
 		return testcontainers.ContainerRequest{}, err
@@ -94,7 +102,7 @@ func (d *Driver) request(u driver.Unit, image, spec string) (testcontainers.Cont
 		Cmd:                u.Argv,
 		Labels:             d.labels(u, spec),
 		ConfigModifier:     func(c *mobycontainer.Config) { conf = c; configure(c, u) },
-		HostConfigModifier: func(h *mobycontainer.HostConfig) { host = h; d.configureHost(h, u) },
+		HostConfigModifier: func(h *mobycontainer.HostConfig) { host = h; h.LogConfig = logs; d.configureHost(h, u) },
 		LifecycleHooks:     []testcontainers.ContainerLifecycleHooks{{PreCreates: []testcontainers.ContainerRequestHook{publish}}},
 	}, nil
 }
@@ -111,7 +119,6 @@ func configure(c *mobycontainer.Config, u driver.Unit) {
 func (d *Driver) configureHost(h *mobycontainer.HostConfig, u driver.Unit) {
 	init := true // reaps zombies and passes signals on to what would ignore them as pid 1
 	h.Init = &init
-	h.LogConfig = mobycontainer.LogConfig{Type: "json-file", Config: map[string]string{"max-size": logMaxSize, "max-file": logMaxFiles}}
 	h.NanoCPUs = int64(u.CPU * 1e9)
 	h.Memory, h.MemorySwap = u.Memory, u.Memory
 	if u.HostNetwork {

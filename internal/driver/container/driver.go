@@ -45,11 +45,11 @@ var (
 	_ driver.Executor = (*Driver)(nil)
 )
 
-// link is a connection to an engine, by both libraries.
+// link is a connection to an engine, by both libraries; the second is made when something is created.
 type link struct {
-	host string
-	cli  *client.Client
-	tc   *testcontainers.DockerProvider
+	host     string
+	cli      *client.Client
+	provider func() (*testcontainers.DockerProvider, error)
 }
 
 // engine returns the connection. An engine that never answered is an error at once; one that did is waited
@@ -78,12 +78,9 @@ func (d *Driver) connect(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	tc, err := provider(host)
-	if err != nil {
-		cli.Close()
-		return nil, fmt.Errorf("use container engine %s: %v", host, oneLine(err))
-	}
-	l := &link{host: host, cli: cli, tc: tc}
+	l := &link{host: host, cli: cli, provider: sync.OnceValues(func() (*testcontainers.DockerProvider, error) {
+		return provider(host)
+	})}
 	d.link.Store(l)
 	return l, nil
 }

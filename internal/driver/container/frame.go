@@ -11,8 +11,11 @@ import (
 	"msctl.dev/msctl/internal/output"
 )
 
-// maxFrame is far more than the 16 KiB in which engines pass output on.
-const maxFrame = 1 << 20
+const (
+	// pieceSize is where engines cut long lines.
+	pieceSize = 16 << 10
+	maxFrame  = 1 << 20 // a longer frame is none
+)
 
 // streams maps the engine's numbers, less one, to ours.
 var streams = [2]output.Stream{output.Stdout, output.Stderr}
@@ -22,21 +25,31 @@ type frame struct {
 	stream int // index into streams
 	at     time.Time
 	text   []byte
-	last   bool // ends with a line feed, which text does not hold
+	last   bool // ends its line
 }
 
-// readFrame reads one frame: a header with stream and size, then a time stamp, a space and the text.
-func readFrame(in *bufio.Reader) (frame, error) {
+// frames reads the frames of one answer.
+type frames struct {
+	in  *bufio.Reader
+	buf []byte
+}
+
+// next reads one frame: a header with stream and size, then a time stamp, a space and the text, which is
+// valid until the next call.
+func (fs *frames) next() (frame, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil {
+	if _, err := io.ReadFull(fs.in, head[:]); err != nil {
 		return frame{}, err
 	}
-	size := binary.BigEndian.Uint32(head[4:])
+	size := int(binary.BigEndian.Uint32(head[4:]))
 	if head[0] < 1 || head[0] > 2 || size > maxFrame {
 		return frame{}, fmt.Errorf("read container output: not a frame: % x", head)
 	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(in, body); err != nil {
+	if cap(fs.buf) < size {
+		fs.buf = make([]byte, size)
+	}
+	body := fs.buf[:size]
+	if _, err := io.ReadFull(fs.in, body); err != nil {
 		return frame{}, io.ErrUnexpectedEOF
 	}
 	stamp, text, _ := bytes.Cut(body, []byte(" "))
@@ -44,11 +57,12 @@ func readFrame(in *bufio.Reader) (frame, error) {
 	if err != nil {
 		return frame{}, fmt.Errorf("read container output: time stamp %q: %v", stamp, err)
 	}
-	text, last := bytes.CutSuffix(text, []byte("\n"))
-	return frame{stream: int(head[0]) - 1, at: at, text: text, last: last}, nil
+	text, ended := bytes.CutSuffix(text, []byte("\n"))
+	// of a long line, the format "local" does not give the line feed back
+	return frame{stream: int(head[0]) - 1, at: at, text: text, last: ended || len(text) < pieceSize}, nil
 }
 
-// part collects the pieces of one line. All pieces of a line have the time stamp of its first.
+// part collects the pieces of one line. All of them have the time stamp of the first.
 type part struct {
 	at   time.Time
 	text []byte // at most output.MaxLine

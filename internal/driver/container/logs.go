@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	// lastWait is how long the live output of an ended container may take to end too. The engine now and
-	// then misses to end it; what is left is then read without following.
+	// lastWait is how long the live output of an ended container may be silent. The engine now and then
+	// misses to end it; what is left is then read without following.
 	lastWait = 250 * time.Millisecond
 	// drainTimeout bounds the reading of that.
 	drainTimeout = 30 * time.Second
@@ -28,6 +29,7 @@ type log struct {
 	to     *output.Writer // nil where the unit has no log folder
 	mark   mark           // the last line of each stream that is stored
 	notice func(string)   // nil is allowed
+	frames atomic.Uint64  // read so far
 }
 
 // openLog opens the log of u and finds where the stored output ends.
@@ -65,7 +67,8 @@ func (l *log) note(text string) {
 }
 
 // follow stores what container id prints until it has ended (gone is closed) and all was read, or until ctx
-// ends. A broken connection is taken up again where the stored lines end.
+// ends. A broken connection is taken up again where the stored lines end; so is, once without following, the
+// output of an ended container, because the engine leaves out its last file when it has several.
 func (l *log) follow(ctx context.Context, cli *client.Client, id string, gone <-chan struct{}) {
 	for {
 		err := l.stream(ctx, cli, id, gone)
@@ -76,9 +79,7 @@ func (l *log) follow(ctx context.Context, cli *client.Client, id string, gone <-
 		select {
 		case <-gone:
 			again.Stop()
-			if err != nil {
-				_ = l.drain(ctx, cli, id)
-			}
+			_ = l.drain(ctx, cli, id)
 			return
 		case <-again.C:
 		case <-ctx.Done():
@@ -97,19 +98,29 @@ func retryAfter(err error) time.Duration {
 	return 200 * time.Millisecond
 }
 
-// stream reads the live output once, until lastWait after the container has ended.
+// stream reads the live output once.
 func (l *log) stream(ctx context.Context, cli *client.Client, id string, gone <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		select {
 		case <-gone:
-			_ = pause(ctx, lastWait)
+			l.silence(ctx)
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
 	return l.read(ctx, cli, id, true)
+}
+
+// silence waits until nothing was read for lastWait, or until ctx ends.
+func (l *log) silence(ctx context.Context) {
+	for {
+		before := l.frames.Load()
+		if pause(ctx, lastWait) != nil || l.frames.Load() == before {
+			return
+		}
+	}
 }
 
 // drain stores what an ended container printed and is not stored yet.
@@ -136,16 +147,17 @@ func (l *log) read(ctx context.Context, cli *client.Client, id string, follow bo
 // store appends the lines of one multiplexed stream of the engine that are not stored yet. It flushes
 // whenever it would have to wait for more.
 func (l *log) store(body io.Reader) error {
-	in := bufio.NewReaderSize(body, 256<<10)
+	in := frames{in: bufio.NewReaderSize(body, 256<<10)}
 	resume := l.mark.resume()
 	var parts [2]part
 	for {
-		if in.Buffered() == 0 {
+		if in.in.Buffered() == 0 {
 			if err := l.to.Flush(); err != nil {
 				return err
 			}
 		}
-		f, err := readFrame(in)
+		f, err := in.next()
+		l.frames.Add(1)
 		if err == io.EOF {
 			return errors.Join(l.rest(resume, &parts), l.to.Flush())
 		}
@@ -153,6 +165,11 @@ func (l *log) store(body io.Reader) error {
 			return err
 		}
 		p := &parts[f.stream]
+		if p.open && !f.at.Equal(p.at) { // its last piece was as long as a piece can be
+			if err := l.line(resume, streams[f.stream], p); err != nil {
+				return err
+			}
+		}
 		p.add(f)
 		if !f.last {
 			continue

@@ -11,7 +11,7 @@ const (
 	tailLines = 2000
 	// skew is more than the time by which the engine may write the lines of two streams in another order
 	// than that of their time stamps.
-	skew = 2 * time.Second
+	skew = 200 * time.Millisecond
 )
 
 // mark says where the stored output ends, by the engine's time stamps: for each stream the last one and how
@@ -81,8 +81,7 @@ type resumption struct {
 	out, err bool // past what is stored
 }
 
-// skip reports whether this line is stored. After the first that is not, none is: should the clock be set
-// back, nothing is lost.
+// skip reports whether this line is stored. After the last that is, none is, should the clock be set back.
 func (r *resumption) skip(s output.Stream, at time.Time) bool {
 	p, past := &r.from.out, &r.out
 	if s == output.Stderr {
@@ -95,6 +94,7 @@ func (r *resumption) skip(s output.Stream, at time.Time) bool {
 		return true
 	case at.Equal(p.at) && p.n > 0:
 		p.n--
+		*past = p.n == 0
 		return true
 	}
 	*past = true

@@ -165,9 +165,7 @@ func (r *run) discard(ctx context.Context) {
 func (r *run) keep(ctx context.Context) (driver.Exit, error) {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	gone := make(chan struct{})
-	logged := make(chan struct{})
-	go func() { defer close(logged); r.log.follow(watching, r.l.cli, r.id, gone) }()
+	logged := r.follow(watching)
 	ended := make(chan ending, 1)
 	go func() { ended <- r.wait(watching) }()
 
@@ -179,18 +177,52 @@ func (r *run) keep(ctx context.Context) (driver.Exit, error) {
 		if errors.Is(context.Cause(ctx), driver.ErrDetach) {
 			cancel()
 			<-ended
-			<-logged
+			logged(nil)
 			return driver.Exit{}, driver.ErrDetach
 		}
 		asked = true
 		e = r.stop(watching, context.Cause(ctx), ended)
 	}
-	close(gone)
-	<-logged
+	logged(r.impatient(ctx))
 	if r.u.Ephemeral {
 		defer r.d.tellReaper("-" + r.id)
 	}
 	return r.finish(watching, e, asked)
+}
+
+// follow starts to store the container's output. The function that it returns is called when the container
+// has ended: it waits until all was stored, or not for long once hurry is closed.
+func (r *run) follow(ctx context.Context) (logged func(hurry <-chan struct{})) {
+	reading, cancel := context.WithCancel(ctx)
+	gone, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); r.log.follow(reading, r.l.cli, r.id, gone) }()
+	return func(hurry <-chan struct{}) {
+		defer cancel()
+		close(gone)
+		select {
+		case <-done:
+			return
+		case <-hurry:
+		}
+		enough := time.NewTimer(lastWait)
+		defer enough.Stop()
+		select {
+		case <-done:
+		case <-enough.C:
+			cancel()
+			<-done
+		}
+	}
+}
+
+// impatient is closed when nobody wants to wait for the last lines of output.
+func (r *run) impatient(ctx context.Context) <-chan struct{} {
+	if errors.Is(context.Cause(ctx), driver.ErrKill) {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	return r.h.Hurry
 }
 
 // finish removes the container and says how it ended.

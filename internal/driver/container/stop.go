@@ -138,7 +138,9 @@ func exitOf(s *container.State) driver.Exit {
 	if at, err := time.Parse(time.RFC3339Nano, s.FinishedAt); err == nil && !at.IsZero() {
 		e.At = at
 	}
-	e.Signal = signalName(s.ExitCode - 128)
+	if e.Signal = signalName(s.ExitCode - 128); e.Signal != "" {
+		e.Code = 0
+	}
 	e.OOM = s.OOMKilled && !e.OK()
 	return e
 }
