@@ -365,3 +365,32 @@ func TestTelemetryLeaves(t *testing.T) {
 	}
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 }
+
+// TestStopDoesNotWaitForUnused stops a server that has a connection on which nothing was ever sent.
+func TestStopDoesNotWaitForUnused(t *testing.T) {
+	app := testApp(t, io.Discard, map[string]string{"GRACE": "1h"})
+	addr := make(chan string, 1)
+	app.Listening = addrTo(addr)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	accepted := make(chan struct{})
+	app.Check("accepted", func(context.Context) error { close(accepted); return nil })
+	go func() { done <- app.HTTP(http.NotFoundHandler())(ctx) }()
+	to := <-addr
+	c, err := net.Dial("tcp", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	resp, err := http.Get("http://" + to + "/readyz") // taken behind the other one
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	<-accepted
+	begin := time.Now()
+	stop()
+	if err := <-done; err != nil || time.Since(begin) > 4*time.Second {
+		t.Errorf("stopped after %v, %v", time.Since(begin), err)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -99,6 +101,26 @@ func (a *App) guard(next http.Handler) http.Handler {
 	})
 }
 
+// unusedFor is how long a stopping server waits for the first request on a connection that it has
+// taken already.
+const unusedFor = 100 * time.Millisecond
+
+// freshConns are connections without a request so far. Shutdown would wait five seconds for them,
+// and clients open them ahead of need.
+type freshConns struct{ conns sync.Map }
+
+func (f *freshConns) note(c net.Conn, s http.ConnState) {
+	if s == http.StateNew {
+		f.conns.Store(c, nil)
+		return
+	}
+	f.conns.Delete(c)
+}
+
+func (f *freshConns) close() {
+	f.conns.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+}
+
 // HTTP returns the part of a service that serves h on HTTP_PORT (or PORT) until its context ends:
 // it is then not ready, takes no more connections, and finishes requests in flight within the grace.
 func (a *App) HTTP(h http.Handler) func(context.Context) error {
@@ -107,7 +129,9 @@ func (a *App) HTTP(h http.Handler) func(context.Context) error {
 		if err != nil {
 			return err
 		}
+		var fresh freshConns
 		srv := &http.Server{
+			ConnState:         fresh.note,
 			Handler:           a.Handler(h),
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       15 * time.Second,
@@ -125,6 +149,8 @@ func (a *App) HTTP(h http.Handler) func(context.Context) error {
 		a.health.stopping.Store(true)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Grace)
 		defer cancel()
+		unused := time.AfterFunc(unusedFor, fresh.close)
+		defer unused.Stop()
 		err = srv.Shutdown(last)
 		if err != nil {
 			srv.Close()

@@ -20,73 +20,52 @@ const columns = `id, name, language, channels, version, created_at, updated_at`
 
 // create adds a user. An id that is taken is a conflict.
 func (s store) create(ctx context.Context, id string, p Profile) (User, error) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	u := User{ID: id, Version: 1, CreatedAt: now, UpdatedAt: now}
-	u.Name, u.Language, u.Channels = p.Name, p.Language, p.Channels
-	err := s.write(ctx, u, func(tx *db.Tx, ways string) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO users (`+columns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			u.ID, u.Name, u.Language, ways, u.Version, u.CreatedAt, u.UpdatedAt)
-		if db.Duplicate(err) {
-			return kit.Conflict("user %q is there already", id)
-		}
-		return err
-	})
+	u, err := s.write(ctx, p, `INSERT INTO users
+		(name, language, channels, updated_at, id, version, created_at)
+		VALUES ($1, $2, $3, $4, $5, 1, $4) RETURNING `+columns, id)
+	if db.Duplicate(err) {
+		return User{}, kit.Conflict("user %q is there already", id)
+	}
 	return u, err
 }
 
 // update replaces a user's profile. ifVersion 0 replaces whichever version is there; another is
 // refused when it is not the current one.
 func (s store) update(ctx context.Context, id string, p Profile, ifVersion int64) (User, error) {
-	u, err := s.user(ctx, id)
+	u, err := s.write(ctx, p, `UPDATE users
+		SET name = $1, language = $2, channels = $3, updated_at = $4, version = version + 1
+		WHERE id = $5 AND CAST($6 AS BIGINT) IN (0, version) RETURNING `+columns, id, ifVersion)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return u, err
+	}
+	if u, err = s.user(ctx, id); err != nil {
+		return User{}, err
+	}
+	return User{}, kit.Errorf(http.StatusPreconditionFailed, "changed",
+		"user %q is of version %d", id, u.Version)
+}
+
+// write runs a statement that changes one user and returns it, and tells others, in one
+// transaction. The statement's first arguments are the profile's.
+func (s store) write(ctx context.Context, p Profile, query string, more ...any) (User, error) {
+	ways, err := json.Marshal(p.Channels)
 	if err != nil {
 		return User{}, err
 	}
-	if ifVersion != 0 && ifVersion != u.Version {
-		return User{}, changed(id, u.Version)
-	}
-	before := u.Version
-	u.Name, u.Language, u.Channels = p.Name, p.Language, p.Channels
-	u.Version, u.UpdatedAt = before+1, time.Now().UTC().Truncate(time.Microsecond)
-	return u, s.write(ctx, u, func(tx *db.Tx, ways string) error {
-		res, err := tx.ExecContext(ctx, `UPDATE users SET name = $1, language = $2, channels = $3,
-			version = $4, updated_at = $5 WHERE id = $6 AND version = $7`,
-			u.Name, u.Language, ways, u.Version, u.UpdatedAt, id, before)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 1 {
-			return err
-		}
-		return changed(id, before) // somebody was quicker
-	})
-}
-
-func changed(id string, version int64) error {
-	return kit.Errorf(http.StatusPreconditionFailed, "changed",
-		"user %q was changed meanwhile, from version %d", id, version)
-}
-
-// write runs change and publishes u in one transaction.
-func (s store) write(ctx context.Context, u User, change func(tx *db.Tx, ways string) error) error {
-	ways, err := json.Marshal(u.Channels)
-	if err != nil {
-		return err
-	}
-	event, err := updated(ctx, u)
-	if err != nil {
-		return err
-	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	args := append([]any{p.Name, p.Language, string(ways), now}, more...)
+	var u User
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := change(tx, string(ways)); err != nil {
+		if u, err = scan(tx.QueryRowContext(ctx, query, args...)); err != nil {
+			return err
+		}
+		event, err := updated(ctx, u)
+		if err != nil {
 			return err
 		}
 		return tx.Publish(ctx, event)
 	})
-	if err != nil {
-		return fmt.Errorf("write user %s: %w", u.ID, err)
-	}
-	return nil
+	return u, err
 }
 
 // user returns the user of that id, or a 404 problem.
