@@ -1,16 +1,17 @@
 package stack
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // check looks at what only the whole file can tell: names, ports, references and cycles.
 func (l *loader) check() {
 	l.doubles()
+	l.replicas()
 	l.ports()
+	l.commands()
 	for _, s := range l.st.Services {
 		l.variables(s.Name, s, s.Env)
 	}
@@ -41,6 +42,17 @@ func (l *loader) doubles() {
 		}
 		if s.Name == Self {
 			l.fail(s.Pos, "", "the name %q is taken: ${self.…} is the service itself", Self)
+		}
+	}
+}
+
+// replicas finds services with the name of another one's replica: the second of orders is orders-2.
+func (l *loader) replicas() {
+	for _, s := range l.st.Services {
+		for i := 2; i <= s.Replicas; i++ {
+			if o := l.index.services[s.Name+"-"+strconv.Itoa(i)]; o != nil {
+				l.fail(o.Pos, "give it another name", "service %q has the name of a replica of %q", o.Name, s.Name)
+			}
 		}
 	}
 }
@@ -190,36 +202,4 @@ func listenNames(ls []Listen) []string {
 		out = append(out, l.Name)
 	}
 	return out
-}
-
-// folder makes the absolute path of a folder that the file names, and checks that it is one.
-func (l *loader) folder(pos Pos, key, path string) (string, bool) {
-	abs := l.absolute(path)
-	if !isFolder(abs) {
-		l.fail(pos, suggestFolder(abs), "%s %s is not a folder", key, shorten(path))
-		return abs, false
-	}
-	return abs, true
-}
-
-// suggestFolder returns the nearest name beside a folder that is not there.
-func suggestFolder(path string) string {
-	var beside []string
-	entries, _ := os.ReadDir(filepath.Dir(path))
-	for _, e := range entries {
-		if e.IsDir() {
-			beside = append(beside, e.Name())
-		}
-	}
-	if hint := suggest(filepath.Base(path), beside); hint != "" {
-		return hint
-	}
-	return "paths begin at the folder of " + FileName
-}
-
-func (l *loader) absolute(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(l.st.Dir, filepath.FromSlash(path))
 }

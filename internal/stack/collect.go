@@ -54,6 +54,7 @@ func (c *collector) result(files []string) error {
 		return nil
 	}
 	inFileOrder(c.errs, files)
+	c.errs = slices.CompactFunc(c.errs, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg }) // an alias used twice
 	if c.more > 0 {
 		last := c.errs[len(c.errs)-1].Pos
 		c.errs = append(c.errs, &Error{Pos: last, Msg: fmt.Sprintf("and %d mistakes more", c.more)})

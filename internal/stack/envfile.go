@@ -53,7 +53,7 @@ func (l *loader) envFile(f spot) []Var {
 		l.fail(f.Pos, "", "env_file %s: %s", shorten(f.Name), why(err))
 		return nil
 	}
-	return l.envVars(filepath.ToSlash(f.Name), string(text), values)
+	return l.envVars(f, string(text), values)
 }
 
 // why leaves away what godotenv quotes of the file, which may be secret.
@@ -84,7 +84,11 @@ func literalEnv(text string) (map[string]string, error) {
 var envLine = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z0-9_.]+)[ \t]*[=:]`)
 
 // envVars gives the values their places and the order of the file.
-func (l *loader) envVars(file, text string, values map[string]string) []Var {
+func (l *loader) envVars(f spot, text string, values map[string]string) []Var {
+	file := f.Name
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(filepath.Dir(l.files[0].shown), file)
+	}
 	line := map[string]int{}
 	for _, m := range envLine.FindAllStringSubmatchIndex(text, -1) {
 		line[text[m[2]:m[3]]] = 1 + strings.Count(text[:m[0]], "\n")
@@ -94,6 +98,10 @@ func (l *loader) envVars(file, text string, values map[string]string) []Var {
 		pos := Pos{file, max(1, line[name]), 1}
 		if !varRule.MatchString(name) {
 			l.fail(pos, varHint, "%s is not a good name for a variable", shorten(name))
+			continue
+		}
+		if len(value) > maxVariable {
+			l.fail(pos, "", "variable %s has more than %d bytes", name, maxVariable)
 			continue
 		}
 		out = append(out, Var{Name: name, Value: value, Literal: true, Pos: pos})

@@ -18,6 +18,7 @@ const (
 	maxUnits    = 5_000        // services and resources
 	maxListens  = 100          // ports of one service
 	maxErrors   = 100          // reported; the rest is counted
+	maxVariable = 100_000      // bytes of a variable from a file; Linux has room for 131,072
 	maxText     = 65_536       // bytes of one value
 )
 

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// commandRef finds our references in a command, where nothing replaces them. A shell's own ${VAR} is none.
-var commandRef = regexp.MustCompile(`\$\{(?:(secret|env):[^}]*|[a-z0-9-]+(?:\.[a-z0-9-]+){1,2})\}`)
+// commandRef finds what may be our references in a command, where nothing replaces them. A shell's own
+// ${VAR} is none, and ${a.b} only where a is ours.
+var commandRef = regexp.MustCompile(`\$\{(?:(secret|env):[^}]*|([a-z0-9-]+)(?:\.[a-z0-9-]+){1,2})\}`)
 
 // lintArgument refuses what a command line must not or cannot hold: every user of the machine can read
 // the arguments of a process, so a secret belongs into the environment.
@@ -17,17 +18,42 @@ func lintArgument(c *collector, n *node, s string) bool {
 		c.fail(n.pos, "", "a command cannot hold a NUL byte")
 		return false
 	}
-	m := commandRef.FindStringSubmatch(s)
-	if m == nil {
-		lintPassword(c, n, s)
-		return true
+	for _, m := range commandRef.FindAllStringSubmatch(s, -1) {
+		if m[1] == SchemeSecret {
+			c.fail(n.pos, "put it into `env`: the arguments of a process can be read by every user", "a secret in a command: %s", m[0])
+			return false
+		}
 	}
-	if m[1] == SchemeSecret {
-		c.fail(n.pos, "put it into `env`: the arguments of a process can be read by every user", "a secret in a command: %s", m[0])
-	} else {
-		c.fail(n.pos, "put it into `env`, and use the variable in a command for the shell", "references are replaced in env only, not in a command: %s", m[0])
+	lintPassword(c, n, s)
+	return true
+}
+
+// commands finds references in the commands of services and resources, which would stay as they are.
+func (l *loader) commands() {
+	for _, s := range l.st.Services {
+		l.command(l.keyPos(s, "command"), "command", s.Command)
+		if s.Build != nil {
+			l.command(s.Build.Pos, "build", s.Build.Command)
+		}
+		if s.Health != nil {
+			l.command(s.Health.Pos, "health", s.Health.Exec)
+		}
+		for _, t := range s.Tasks {
+			l.command(t.Pos, "tasks", t.Command)
+		}
 	}
-	return false
+	for _, r := range l.st.Resources {
+		l.command(l.resourcePos(r, "command"), "command", r.Command)
+	}
+}
+
+func (l *loader) command(pos Pos, key string, argv []string) {
+	for _, m := range commandRef.FindAllStringSubmatch(strings.Join(argv, " "), -1) {
+		if m[1] != "" || m[2] == Self || l.index.has(m[2]) {
+			l.fail(pos, "put it into `env`, and use the variable in a command for the shell", "references are replaced in env only, not in %s: %s", key, m[0])
+			return
+		}
+	}
 }
 
 // passwordArgument finds a password written out on a command line.

@@ -1,25 +1,9 @@
 package stack
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 )
-
-// The names of the files that are looked for.
-const (
-	FileName     = "stack.yaml"
-	OverrideName = "stack.override.yaml"
-)
-
-// FileVariable names the environment variable that stands in for LoadOptions.Files: paths separated as
-// in PATH.
-const FileVariable = "MSCTL_FILE"
 
 // LoadOptions says where the stack is.
 type LoadOptions struct {
@@ -28,9 +12,6 @@ type LoadOptions struct {
 	Getenv func(string) string // nil: no environment
 	Kinds  []string            // resource types that exist; empty accepts any
 }
-
-// ErrNoFile says that there is no stack.yaml.
-var ErrNoFile = errors.New("no " + FileName + " here or in a folder above")
 
 // Load reads, merges and checks a stack. Its error is [Errors], every mistake at once in file order, or
 // says why a file cannot be read.
@@ -61,79 +42,6 @@ func Load(opts LoadOptions) (*Stack, error) {
 	return st, nil
 }
 
-// file is one stack file: where it is, and what the user calls it.
-type file struct {
-	path  string // absolute
-	shown string
-}
-
-func shown(files []file) []string {
-	var out []string
-	for _, f := range files {
-		out = append(out, f.shown)
-	}
-	return out
-}
-
-// locate returns the files to merge.
-func locate(opts LoadOptions) ([]file, error) {
-	dir, err := filepath.Abs(opts.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", FileName, err)
-	}
-	named := opts.Files
-	if v := opts.Getenv(FileVariable); len(named) == 0 && v != "" {
-		named = filepath.SplitList(v)
-	}
-	if len(named) > 0 {
-		return namedFiles(dir, named), nil
-	}
-	return search(dir)
-}
-
-func namedFiles(dir string, names []string) []file {
-	var out []file
-	for _, name := range names {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		out = append(out, file{filepath.Clean(path), name})
-	}
-	return out
-}
-
-// search finds stack.yaml in dir or above, and the override beside it.
-func search(dir string) ([]file, error) {
-	for at := dir; ; at = filepath.Dir(at) {
-		path := filepath.Join(at, FileName)
-		if _, err := os.Stat(path); err == nil {
-			out := []file{{path, relative(dir, path)}}
-			if over := filepath.Join(at, OverrideName); exists(over) {
-				out = append(out, file{over, relative(dir, over)})
-			}
-			return out, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("find %s: %w", FileName, err)
-		}
-		if at == filepath.Dir(at) {
-			return nil, fmt.Errorf("find stack from %s: %w", dir, ErrNoFile)
-		}
-	}
-}
-
-func relative(dir, path string) string {
-	if rel, err := filepath.Rel(dir, path); err == nil {
-		return rel
-	}
-	return path
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // readAll parses each file and merges them in order.
 func readAll(files []file, c *collector) (*node, error) {
 	var root *node
@@ -149,67 +57,6 @@ func readAll(files []file, c *collector) (*node, error) {
 		root = merge(root, n)
 	}
 	return root, nil
-}
-
-// readFile reads at most limit bytes of a regular file, so that a device or a pipe cannot hang a load.
-func readFile(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
-}
-
-// merge lays over on base: mappings are merged key by key, anything else is replaced, and a key with
-// nothing behind it is taken away. health is replaced whole, since it is one choice of five.
-func merge(base, over *node) *node {
-	if base == nil || !isMapping(base) || !isMapping(over) {
-		return over
-	}
-	out := &node{kind: base.kind, pos: base.pos}
-	index := map[string]int{}
-	for i, k := range base.keys {
-		index[k.text] = i
-		out.keys, out.values = append(out.keys, k), append(out.values, base.values[i])
-	}
-	for i, k := range over.keys {
-		at, there := index[k.text]
-		switch v := over.values[i]; {
-		case !there:
-			out.keys, out.values = append(out.keys, k), append(out.values, v)
-		case k.text == "health":
-			out.values[at] = v
-		default:
-			out.values[at] = merge(out.values[at], v)
-		}
-		if there {
-			out.keys[at] = k
-		}
-	}
-	return out.without(over)
-}
-
-// without drops the keys that over takes away.
-func (n *node) without(over *node) *node {
-	gone := map[string]bool{}
-	for i, k := range over.keys {
-		gone[k.text] = over.values[i].empty()
-	}
-	out := &node{kind: n.kind, pos: n.pos}
-	for i, k := range n.keys {
-		if !gone[k.text] {
-			out.keys, out.values = append(out.keys, k), append(out.values, n.values[i])
-		}
-	}
-	return out
 }
 
 // extension keys of the top level hold anchors for the rest of the file.
@@ -262,6 +109,35 @@ func (l *loader) remember(root *node, sections ...string) {
 	}
 }
 
+// find returns the value of a key of a service or resource, or nil.
+func (l *loader) find(section, name, key string) *node {
+	if n := l.written[section+"."+name]; n != nil {
+		return n.at(key)
+	}
+	return nil
+}
+
+// brokenUnit reports that a service or resource has a mistake inside.
+func (l *loader) brokenUnit(section, name string) bool {
+	n := l.written[section+"."+name]
+	return n != nil && l.broken[n.pos]
+}
+
+// keyPos returns where a key of a service has its value, or else the service.
+func (l *loader) keyPos(s *Service, key string) Pos {
+	if n := l.find("services", s.Name, key); n != nil {
+		return n.pos
+	}
+	return s.Pos
+}
+
+func (l *loader) resourcePos(r *Resource, key string) Pos {
+	if n := l.find("resources", r.Name, key); n != nil {
+		return n.pos
+	}
+	return r.Pos
+}
+
 // plain leaves the extension keys away.
 func (n *node) plain() *node {
 	out := &node{kind: n.kind, pos: n.pos}
@@ -292,16 +168,4 @@ func (n *node) at(key string) *node {
 		}
 	}
 	return nil
-}
-
-var notInName = regexp.MustCompile(`[^a-z0-9]+`)
-
-// nameFrom makes a good name from a folder's.
-func nameFrom(dir string) string {
-	name := notInName.ReplaceAllString(strings.ToLower(filepath.Base(dir)), "-")
-	name = strings.Trim(name[:min(63, len(name))], "-")
-	if name == "" {
-		return "stack"
-	}
-	return name
 }

@@ -1,9 +1,6 @@
 package stack
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // edges returns every caller to callee, in file order, without doubles.
 func (s *Stack) edges() []Edge {
@@ -76,38 +73,85 @@ func (x index) protocol(name string, parts []string) string {
 	return ""
 }
 
-// needs returns, for every service and resource, what it needs at first hand, without doubles. Names
-// that are not in the stack are left out, so that a selection has an order too.
+// mentions returns what the service names in calls, uses, after and references, without doubles.
+func (s *Service) mentions() []string {
+	out := distinct{owner: s.Name}
+	for _, c := range s.Calls {
+		out.add(c.To)
+	}
+	for _, name := range s.Uses {
+		out.add(name)
+	}
+	for _, name := range s.After {
+		out.add(name)
+	}
+	out.references(s.Env)
+	return out.names
+}
+
+// mentions returns what the resource refers to, without doubles.
+func (r *Resource) mentions() []string {
+	out := distinct{owner: r.Name}
+	out.references(r.Env)
+	return out.names
+}
+
+// distinct gathers names other than its owner's.
+type distinct struct {
+	owner string
+	names []string
+	seen  map[string]bool
+}
+
+func (d *distinct) add(name string) {
+	if d.seen[name] || name == d.owner {
+		return
+	}
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
+	d.seen[name] = true
+	d.names = append(d.names, name)
+}
+
+func (d *distinct) references(vars []Var) {
+	for _, v := range vars {
+		refs, _ := v.Refs()
+		for _, r := range refs {
+			if r.Scheme == "" && r.Name != Self {
+				d.add(r.Name)
+			}
+		}
+	}
+}
+
+// needs returns [Stack.Needs] of every service and resource.
 func (s *Stack) needs() map[string][]string {
 	x := s.index()
+	absent := func(name string) bool { return !x.has(name) }
 	out := map[string][]string{}
-	add := func(from, to string) {
-		if x.has(to) && !slices.Contains(out[from], to) && from != to {
-			out[from] = append(out[from], to)
-		}
-	}
 	for _, r := range s.Resources {
-		for _, e := range x.referred(r.Name, r.Env) {
-			add(r.Name, e.To)
-		}
+		out[r.Name] = slices.DeleteFunc(r.mentions(), absent)
 	}
 	for _, svc := range s.Services {
-		for _, c := range svc.Calls {
-			add(svc.Name, c.To)
-		}
-		for _, to := range append(slices.Clone(svc.Uses), svc.After...) {
-			add(svc.Name, to)
-		}
-		for _, e := range x.referred(svc.Name, svc.Env) {
-			add(svc.Name, e.To)
-		}
+		out[svc.Name] = slices.DeleteFunc(svc.mentions(), absent)
 	}
 	return out
 }
 
 // Needs returns the services and resources that must be ready before name starts: what it calls, uses,
-// refers to and comes after.
-func (s *Stack) Needs(name string) []string { return s.needs()[name] }
+// refers to and comes after. Names that are not in the stack are left out, so that a selection has its
+// own order.
+func (s *Stack) Needs(name string) []string {
+	absent := func(name string) bool { return s.Service(name) == nil && s.Resource(name) == nil }
+	if svc := s.Service(name); svc != nil {
+		return slices.DeleteFunc(svc.mentions(), absent)
+	}
+	if r := s.Resource(name); r != nil {
+		return slices.DeleteFunc(r.mentions(), absent)
+	}
+	return nil
+}
 
 // names returns all resources, then all services, in file order.
 func (s *Stack) names() []string {
@@ -148,99 +192,4 @@ func (s *Stack) Order() [][]string {
 		out[n] = append(out[n], name)
 	}
 	return out
-}
-
-// cycles returns each group of units that need each other, as a walk around it (Tarjan's strongly
-// connected components, then the shortest way back to the first member in file order).
-func (s *Stack) cycles() [][]string {
-	t := tarjan{needs: s.needs(), number: map[string]int{}, low: map[string]int{}, on: map[string]bool{}}
-	for _, svc := range s.Services {
-		self := func(c Call) bool { return c.To == svc.Name }
-		if slices.Contains(svc.After, svc.Name) || slices.ContainsFunc(svc.Calls, self) {
-			t.found = append(t.found, []string{svc.Name, svc.Name})
-		}
-	}
-	for _, name := range s.names() {
-		if t.number[name] == 0 {
-			t.visit(name)
-		}
-	}
-	return t.found
-}
-
-type tarjan struct {
-	needs       map[string][]string
-	number, low map[string]int
-	on          map[string]bool
-	stack       []string
-	found       [][]string
-}
-
-func (t *tarjan) visit(v string) {
-	t.number[v] = len(t.number) + 1
-	t.low[v] = t.number[v]
-	t.stack, t.on[v] = append(t.stack, v), true
-	for _, w := range t.needs[v] {
-		if t.number[w] == 0 {
-			t.visit(w)
-			t.low[v] = min(t.low[v], t.low[w])
-		} else if t.on[w] {
-			t.low[v] = min(t.low[v], t.number[w])
-		}
-	}
-	if t.low[v] != t.number[v] {
-		return
-	}
-	at := slices.Index(t.stack, v)
-	group := slices.Clone(t.stack[at:])
-	t.stack = t.stack[:at]
-	for _, w := range group {
-		t.on[w] = false
-	}
-	if len(group) > 1 {
-		t.found = append(t.found, t.around(v, group))
-	}
-}
-
-// around walks from first along the group back to first, the shortest way.
-func (t *tarjan) around(first string, group []string) []string {
-	inside := map[string]bool{}
-	for _, g := range group {
-		inside[g] = true
-	}
-	from := map[string]string{}
-	for queue := []string{first}; len(queue) > 0; queue = queue[1:] {
-		for _, w := range t.needs[queue[0]] {
-			if w == first {
-				walk := []string{first}
-				for at := queue[0]; at != first; at = from[at] {
-					walk = append(walk, at)
-				}
-				walk = append(walk, first)
-				slices.Reverse(walk)
-				return walk
-			}
-			if _, seen := from[w]; !seen && inside[w] {
-				from[w] = queue[0]
-				queue = append(queue, w)
-			}
-		}
-	}
-	return append(group, first)
-}
-
-// cycle reports a walk at the service where it begins.
-func (l *loader) cycle(walk []string) {
-	pos := Pos{}
-	if s := l.st.Service(walk[0]); s != nil {
-		pos = s.Pos
-	} else if r := l.st.Resource(walk[0]); r != nil {
-		pos = r.Pos
-	}
-	hint := "each waits for the next to be ready: take one of these calls, after or references out"
-	if len(walk) == 2 {
-		l.fail(pos, "take it out", "%q needs itself", walk[0])
-		return
-	}
-	l.fail(pos, hint, "cycle: %s", strings.Join(walk, " -> "))
 }

@@ -17,9 +17,6 @@ const SecretsFile = ".msctl/secrets.env"
 // secretPrefix begins the environment variable that holds a secret: MSCTL_SECRET_API_KEY for api-key.
 const secretPrefix = "MSCTL_SECRET_"
 
-// maxSecret bounds one secret: an environment variable of Linux holds 128 KiB.
-const maxSecret = 100_000
-
 // Secrets are the values behind ${secret:NAME}. The zero value has none.
 type Secrets struct {
 	values map[string]string // from the file
@@ -152,8 +149,8 @@ func parseSecrets(text string) (map[string]string, error) {
 			return nil, fmt.Errorf("line %d: write NAME=value", line)
 		}
 		value, tail, err := secretValue(rest)
-		if err == nil && (strings.ContainsRune(value, 0) || len(value) > maxSecret) {
-			err = fmt.Errorf("the value has a NUL byte or more than %d bytes", maxSecret)
+		if err == nil && (strings.ContainsRune(value, 0) || len(value) > maxVariable) {
+			err = fmt.Errorf("the value has a NUL byte or more than %d bytes", maxVariable)
 		}
 		if _, twice := out[name]; twice {
 			err = errors.New("the name is there twice")
@@ -188,7 +185,20 @@ func secretValue(rest string) (value, tail string, err error) {
 	return value, tail, nil
 }
 
-var secretEscapes = map[byte]byte{'n': '\n', 'r': '\r', 't': '\t', '\\': '\\', '"': '"', '$': '$'}
+// unescaped returns what a backslash and c mean in double quotes, or 0.
+func unescaped(c byte) byte {
+	switch c {
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case '\\', '"', '$':
+		return c
+	}
+	return 0
+}
 
 func quotedSecret(rest string) (value, tail string, err error) {
 	var b strings.Builder
@@ -197,9 +207,9 @@ func quotedSecret(rest string) (value, tail string, err error) {
 		case c == '"':
 			tail, err := lineEnd(rest[i+1:])
 			return b.String(), tail, err
-		case c == '\\' && i+1 < len(rest) && secretEscapes[rest[i+1]] != 0:
+		case c == '\\' && i+1 < len(rest) && unescaped(rest[i+1]) != 0:
 			i++
-			b.WriteByte(secretEscapes[rest[i]])
+			b.WriteByte(unescaped(rest[i]))
 		case c == '\\':
 			return "", "", errors.New(`a backslash in double quotes begins one of \n \r \t \\ \" \$`)
 		default:

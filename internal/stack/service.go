@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -58,112 +57,6 @@ func (l *loader) services(es []entry[*serviceDraft]) {
 		l.uses(e.Value)
 		l.after(e.Value)
 		l.probe(&e.Value.Service)
-	}
-}
-
-// source finds out what a service is made of.
-func (l *loader) source(d *serviceDraft) {
-	s := &d.Service
-	ok := true
-	if s.Path != "" {
-		s.Source, ok = l.folder(l.keyPos(s, "path"), "path", s.Path)
-	}
-	workDir := l.st.Dir
-	if s.Source != "" {
-		workDir = s.Source
-	}
-	if s.Dir != "" {
-		workDir, _ = l.folder(l.keyPos(s, "dir"), "dir", s.Dir)
-	}
-	s.Dir = workDir
-	if ok {
-		s.Language = l.language(s)
-		l.run(s, d.run)
-	}
-}
-
-func (l *loader) language(s *Service) Language {
-	switch {
-	case s.Image != "" && s.Build != nil:
-		l.fail(s.Build.Pos, "take one of them away", "service %q has an image and a build", s.Name)
-		return Image
-	case s.Image != "":
-		return Image
-	case s.Build != nil && s.Build.Dockerfile != "":
-		return Dockerfile
-	case len(s.Command) > 0:
-		return Command
-	case s.Path == "" && l.brokenUnit("services", s.Name):
-		return ""
-	case s.Path == "":
-		l.fail(s.Pos, "add path, command or image", "service %q does not say what runs", s.Name)
-		return ""
-	}
-	lang, hint := l.detect(s.Source)
-	if lang == "" {
-		l.fail(l.keyPos(s, "path"), hint, "service %q: no known language in %s", s.Name, s.Path)
-	}
-	return lang
-}
-
-// detect remembers what each folder holds, since many services may share one.
-func (l *loader) detect(dir string) (Language, string) {
-	if lang, known := l.languages[dir]; known {
-		return lang, ""
-	}
-	lang, hint := detect(dir)
-	if lang != "" {
-		l.languages[dir] = lang
-	}
-	return lang, hint
-}
-
-// run settles where a service runs and which Dockerfile its image is made from.
-func (l *loader) run(s *Service, said string) {
-	engine := s.Language == Image || s.Language == Dockerfile
-	s.Run = said
-	if said == "" {
-		s.Run = map[bool]string{true: "container", false: "process"}[engine]
-	}
-	if said == "process" && engine {
-		l.fail(l.keyPos(s, "run"), "leave run away, or say command", "service %q is an image and cannot run as a process", s.Name)
-	}
-	if s.Run == "container" {
-		l.image(s)
-	} else {
-		l.outsidePorts(s)
-	}
-}
-
-// image finds what the image of a service is made from.
-func (l *loader) image(s *Service) {
-	if s.Language == Image {
-		return
-	}
-	if s.Build == nil {
-		s.Build = &Build{Pos: s.Pos}
-	}
-	file := s.Build.Dockerfile
-	if file == "" && s.Source != "" && exists(filepath.Join(s.Source, "Dockerfile")) {
-		file = "Dockerfile"
-	}
-	s.Build.Dockerfile = file
-	switch {
-	case file == "" && s.Language != Go:
-		l.fail(l.keyPos(s, "run"), "add a Dockerfile, or say image", "service %q has nothing to make an image from", s.Name)
-	case file != "" && s.Source == "":
-		l.fail(s.Build.Pos, "add path, the folder of the Dockerfile", "service %q has no path", s.Name)
-	case file != "" && !exists(filepath.Join(s.Source, file)):
-		l.fail(s.Build.Pos, "", "service %q: there is no %s in %s", s.Name, shorten(file), s.Path)
-	}
-}
-
-// outsidePorts refuses a port inside a container where there is none.
-func (l *loader) outsidePorts(s *Service) {
-	for _, p := range s.Listen {
-		if p.Inside != 0 {
-			l.fail(p.Pos, "write one port", "service %q does not run in a container, so its port %q has no inside", s.Name, p.Name)
-		}
 	}
 }
 
@@ -261,56 +154,6 @@ func (l *loader) once(names []string, n spot, format, owner string) []string {
 	return append(names, n.Name)
 }
 
-// probe checks the health of a service against its ports.
-func (l *loader) probe(s *Service) {
-	if s.Health == nil {
-		return
-	}
-	l.oneProbe(s.Health)
-	l.probePorts(s.Health, s.Listen, "service "+shorten(s.Name))
-}
-
-// oneProbe checks that one way is chosen and fills the times in.
-func (l *loader) oneProbe(p *Probe) {
-	chosen := 0
-	for _, set := range []bool{p.HTTP != "", p.TCP != "", p.GRPC != "", p.Log != "", len(p.Exec) > 0} {
-		if set {
-			chosen++
-		}
-	}
-	if chosen != 1 && !l.broken[p.Pos] {
-		l.fail(p.Pos, "", "health needs exactly one of http, tcp, grpc, log, exec")
-	}
-	p.Timeout = or(p.Timeout, defaultTimeout)
-	p.Deadline = or(p.Deadline, defaultDeadline)
-	p.Interval = or(p.Interval, defaultInterval)
-	p.Failures = or(p.Failures, defaultFailures)
-}
-
-func (l *loader) probePorts(p *Probe, ls []Listen, owner string) {
-	want := or(p.Port, p.TCP)
-	switch {
-	case l.broken[p.Pos]:
-		return
-	case p.Port != "" && p.HTTP == "" && p.GRPC == "":
-		l.fail(p.Pos, "", "health has a port, which only http and grpc use")
-		return
-	case want == "" && p.HTTP != "":
-		want = or(mainOf(ls, "http"), "http")
-	case want == "" && p.GRPC != "":
-		want = or(mainOf(ls, "grpc"), "grpc")
-	case want == "":
-		return
-	}
-	if !hasListen(ls, want) {
-		l.unknown(p.Pos, want, listenNames(ls), "health: %s does not listen on %q", owner, want)
-		return
-	}
-	if p.TCP == "" {
-		p.Port = want
-	}
-}
-
 // profiles checks that their services exist.
 func (l *loader) profiles(es []entry[[]spot]) {
 	for _, e := range es {
@@ -324,81 +167,4 @@ func (l *loader) profiles(es []entry[[]spot]) {
 		}
 		l.st.Profiles = append(l.st.Profiles, p)
 	}
-}
-
-// resources checks each backing server.
-func (l *loader) resources(es []entry[*Resource]) {
-	l.index.resources = map[string]*Resource{}
-	for _, e := range es {
-		r := e.Value
-		r.Name, r.Pos = e.Name, e.Pos
-		l.st.Resources = append(l.st.Resources, r)
-		l.index.resources[r.Name] = r
-		l.kind(r)
-	}
-}
-
-func (l *loader) kind(r *Resource) {
-	if r.Type == "" {
-		if !l.brokenUnit("resources", r.Name) {
-			l.fail(r.Pos, "add type", "resource %q has no type", r.Name)
-		}
-		return
-	}
-	if kinds := l.opts.Kinds; len(kinds) > 0 && !slices.Contains(kinds, r.Type) {
-		l.unknown(l.resourcePos(r, "type"), r.Type, kinds, "resource %q has unknown type %s", r.Name, shorten(r.Type))
-		return
-	}
-	if r.Health != nil {
-		l.oneProbe(r.Health)
-		l.probePorts(r.Health, r.Listen, "resource "+shorten(r.Name))
-	}
-	if r.Type == ContainerKind {
-		if r.Image == "" {
-			l.fail(r.Pos, "add image", "resource %q of type container has no image", r.Name)
-		}
-		if r.Embedded != "" || r.Runtime != "" && r.Runtime != "container" {
-			l.fail(r.Pos, "take embedded and runtime away", "resource %q of type container can only be a container", r.Name)
-		}
-		return
-	}
-	for _, k := range []string{"command", "listen", "env", "volumes", "health"} {
-		if at := l.find("resources", r.Name, k); at != nil && !at.empty() {
-			l.fail(at.pos, "its type knows better, or choose type container", "resource %q: key %q is for type container", r.Name, k)
-		}
-	}
-}
-
-// find returns the value of a key of a service or resource, or nil.
-func (l *loader) find(section, name, key string) *node {
-	if n := l.written[section+"."+name]; n != nil {
-		return n.at(key)
-	}
-	return nil
-}
-
-// brokenUnit reports that a service or resource has a mistake inside.
-func (l *loader) brokenUnit(section, name string) bool {
-	n := l.written[section+"."+name]
-	return n != nil && l.broken[n.pos]
-}
-
-// keyPos returns where a key of a service has its value, or else the service.
-func (l *loader) keyPos(s *Service, key string) Pos {
-	if n := l.find("services", s.Name, key); n != nil {
-		return n.pos
-	}
-	return s.Pos
-}
-
-func (l *loader) resourcePos(r *Resource, key string) Pos {
-	if n := l.find("resources", r.Name, key); n != nil {
-		return n.pos
-	}
-	return r.Pos
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

@@ -261,10 +261,10 @@ func argv() value[[]string] {
 	}}
 }
 
-// either reads a sequence, or else a mapping or scalar, with the one of two readers made for it.
-func either[V any](plain func(n *node) bool, a, b value[V]) value[V] {
+// either reads what first accepts with a, and anything else with b.
+func either[V any](first func(n *node) bool, a, b value[V]) value[V] {
 	return value[V]{schema{"anyOf": []schema{a.schema, b.schema}}, func(c *collector, n *node) (V, bool) {
-		if plain(n) {
+		if first(n) {
 			return a.read(c, n)
 		}
 		return b.read(c, n)
