@@ -37,9 +37,6 @@ var routes = []Route{
 	},
 	{Pattern: "GET /v1/notifications", To: "notifications", Roles: []string{admin}},
 	{Pattern: "GET /v1/notifications/{id}", To: "notifications", Roles: []string{admin, user}},
-	{Pattern: "GET /v1/failed", To: "notifications", Roles: []string{admin}},
-	{Pattern: "POST /v1/failed/requeue", To: "notifications", Roles: []string{admin}},
-	{Pattern: "POST /v1/failed/{id}/requeue", To: "notifications", Roles: []string{admin}},
 
 	{Pattern: "GET /v1/failed", To: "notifications", Roles: []string{admin}},
 	{Pattern: "POST /v1/failed/requeue", To: "notifications", Roles: []string{admin}},
