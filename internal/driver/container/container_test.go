@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/internal/output"
@@ -32,7 +34,17 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := leaks(); err != nil && code == 0 {
+		fmt.Println(err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaks finds goroutines that outlive all tests, idle connections apart.
+func leaks() error {
+	return goleak.Find(goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // newDriver returns a driver for a stack of its own, swept at the end of the test.

@@ -32,10 +32,12 @@ type Driver struct {
 	naming  sync.Once
 	run     string // names this supervisor on what ends with it
 
-	mu    sync.Mutex        // guards ids and reaper
-	ids   map[string]string // container of each running unit
-	reap  *reaper
-	reapN int // ephemeral units that run now
+	mu  sync.Mutex        // guards ids
+	ids map[string]string // container of each running unit
+
+	reaping sync.Mutex // guards reap and reapN
+	reap    *reaper
+	reapN   int // ephemeral units that run now
 }
 
 var (

@@ -29,6 +29,29 @@ func Ping(ctx context.Context) error {
 	return cli.Close()
 }
 
+// Engine says which engine is used: "Docker Engine - Community 28.5.2 at /var/run/docker.sock".
+func Engine(ctx context.Context) (string, error) {
+	cli, host, err := dial(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	defer cli.Close()
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	v, err := cli.ServerVersion(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask container engine for its version: %s", oneLine(err))
+	}
+	name := v.Platform.Name
+	if name == "" {
+		name = "Docker"
+	}
+	if !strings.Contains(name, v.Version) {
+		name += " " + v.Version
+	}
+	return name + " at " + strings.TrimPrefix(host, "unix://"), nil
+}
+
 // dial connects to host, or to the first engine that answers where host is "", and returns its address.
 func dial(ctx context.Context, host string) (*client.Client, string, error) {
 	if host != "" {

@@ -24,6 +24,9 @@ func TestPing(t *testing.T) {
 	if err := Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if name, err := Engine(t.Context()); err != nil || !strings.Contains(name, " at /") {
+		t.Errorf("got %q, %v", name, err)
+	}
 }
 
 // TestNoEngine is G2: each way to have none is one line that says what is wrong, at once.

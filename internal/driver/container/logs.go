@@ -28,13 +28,14 @@ const (
 type log struct {
 	to     *output.Writer // nil where the unit has no log folder
 	mark   mark           // the last line of each stream that is stored
-	notice func(string)   // nil is allowed
+	notice func(string)   // nil is allowed; called by Run's goroutine
+	news   chan string    // for notice, from other goroutines
 	frames atomic.Uint64  // read so far
 }
 
 // openLog opens the log of u and finds where the stored output ends.
 func openLog(u driver.Unit, h driver.Hooks) (*log, error) {
-	l := &log{notice: h.Notice}
+	l := &log{notice: h.Notice, news: make(chan string, 1)}
 	if u.LogDir == "" {
 		return l, nil
 	}
@@ -42,7 +43,7 @@ func openLog(u driver.Unit, h driver.Hooks) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.to, err = output.Open(u.LogDir, output.Options{Notice: h.Notice}); err != nil {
+	if l.to, err = output.Open(u.LogDir, output.Options{Notice: l.hear}); err != nil {
 		return nil, err
 	}
 	l.mark = markOf(tail)
@@ -61,8 +62,20 @@ func (l *log) note(text string) {
 		_ = l.to.Append(time.Now(), output.Note, []byte(text))
 		_ = l.to.Flush()
 	}
+	l.tell(text)
+}
+
+func (l *log) tell(text string) {
 	if l.notice != nil {
 		l.notice(text)
+	}
+}
+
+// hear keeps one notice until it is told; what comes before that is a second one about the same trouble.
+func (l *log) hear(text string) {
+	select {
+	case l.news <- text:
+	default:
 	}
 }
 

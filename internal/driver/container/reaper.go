@@ -13,9 +13,13 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
+
+// reapTimeout is how long the reaper may live on after its supervisor.
+const reapTimeout = 5 * time.Minute
 
 // reaper is the child process that ends ephemeral containers when this process is no more. It reads their
 // ids from a pipe, "+id" and "-id" lines, and knows by the pipe's end that nobody holds it any longer.
@@ -32,8 +36,8 @@ func (d *Driver) runID() string {
 
 // holdReaper starts the reaper for the first ephemeral unit.
 func (d *Driver) holdReaper(l *link) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.reaping.Lock()
+	defer d.reaping.Unlock()
 	if d.reap == nil {
 		r, err := startReaper(d.Reaper, l.host, d.Stack, d.runID())
 		if err != nil {
@@ -47,13 +51,13 @@ func (d *Driver) holdReaper(l *link) error {
 
 // releaseReaper ends it with the last one.
 func (d *Driver) releaseReaper() {
-	d.mu.Lock()
+	d.reaping.Lock()
 	d.reapN--
 	var last *reaper
 	if d.reapN == 0 {
 		last, d.reap = d.reap, nil
 	}
-	d.mu.Unlock()
+	d.reaping.Unlock()
 	if last != nil {
 		last.pipe.Close()
 		_ = last.cmd.Wait()
@@ -62,8 +66,8 @@ func (d *Driver) releaseReaper() {
 
 // tellReaper writes one line; a reaper that was killed is not replaced.
 func (d *Driver) tellReaper(line string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.reaping.Lock()
+	defer d.reaping.Unlock()
 	if d.reap != nil {
 		_, _ = io.WriteString(d.reap.pipe, line+"\n") // at most 70 bytes: never more than the pipe takes
 	}
@@ -113,7 +117,9 @@ func ReapMain(args []string) int {
 		return 2
 	}
 	ids := named(os.Stdin)
-	if err := reap(context.Background(), *host, *stack, *run, ids); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), reapTimeout)
+	defer cancel()
+	if err := reapSurely(ctx, *host, *stack, *run, ids); err != nil {
 		fmt.Fprintln(os.Stderr, "msctl:", err)
 		return 1
 	}
@@ -133,6 +139,16 @@ func named(r io.Reader) map[string]bool {
 		}
 	}
 	return ids
+}
+
+// reapSurely tries again while the engine is away: it may be restarting.
+func reapSurely(ctx context.Context, host, stack, run string, ids map[string]bool) error {
+	for {
+		err := reap(ctx, host, stack, run, ids)
+		if err == nil || pause(ctx, 500*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 // reap ends what is still there: containers made by this run, and those that it adopted.

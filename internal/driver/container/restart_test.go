@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"strings"
 	"sync"
@@ -66,6 +67,29 @@ func TestEngineRestart(t *testing.T) {
 		t.Error("it was restarted")
 	}
 	checkCount(t, lines(t, u))
+}
+
+// TestStopWithoutEngine gives up in bounded time and says why; the next sweep finds the container.
+func TestStopWithoutEngine(t *testing.T) {
+	d := newDriver(t)
+	c := newCutter(t, nil)
+	d.Host = c.host()
+	u := shell(t, "svc", "sleep 1000")
+	u.Grace = 100 * time.Millisecond
+	r := start(t, d, u)
+	r.up(t)
+	c.cut()
+	began := time.Now()
+	r.cancel(nil)
+	<-r.done
+	if !errors.Is(r.err, errAway) || !r.exit.Asked {
+		t.Errorf("got %+v, %v", r.exit, r.err)
+	}
+	t.Logf("given up after %v", time.Since(began).Round(time.Millisecond))
+	own := &Driver{Stack: d.Stack}
+	if n, err := own.Sweep(t.Context(), false); n != 1 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
 }
 
 // TestKilledAtEveryCall is G3 and B6: the supervisor is killed the moment after each single call that

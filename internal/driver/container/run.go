@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -18,7 +19,8 @@ const callTimeout = 30 * time.Second
 
 // Run starts u in a container, or adopts the running one that has the same configuration; see
 // [driver.Driver]. An image that is there is never pulled. Once the container has ended, its output has been
-// read to the end and it is removed.
+// read to the end and it is removed. An ephemeral unit that is detached ends all the same, when this process
+// does or when no other one runs.
 func (d *Driver) Run(ctx context.Context, u driver.Unit, h driver.Hooks) (driver.Exit, error) {
 	log, err := openLog(u, h)
 	if err != nil {
@@ -74,7 +76,7 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	if !adopted {
-		if r.id, err = r.d.create(ctx, r.l, r.u, image, spec); err != nil {
+		if r.id, err = r.create(ctx, image, spec); err != nil {
 			return err
 		}
 		r.log.mark = mark{} // nothing of this one is stored
@@ -84,6 +86,23 @@ func (r *run) begin(ctx context.Context) error {
 		r.d.tellReaper("+" + r.id)
 	}
 	return r.started(ctx, adopted)
+}
+
+// create makes and starts the container. The engine keeps the name of one that is being removed for a
+// moment longer than it lists it.
+func (r *run) create(ctx context.Context, image, spec string) (string, error) {
+	for tries := 0; ; tries++ {
+		id, err := r.d.create(ctx, r.l, r.u, image, spec)
+		if err == nil || tries == 20 || !strings.Contains(err.Error(), "is already in use by container") {
+			return id, err
+		}
+		if err := pause(ctx, 250*time.Millisecond); err != nil {
+			return "", err
+		}
+		if _, err := r.takeOver(ctx, ""); err != nil {
+			return "", err
+		}
+	}
 }
 
 func (r *run) started(ctx context.Context, adopted bool) error {
@@ -169,25 +188,32 @@ func (r *run) keep(ctx context.Context) (driver.Exit, error) {
 	ended := make(chan ending, 1)
 	go func() { ended <- r.wait(watching) }()
 
-	var e ending
-	asked := false
-	select {
-	case e = <-ended:
-	case <-ctx.Done():
+	e, asked := r.hold(ctx, ended)
+	if asked {
 		if errors.Is(context.Cause(ctx), driver.ErrDetach) {
 			cancel()
 			<-ended
 			logged(nil)
 			return driver.Exit{}, driver.ErrDetach
 		}
-		asked = true
 		e = r.stop(watching, context.Cause(ctx), ended)
 	}
 	logged(r.impatient(ctx))
-	if r.u.Ephemeral {
-		defer r.d.tellReaper("-" + r.id)
-	}
 	return r.finish(watching, e, asked)
+}
+
+// hold passes on what the log has to say until the container has ended or ctx asks for it.
+func (r *run) hold(ctx context.Context, ended <-chan ending) (e ending, asked bool) {
+	for {
+		select {
+		case e := <-ended:
+			return e, false
+		case <-ctx.Done():
+			return e, true
+		case text := <-r.log.news:
+			r.log.tell(text)
+		}
+	}
 }
 
 // follow starts to store the container's output. The function that it returns is called when the container
@@ -225,10 +251,17 @@ func (r *run) impatient(ctx context.Context) <-chan struct{} {
 	return r.h.Hurry
 }
 
-// finish removes the container and says how it ended.
+// finish removes the container and says how it ended. An engine that has just gone, and has taken the
+// container with it, is waited for.
 func (r *run) finish(ctx context.Context, e ending, asked bool) (driver.Exit, error) {
-	if err := remove(ctx, r.l.cli, r.id); err != nil && e.err == nil {
-		e.err = err
+	if e.err == nil && !asked {
+		e.err = r.d.await(ctx, r.l)
+	}
+	if e.err == nil || errors.Is(e.err, errGone) {
+		if err := remove(ctx, r.l.cli, r.id); err != nil && e.err == nil {
+			e.err = err
+		}
+		r.d.tellReaper("-" + r.id)
 	}
 	if e.err != nil {
 		return driver.Exit{Asked: asked, At: time.Now()}, fmt.Errorf("run %s: %w", r.u.Name, e.err)

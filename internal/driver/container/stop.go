@@ -15,13 +15,19 @@ import (
 	"msctl.dev/msctl/internal/driver"
 )
 
+// killPatience is how long a container may take to end once it was killed.
+const killPatience = 10 * time.Second
+
+// errAway says that a container could not be ended because its engine does not answer.
+var errAway = errors.New("the container engine is away; `msctl down` ends what is left when it is back")
+
 // stop asks the container to end, waits for its grace and kills what is left; at once for [driver.ErrKill].
 func (r *run) stop(ctx context.Context, cause error, ended <-chan ending) ending {
 	if !errors.Is(cause, driver.ErrKill) {
+		r.signal(ctx, signalOf(r.u))
 		if r.h.Stopping != nil {
 			r.h.Stopping()
 		}
-		r.signal(ctx, signalOf(r.u))
 		grace := time.NewTimer(graceOf(r.u))
 		defer grace.Stop()
 		select {
@@ -34,14 +40,23 @@ func (r *run) stop(ctx context.Context, cause error, ended <-chan ending) ending
 			r.h.Killed(r.left(ctx))
 		}
 	}
-	for { // an engine that is away now kills it when it is back
+	return r.kill(ctx, ended)
+}
+
+// kill ends the container now. An engine that is away is waited for a while, and given up.
+func (r *run) kill(ctx context.Context, ended <-chan ending) ending {
+	patience := time.NewTimer(killPatience)
+	defer patience.Stop()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
 		r.signal(ctx, "KILL")
-		again := time.NewTimer(time.Second)
 		select {
 		case e := <-ended:
-			again.Stop()
 			return e
 		case <-again.C:
+		case <-patience.C:
+			return ending{err: errAway}
 		}
 	}
 }
@@ -49,7 +64,7 @@ func (r *run) stop(ctx context.Context, cause error, ended <-chan ending) ending
 // signal sends one signal. Its errors say that the container has ended or that the engine is away, which
 // waiting finds out too.
 func (r *run) signal(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	_ = kill(ctx, r.l.cli, r.id, name)
 }
