@@ -5,13 +5,14 @@ BIN   := bin
 GO    := go
 RACE  := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 STAMP := $(shell git describe --always --dirty 2>/dev/null || echo devel)
-FLAGS := -trimpath -ldflags '-s -w -X msctl.dev/msctl/internal/cli.Version=$(STAMP)'
+FLAGS := -ldflags '-s -w -X msctl.dev/msctl/internal/cli.Version=$(STAMP)'
 
 .PHONY: build up down test check bench generate clean help
 
 build: ## msctl and its keeper in bin/
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
 
+up: export CGO_ENABLED=0 # the services share the build cache with msctl itself
 up: build ## the reference fleet, in the foreground
 	$(BIN)/msctl up
 
