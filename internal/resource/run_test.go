@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -235,3 +236,5 @@ func (o *output) String() string {
 	defer o.mu.Unlock()
 	return o.b.String()
 }
+
+func equalUnits(a, b driver.Unit) bool { return reflect.DeepEqual(a, b) }

@@ -151,7 +151,7 @@ func (k *key) write(db *miniredis.RedisDB, name string) (err error) {
 		}
 	case "stream":
 		for _, e := range k.IDs {
-			if e.Fields > len(values) {
+			if e.Fields < 0 || e.Fields > len(values) {
 				return errors.New("a stream entry lacks fields")
 			}
 			if _, err = db.XAdd(name, e.ID, values[:e.Fields]); err != nil {

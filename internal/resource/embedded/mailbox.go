@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	gomessage "github.com/emersion/go-message"
+	_ "github.com/emersion/go-message/charset" // decodes more than UTF-8
 	"github.com/emersion/go-message/mail"
 )
 
@@ -182,7 +184,7 @@ func (m *message) parse(raw []byte) {
 			return // the end, or the rest cannot be read
 		}
 		m.addPart(part)
-		if err != nil {
+		if err != nil && !gomessage.IsUnknownCharset(err) {
 			return
 		}
 	}
