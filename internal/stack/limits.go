@@ -25,7 +25,7 @@ const (
 // inspect refuses text that is no stack file or would cost too much to parse.
 func inspect(file string, text []byte) *Error {
 	if len(text) > maxBytes {
-		return &Error{Pos: Pos{file, 1, 1}, Msg: fmt.Sprintf("the file has %d bytes, more than %d", len(text), maxBytes),
+		return &Error{Pos: Pos{file, 1, 1}, Msg: fmt.Sprintf("the file has more than %d bytes", maxBytes),
 			Hint: "split it: -f repeats, and stack.override.yaml is merged"}
 	}
 	if hint := encoding(text); hint != "" {

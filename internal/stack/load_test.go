@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -105,6 +106,23 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%s: error is %v", name, err)
 		}
 	}
+}
+
+// TestManyServices: a stack of 500 services loads, and says how long that takes.
+func TestManyServices(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: 1\nservices:\n  s0: {command: a, listen: {http: auto}}\n")
+	for i := range 499 {
+		fmt.Fprintf(&b, "  s%d: {path: go, listen: {http: auto}, calls: [s%d], env: {A: \"${s%d.url}\"}}\n", i+1, i, i/2)
+	}
+	dir := write(t, map[string]string{FileName: b.String(), "go/main.go": "package main"})
+	begin := time.Now()
+	st := mustLoad(t, LoadOptions{Dir: dir})
+	loaded := time.Now()
+	if got := len(st.Order()); got != 500 {
+		t.Errorf("%d layers, want 500", got)
+	}
+	t.Logf("loaded in %v, ordered in %v", loaded.Sub(begin), time.Since(loaded))
 }
 
 func TestNameFrom(t *testing.T) {

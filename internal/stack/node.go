@@ -78,7 +78,7 @@ func syntaxError(file string, text []byte, err error) *Error {
 	if m == nil {
 		return out
 	}
-	out.Msg = "not valid YAML: " + m[3]
+	out.Msg = "not valid YAML: " + strings.ToValidUTF8(m[3][:min(len(m[3]), 200)], "")
 	if n, err := strconv.Atoi(m[1] + m[2]); err == nil {
 		out.Pos.Line = n
 	}
@@ -160,7 +160,7 @@ func (e *expander) expand(y *yaml.Node, depth int) *node {
 		e.mapping(y, n, depth)
 	}
 	if tag := y.ShortTag(); y.Style&yaml.TaggedStyle != 0 && (!strings.HasPrefix(tag, "!!") || tag == "!!binary") {
-		e.errs.fail(n.pos, "leave the tag away", "unknown tag %q", y.ShortTag())
+		e.errs.fail(n.pos, "leave the tag away", "unknown tag %s", shorten(tag))
 	}
 	return n
 }
@@ -180,7 +180,7 @@ func (e *expander) tooMuch(pos Pos, depth int) {
 func (e *expander) alias(y *yaml.Node, pos Pos, depth int) *node {
 	for _, p := range e.path {
 		if p == y.Alias {
-			e.errs.fail(pos, "", "alias %q contains itself", "*"+y.Value)
+			e.errs.fail(pos, "", "alias %s contains itself", shorten("*"+y.Value))
 			return nil
 		}
 	}
@@ -201,7 +201,7 @@ func (e *expander) mapping(y *yaml.Node, n *node, depth int) {
 		case k.tag == "!!merge":
 			merges = append(merges, v)
 		case seen[k.text] != nil:
-			e.errs.fail(k.pos, fmt.Sprintf("it is at line %d already", seen[k.text].pos.Line), "key %q is there twice", k.text)
+			e.errs.fail(k.pos, fmt.Sprintf("it is at line %d already", seen[k.text].pos.Line), "key %s is there twice", shorten(k.text))
 		default:
 			seen[k.text] = k
 			n.keys, n.values = append(n.keys, k), append(n.values, v)

@@ -2,5 +2,5 @@
 
 package stack
 
-// raceDetector multiplies the memory of a process.
+// raceDetector says that this test is built with -race.
 const raceDetector = true

@@ -65,9 +65,11 @@ func (l *loader) detect(dir string) (Language, string) {
 // run settles where a service runs and which Dockerfile its image is made from.
 func (l *loader) run(s *Service, said string) {
 	engine := s.Language == Image || s.Language == Dockerfile
-	s.Run = said
-	if said == "" {
-		s.Run = map[bool]string{true: "container", false: "process"}[engine]
+	if s.Run = said; said == "" {
+		s.Run = "process"
+		if engine {
+			s.Run = "container"
+		}
 	}
 	if said == "process" && engine {
 		l.fail(l.keyPos(s, "run"), "leave run away, or say command", "service %q is an image and cannot run as a process", s.Name)

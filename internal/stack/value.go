@@ -39,7 +39,7 @@ func wrong(c *collector, n *node, want string) {
 // shorten quotes text for a message.
 func shorten(text string) string {
 	if len(text) > 80 {
-		text = text[:80] + "…"
+		text = strings.ToValidUTF8(text[:80], "") + "…"
 	}
 	return strconv.Quote(text)
 }
