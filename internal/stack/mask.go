@@ -2,9 +2,10 @@ package stack
 
 import "regexp"
 
+// What gives a secret away: the name of a variable, a password in a URL, a flag on a command line.
 var (
 	secretName   = regexp.MustCompile(`(?i)(pass|secret|token|credential|api_?key|private|_key$|^key$|dsn$)`)
-	urlPassword  = regexp.MustCompile(`(://[^\s:/@]*:)[^\s@/]+@`)
+	urlPassword  = regexp.MustCompile(`(://[^\s:/@]*:)[^\s@]+@`)
 	maskable     = regexp.MustCompile(`(?i)(--?(?:password|passwd|secret|token|api-?key)[= ])(?:'[^']*'|"[^"]*"|\S+)`)
 	passwordFlag = regexp.MustCompile(`(?i)^--?(?:password|passwd|secret|token|api-?key)$`)
 	reference    = regexp.MustCompile(`\$\{[^}]*\}`)

@@ -53,7 +53,8 @@ func secretForms(s string) []string {
 	if len(s) < minSecret {
 		return nil
 	}
-	forms := []string{s, url.QueryEscape(s), url.PathEscape(s), strings.Trim(strconv.Quote(s), `"`)}
+	quoted := strconv.Quote(s)
+	forms := []string{s, url.QueryEscape(s), url.PathEscape(s), quoted[1 : len(quoted)-1]}
 	forms = append(forms, jsonForms(s)...)
 	for shift := range 3 {
 		forms = append(forms, base64Forms(s, shift)...)
