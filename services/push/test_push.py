@@ -1,0 +1,118 @@
+"""Tests of what needs neither broker nor provider."""
+
+import asyncio
+import json
+import unittest
+
+import message
+from consumer import Consumer, Permanent, reason
+from inbox import Inbox
+from message import Message
+from push import Pusher
+
+TASK = {"notification_id": "n-1", "request_id": "r-1", "channel": "push", "to": "device"}
+
+
+class Broker:
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.out: list[Message] = []
+
+    async def publish(self, m: Message) -> None:
+        self.out.append(m)
+
+
+class Redis:
+    """The three commands that the inbox uses."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+
+    async def set(self, name, value, *, nx=False, ex=None):
+        if nx and name in self.held:
+            return None
+        self.held[name] = value
+        return True
+
+    async def get(self, name):
+        return self.held.get(name)
+
+    async def delete(self, name):
+        self.held.pop(name, None)
+
+
+class Provider:
+    """Fails as often as it is told, then counts."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.pushes = 0
+
+    async def push(self, request, device, title, body):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.pushes += 1
+
+
+def task(body: bytes = json.dumps(TASK).encode()) -> Message:
+    return Message("m-1", message.NOTIFICATIONS, message.PUSH_QUEUE, body, {})
+
+
+class Deliver(unittest.IsolatedAsyncioTestCase):
+    def setUp(self) -> None:
+        self.broker = Broker()
+
+    async def deliver(self, provider: Provider, *ms: Message) -> list[bool]:
+        pusher = Pusher(provider, Inbox(Redis()), self.broker)
+        consumer = Consumer(self.broker, message.PUSH_QUEUE, pusher.handle, pusher.gave_up,
+                            attempts=3, backoff=0.001)
+        return [await consumer.take(m, asyncio.Event()) for m in ms]
+
+    def keys(self) -> list[str]:
+        return [m.key for m in self.broker.out]
+
+    async def test_twice_is_once(self) -> None:
+        provider = Provider()
+        self.assertEqual(await self.deliver(provider, task(), task()), [True, True])
+        self.assertEqual(provider.pushes, 1)
+        self.assertEqual(self.keys(), ["notification.sent"] * 2)
+
+    async def test_retry(self) -> None:
+        provider = Provider(ConnectionError("away"), ConnectionError("away"))
+        await self.deliver(provider, task())
+        self.assertEqual((provider.pushes, self.keys()), (1, ["notification.sent"]))
+
+    async def test_failed(self) -> None:
+        await self.deliver(Provider(*[ConnectionError("away")] * 3), task())
+        self.assertEqual(self.keys(), ["notification.failed", message.FAILED_QUEUE])
+        header = self.broker.out[1].header
+        self.assertEqual(header[message.HEADER_FAILED_ATTEMPTS], "3")
+        self.assertEqual(header[message.HEADER_FAILED_REASON], "away")
+        self.assertEqual(self.broker.out[0].decode()["reason"], "away")
+
+    async def test_permanent(self) -> None:
+        await self.deliver(Provider(Permanent("gone")), task())
+        self.assertEqual(self.broker.out[1].header[message.HEADER_FAILED_ATTEMPTS], "1")
+
+    async def test_garbage(self) -> None:
+        for body in (b"{", b"[]", b"{}"):
+            self.broker.out.clear()
+            self.assertEqual(await self.deliver(Provider(), task(body)), [True])
+            self.assertEqual(self.keys()[-1], message.FAILED_QUEUE)
+
+    async def test_stop_gives_back(self) -> None:
+        stop = asyncio.Event()
+        stop.set()
+        pusher = Pusher(Provider(ConnectionError("away")), Inbox(Redis()), self.broker)
+        consumer = Consumer(self.broker, message.PUSH_QUEUE, pusher.handle, pusher.gave_up)
+        self.assertFalse(await consumer.take(task(), stop))
+        self.assertEqual(self.keys(), [])
+
+    def test_reason_fits_a_header(self) -> None:
+        self.assertEqual(reason(ValueError("a\r\nb")), "a  b")
+        self.assertEqual(len(reason(ValueError("x" * 900))), 500)
+
+
+if __name__ == "__main__":
+    unittest.main()
