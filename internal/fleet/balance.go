@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"sync"
 
@@ -108,15 +109,15 @@ func everyService(string) bool { return true }
 // closeFronts closes the shared ports of services for which gone is true.
 func (f *Fleet) closeFronts(gone func(service string) bool) {
 	f.mu.Lock()
-	var closing []*balance
-	for service, b := range f.balances {
-		if gone(service) {
-			closing = append(closing, b)
-			delete(f.balances, service)
-		}
-	}
+	open := maps.Clone(f.balances)
 	f.mu.Unlock()
-	for _, b := range closing {
+	for service, b := range open {
+		if !gone(service) { // it takes the lock itself
+			continue
+		}
+		f.mu.Lock()
+		delete(f.balances, service)
+		f.mu.Unlock()
 		b.close()
 	}
 }
