@@ -143,6 +143,24 @@ func conform(t *testing.T, m resource.Machine, k *resource.Kind, rec *resource.R
 		start(t, r.server, r.place)
 	}
 	kept(ctx, t, use, ends)
+	if k.Shared && rec.Runtime == resource.Native {
+		grow(ctx, t, m, cs, runs[0], ends)
+	}
+}
+
+// grow adds a resource to a server that runs, as an edited stack.yaml does.
+func grow(ctx context.Context, t *testing.T, m resource.Machine, cs []resource.Choice, r running, ends []end) {
+	t.Helper()
+	more := *cs[0].Resource
+	more.Name = "added"
+	s := serverOf(t, m, "", cs[0].Resource, cs[1].Resource, &more)
+	c := s.Choices[2]
+	if err := s.Prepare(ctx, r.place, c); err != nil {
+		t.Fatal(err)
+	}
+	ends = append(ends, end{c.Endpoint(r.place), r.place.Ports})
+	keep(ctx, t, clients[scheme(t, ends[2].URL)], ends)
+	isolated(ctx, t, clients[scheme(t, ends[2].URL)], ends[1:])
 }
 
 // keep writes to each resource under the same key.

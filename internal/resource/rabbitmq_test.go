@@ -10,40 +10,27 @@ import (
 	"msctl.dev/msctl/internal/stack"
 )
 
-// TestRabbitGrows adds a virtual host to a broker that runs, as an edited stack.yaml does.
-func TestRabbitGrows(t *testing.T) {
+// TestRabbitManaged adds a virtual host to a broker with a management page, over its HTTP API.
+func TestRabbitManaged(t *testing.T) {
+	need.Docker(t)
 	m := machine(t)
-	for _, tt := range []struct{ runtime, image string }{
-		{"native", ""},
-		{"container", "rabbitmq:3.10-management"},
-	} {
-		t.Run(tt.runtime, func(t *testing.T) {
-			t.Parallel()
-			if tt.runtime == "native" {
-				need.Native(t, "rabbitmq-server", "rabbitmqctl", "epmd")
-			} else {
-				need.Docker(t)
-				needImage(t, m.Image(tt.image))
-			}
-			one := &stack.Resource{Name: "broker", Type: "rabbitmq", Image: tt.image}
-			s := serverOf(t, m, tt.runtime, one)
-			p := place(t, s)
-			start(t, s, p)
-			two := &stack.Resource{Name: "events", Type: "rabbitmq", Image: tt.image}
-			s = serverOf(t, m, tt.runtime, one, two)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			var ends []end
-			for _, c := range s.Choices {
-				if err := s.Prepare(ctx, p, c); err != nil {
-					t.Fatal(err)
-				}
-				ends = append(ends, end{Endpoint: c.Endpoint(p)})
-			}
-			keep(ctx, t, rabbitClient, ends)
-			isolated(ctx, t, rabbitClient, ends)
-		})
+	managed := image("rabbitmq:3.10-management")
+	needImage(t, m.Image("rabbitmq:3.10-management"))
+	s := serverOf(t, m, "container", res("broker", "rabbitmq", managed))
+	p := place(t, s)
+	start(t, s, p)
+	s = serverOf(t, m, "container", res("broker", "rabbitmq", managed), res("events", "rabbitmq", managed))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var ends []end
+	for _, c := range s.Choices {
+		if err := s.Prepare(ctx, p, c); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, end{Endpoint: c.Endpoint(p)})
 	}
+	keep(ctx, t, rabbitClient, ends)
+	isolated(ctx, t, rabbitClient, ends)
 }
 
 // TestRabbitRestarts checks that a broker which cannot be asked over HTTP is another unit when it has
