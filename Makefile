@@ -32,7 +32,7 @@ bench: build ## the table of docs/bench.md
 	$(GO) run ./internal/bench -msctl $(BIN)/msctl
 
 generate: build ## reference pages and the schema
-	$(BIN)/msctl schema > docs/stack.schema.json
+	$(BIN)/msctl schema > docs/stack-v1.schema.json
 
 clean: ## what was built and what the fleet left
 	rm -rf $(BIN) .msctl

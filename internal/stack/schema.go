@@ -6,7 +6,7 @@ import (
 )
 
 // SchemaPath is the committed copy of [Schema], from the repository's root.
-const SchemaPath = "schema/stack-v1.schema.json"
+const SchemaPath = "docs/stack-v1.schema.json"
 
 // Schema returns the JSON schema of stack.yaml, made from the tables that also read it.
 func Schema() []byte {
