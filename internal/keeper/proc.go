@@ -33,6 +33,20 @@ func Self(pid int) (Identity, error) {
 	return p.Identity(), err
 }
 
+// Environ returns the environment of p. While a young process changes from one program to another it
+// seems to have none: then it is asked again, a few times.
+func (p Process) Environ() Environ {
+	env, err := environ(p.PID)
+	for i := 0; i < 50 && err == nil && len(env) == 0 && p.young(); i++ {
+		time.Sleep(time.Millisecond)
+		if now, err := Inspect(p.PID); err != nil || now.Start != p.Start {
+			return nil
+		}
+		env, err = environ(p.PID)
+	}
+	return env
+}
+
 // Alive reports whether that very process runs.
 func (id Identity) Alive() bool {
 	if id.PID <= 0 || id.Boot != bootID() {

@@ -54,11 +54,22 @@ func process(k *unix.KinfoProc) Process {
 	}
 }
 
-// EnvironOf returns the environment that a process was started with. It is empty for what may not be
-// read: the processes of others, and programs that the system protects.
-func EnvironOf(pid int) Environ {
+// environ reads the environment that a process was started with. Those of others, and of programs that
+// the system protects, may not be read.
+func environ(pid int) (Environ, error) {
 	b, err := unix.SysctlRaw("kern.procargs2", pid)
-	if err != nil || len(b) < 4 {
+	if err != nil {
+		return nil, err
+	}
+	return parseArgs(b), nil
+}
+
+// young is always false: macOS shows the old environment or the new one.
+func (p Process) young() bool { return false }
+
+// parseArgs finds the environment behind the count, the program's path and the arguments.
+func parseArgs(b []byte) Environ {
+	if len(b) < 4 {
 		return nil
 	}
 	argc := int(b[0]) | int(b[1])<<8 | int(b[2])<<16 | int(b[3])<<24
@@ -92,14 +103,14 @@ func descendants(root int) Table {
 	for _, p := range out {
 		in[p.PID] = true
 	}
-	own := EnvironOf(root)
+	own, _ := environ(root)
 	stack, _ := own.Lookup(EnvStack)
 	unit, _ := own.Lookup(EnvUnit)
 	for _, p := range all {
 		if p.Parent != 1 || in[p.PID] || p.Zombie {
 			continue
 		}
-		env := EnvironOf(p.PID)
+		env := p.Environ()
 		s, _ := env.Lookup(EnvStack)
 		u, _ := env.Lookup(EnvUnit)
 		if _, keeper := env.Lookup(EnvKeeper); s == stack && u == unit && stack != "" && !keeper {

@@ -104,10 +104,19 @@ func parseStat(pid int, b []byte) (Process, error) {
 	}, nil
 }
 
-// EnvironOf returns the environment that a process was started with. It is empty for what may not be read.
-func EnvironOf(pid int) Environ {
-	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	return b
+// environ reads the environment that a process was started with.
+func environ(pid int) (Environ, error) {
+	return os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+}
+
+// young reports whether p was made within the last second by a process, not by the kernel.
+func (p Process) young() bool {
+	const kthreadd = 2
+	var now unix.Timespec
+	if p.Parent == kthreadd || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return false
+	}
+	return uint64(now.Nano()/int64(time.Second/userHZ)) < p.Start+userHZ
 }
 
 // Memory returns how much of a process is in memory: what only it has, and what it shares with others.

@@ -155,6 +155,7 @@ func (u *unit) care(signals, children <-chan os.Signal) {
 			deadline = u.kill()
 		case <-u.limit.exceeded:
 			u.exit.OOM = true
+			u.remark("its processes use more memory than its limit")
 			deadline = u.kill()
 		}
 	}

@@ -29,9 +29,9 @@ type Driver struct {
 	Keeper []string // argv of the keeper; the unit's name is added
 
 	once    sync.Once
-	strays  map[string][]keeper.Identity // by unit: what a dead keeper of an earlier time left
-	mu      sync.Mutex                   // guards keepers
-	keepers map[string]keeper.Identity   // of what runs, for Sample
+	mu      sync.Mutex                 // guards what follows
+	strays  map[string]bool            // units of which a dead keeper of an earlier time left something
+	keepers map[string]keeper.Identity // of what runs, for Sample
 }
 
 // Run implements [driver.Driver].

@@ -31,7 +31,7 @@ func (r *rig) fleet() (units []driver.Unit) {
 
 // settled waits until every unit has printed "ready": its whole tree is there.
 func (r *rig) settled(units []driver.Unit) {
-	r.t.Helper()
+	r.tb.Helper()
 	for _, u := range units {
 		r.prints(u, "ready")
 	}

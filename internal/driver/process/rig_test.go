@@ -53,14 +53,14 @@ func TestMain(m *testing.M) {
 // rig is one stack of a test.
 type rig struct {
 	*Driver
-	t    *testing.T
+	tb   testing.TB
 	logs string
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, logs: filepath.Join(dir, "logs")}
+	r := &rig{tb: t, logs: filepath.Join(dir, "logs")}
 	r.Driver = &Driver{
 		RunDir: filepath.Join(dir, "run"), Stack: fmt.Sprintf("test-%d-%s", os.Getpid(), filepath.Base(dir)+t.Name()),
 		Keeper: []string{filepath.Join(bin, "msctl-keeper")},
@@ -81,14 +81,14 @@ func newRig(t *testing.T) *rig {
 // unit is a hostile service.
 func (r *rig) unit(name string, args ...string) driver.Unit {
 	return driver.Unit{
-		Name: name, Argv: append([]string{filepath.Join(bin, "hostile")}, args...), Dir: r.t.TempDir(),
+		Name: name, Argv: append([]string{filepath.Join(bin, "hostile")}, args...), Dir: r.tb.TempDir(),
 		Env: []string{"PATH=/usr/bin:/bin"}, Grace: 5 * time.Second, LogDir: filepath.Join(r.logs, name),
 	}
 }
 
 // life is a Run under way.
 type life struct {
-	t       *testing.T
+	t       testing.TB
 	stop    context.CancelCauseFunc
 	started chan driver.Started
 	hurry   chan struct{}
@@ -101,7 +101,7 @@ type life struct {
 
 func (r *rig) run(u driver.Unit) *life {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &life{t: r.t, stop: cancel, started: make(chan driver.Started, 1), hurry: make(chan struct{}),
+	l := &life{t: r.tb, stop: cancel, started: make(chan driver.Started, 1), hurry: make(chan struct{}),
 		killed: make(chan int, 1), notices: make(chan string, 9), done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
@@ -112,7 +112,7 @@ func (r *rig) run(u driver.Unit) *life {
 			Hurry:   l.hurry,
 		})
 	}()
-	r.t.Cleanup(func() { cancel(driver.ErrKill); l.wait() })
+	r.tb.Cleanup(func() { cancel(driver.ErrKill); l.wait() })
 	return l
 }
 
@@ -143,7 +143,7 @@ func (l *life) wait() driver.Exit {
 }
 
 // within polls for something that must come.
-func within[T any](t *testing.T, what string, try func() (T, bool)) T {
+func within[T any](t testing.TB, what string, try func() (T, bool)) T {
 	t.Helper()
 	end := time.Now().Add(patience2)
 	for {
@@ -159,7 +159,7 @@ func within[T any](t *testing.T, what string, try func() (T, bool)) T {
 
 // prints waits until the unit has printed a line with that text.
 func (r *rig) prints(u driver.Unit, text string) output.Line {
-	r.t.Helper()
+	r.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience2)
 	defer cancel()
 	var found output.Line
@@ -173,7 +173,7 @@ func (r *rig) prints(u driver.Unit, text string) output.Line {
 		return nil
 	})
 	if err != errFound {
-		r.t.Fatalf("%s did not print %q: %v", u.Name, text, err)
+		r.tb.Fatalf("%s did not print %q: %v", u.Name, text, err)
 	}
 	return found
 }
@@ -182,14 +182,14 @@ var errFound = fmt.Errorf("found")
 
 // survivors counts by marker and by program, never by what the driver believes.
 func (r *rig) survivors() (out []keeper.Process) {
-	r.t.Helper()
+	r.tb.Helper()
 	all, err := keeper.Processes()
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	for _, p := range all {
 		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.PID))
-		stack, _ := keeper.EnvironOf(p.PID).Lookup(keeper.EnvStack)
+		stack, _ := p.Environ().Lookup(keeper.EnvStack)
 		mine := stack == r.Stack
 		if stack == "" && exe == filepath.Join(bin, "hostile") {
 			mine = true // dropped its environment; tests of this package run one at a time
@@ -202,8 +202,8 @@ func (r *rig) survivors() (out []keeper.Process) {
 }
 
 func (r *rig) none() {
-	r.t.Helper()
+	r.tb.Helper()
 	if left := r.survivors(); len(left) > 0 {
-		r.t.Errorf("%d processes are left: %+v", len(left), left)
+		r.tb.Errorf("%d processes are left: %+v", len(left), left)
 	}
 }

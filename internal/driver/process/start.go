@@ -152,13 +152,7 @@ func (d *Driver) keeperArgv(unit string) []string {
 // keeperEnv is the small environment of the keeper itself: the unit's own comes with its specification.
 func (d *Driver) keeperEnv(spec keeper.Spec) []string {
 	env := keeper.WithMarkers(nil, d.Stack, spec.Unit)
-	env = append(env, keeper.EnvKeeper+"="+spec.Grace.String(), "GOMAXPROCS=2")
-	for _, name := range []string{"MSCTL_FAIL", "GOCOVERDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
+	return append(env, keeper.EnvKeeper+"="+spec.Grace.String(), "GOMAXPROCS=2")
 }
 
 func conn(fd int) (net.Conn, error) {

@@ -20,7 +20,7 @@ func TestDriver(t *testing.T) {
 				drivertest.Idle: "silent", drivertest.Ignore: "ignore", drivertest.Exit: "exit",
 				drivertest.Die: "kill", drivertest.Lines: "lines", drivertest.Env: "env",
 			}
-			u := (&rig{t: t, logs: t.TempDir()}).unit(name, modes[a], arg)
+			u := (&rig{tb: t, logs: t.TempDir()}).unit(name, modes[a], arg)
 			if a == drivertest.Absent {
 				u.Argv = []string{"/no/such/program"}
 			}

@@ -61,19 +61,19 @@ func supervise(spec string) int {
 
 // supervisor is such a process.
 type supervisor struct {
-	t     *testing.T
+	t     testing.TB
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	out   *bufio.Scanner
 }
 
 func (r *rig) supervisor(restart bool, units ...driver.Unit) *supervisor {
-	r.t.Helper()
+	r.tb.Helper()
 	spec, err := json.Marshal(errand{RunDir: r.RunDir, Stack: r.Stack, Keeper: r.Keeper, Units: units, Restart: restart})
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
-	s := &supervisor{t: r.t, cmd: exec.Command(os.Args[0])}
+	s := &supervisor{t: r.tb, cmd: exec.Command(os.Args[0])}
 	s.cmd.Env = append(os.Environ(), "MSCTL_TEST_SUPERVISOR="+string(spec))
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
@@ -84,10 +84,10 @@ func (r *rig) supervisor(restart bool, units ...driver.Unit) *supervisor {
 		err = s.cmd.Start()
 	}
 	if err != nil {
-		r.t.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	s.out = bufio.NewScanner(out)
-	r.t.Cleanup(s.kill)
+	r.tb.Cleanup(s.kill)
 	return s
 }
 

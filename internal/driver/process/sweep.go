@@ -94,7 +94,7 @@ func (d *Driver) pick(all keeper.Table) (out []marked) {
 		if p.Zombie || own[p.PID] {
 			continue
 		}
-		env := keeper.EnvironOf(p.PID)
+		env := p.Environ()
 		if stack, ok := env.Lookup(keeper.EnvStack); !ok || stack != d.Stack {
 			continue
 		}
@@ -151,11 +151,19 @@ func (d *Driver) end(ctx context.Context, find func() ([]marked, error)) (int, e
 	begun := time.Now()
 	told, seen := map[keeper.Identity]bool{}, map[keeper.Identity]bool{}
 	var kill time.Time
-	for {
+	for sure := false; ; {
 		left, err := find()
-		if err != nil || len(left) == 0 {
+		if err != nil {
 			return len(seen), err
 		}
+		if len(left) == 0 {
+			if sure {
+				return len(seen), nil
+			}
+			sure = true // one look misses the child of a process that ended while it looked
+			continue
+		}
+		sure = false
 		if kill.IsZero() {
 			kill = begun.Add(patience(left))
 		}
@@ -254,28 +262,33 @@ func (d *Driver) tidy() {
 			os.Remove(path)
 		}
 	}
+	keeper.RemoveGroups(d.Stack)
 }
 
 // clear ends what a keeper of an earlier time left of the unit, when it was killed before it could write
 // its record. The machine is searched once; a keeper that ends by itself leaves nothing.
 func (d *Driver) clear(ctx context.Context, unit string) error {
 	d.once.Do(func() {
-		d.strays = map[string][]keeper.Identity{}
-		all, err := d.marked()
-		if err != nil {
-			return // the sweep below each start still finds them by record
-		}
-		for _, m := range all {
-			if !m.keeper && !kept(m, all) {
-				d.strays[m.unit] = append(d.strays[m.unit], m.Identity())
+		d.strays = map[string]bool{}
+		for range 2 { // one look misses the child of a process that ended while it looked
+			all, err := d.marked()
+			if err != nil {
+				return // what has a record is swept all the same
+			}
+			for _, m := range all {
+				if !m.keeper && !kept(m, all) {
+					d.strays[m.unit] = true
+				}
 			}
 		}
 	})
-	for _, id := range d.strays[unit] {
-		if id.Alive() {
-			_, err := d.sweepUnit(ctx, unit, keeper.Record{})
-			return err
-		}
+	d.mu.Lock()
+	found := d.strays[unit]
+	delete(d.strays, unit)
+	d.mu.Unlock()
+	if !found {
+		return nil
 	}
-	return nil
+	_, err := d.sweepUnit(ctx, unit, keeper.Record{})
+	return err
 }
