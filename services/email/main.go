@@ -25,6 +25,7 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	defer broker.Close()
+	app.Check("broker", broker.Ready)
 	mail, err := newMailer(app)
 	if err != nil {
 		return err

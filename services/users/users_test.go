@@ -183,3 +183,24 @@ func TestInputIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokerAway loses the broker: users goes on, is ready, and tells what happened when there is
+// one again.
+func TestBrokerAway(t *testing.T) {
+	first := kittest.StartNATS(t, t.TempDir(), 0)
+	env := map[string]string{"BROKER_URL": first.URL, "USERS_DB_URL": kittest.SQLite(t)}
+	url := kittest.Start(t, run, env)
+	first.Stop()
+	if status, body := do(t, "POST", url+"/users", ada); status != 201 {
+		t.Fatalf("create: got %d %s, want 201", status, body)
+	}
+	if status, body := do(t, "GET", url+"/readyz", ""); status != 200 {
+		t.Errorf("readyz: got %d %s, want 200", status, body)
+	}
+	kittest.StartNATS(t, t.TempDir(), first.Port) // and it has lost its data
+	m := <-listen(t, env)
+	var u User
+	if err := m.Decode(&u); err != nil || u.ID != "ada" {
+		t.Errorf("got %s, %v; want ada", m.Body, err)
+	}
+}

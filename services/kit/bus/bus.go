@@ -46,9 +46,12 @@ type queue struct {
 // dialFor bounds the first connection.
 const dialFor = 30 * time.Second
 
-// Dial connects to the broker that the stack calls name ("broker" is at BROKER_URL), declares
-// exchanges and queues, and adds it to the readiness checks. A broker that is not there yet is
-// waited for, half a minute at most. Close it when done.
+// Dial connects to the broker that the stack calls name ("broker" is at BROKER_URL) and declares
+// exchanges and queues. A broker that is not there yet is waited for, half a minute at most. Close
+// it when done.
+//
+// It is no readiness check: with an outbox a service takes requests while the broker is away. A
+// service that only consumes adds [Bus.Ready] itself.
 func Dial(ctx context.Context, app *kit.App, name string) (*Bus, error) {
 	raw, err := app.Env.URL(name)
 	if err != nil {
@@ -71,7 +74,6 @@ func Dial(ctx context.Context, app *kit.App, name string) (*Bus, error) {
 	if b.broker, err = patiently(ctx, app.Log, raw, dial); err != nil {
 		return nil, fmt.Errorf("connect %s: %w", name, err)
 	}
-	app.Check(name, func(context.Context) error { return b.broker.alive() })
 	return b, nil
 }
 
@@ -93,6 +95,9 @@ func patiently(ctx context.Context, log *slog.Logger, raw string,
 		}
 	}
 }
+
+// Ready returns an error while the broker is away.
+func (b *Bus) Ready(context.Context) error { return b.broker.alive() }
 
 // Close ends the connection. Consumers must have ended.
 func (b *Bus) Close() error { return b.broker.close() }

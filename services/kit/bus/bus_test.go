@@ -283,3 +283,30 @@ func redelivered(t *testing.T, url string) {
 		t.Errorf("got %s, want %s", m.ID, sent.ID)
 	}
 }
+
+// TestConsumerSurvivesBroker restarts the broker under a consumer, with its data and without: both
+// times messages come again.
+func TestConsumerSurvivesBroker(t *testing.T) {
+	dir := t.TempDir()
+	s := kittest.StartNATS(t, dir, 0)
+	b, got := dial(t, s.URL), make(chan kit.Message, 9)
+	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Workers: 2, Handle: into(got)})()
+	for _, data := range []string{dir, t.TempDir()} {
+		send(t, b, kit.Notifications, kit.EmailQueue, "before")
+		next(t, got)
+		s.Stop()
+		if err := b.Ready(t.Context()); err == nil {
+			t.Error("ready without a broker")
+		}
+		s = kittest.StartNATS(t, data, s.Port)
+		kittest.Eventually(t, "the broker", func() bool { return b.Ready(t.Context()) == nil })
+		m, err := kit.NewTask(t.Context(), kit.EmailQueue, "after")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kittest.Eventually(t, "a message sent", func() bool { return b.Publish(t.Context(), m) == nil })
+		if next(t, got).ID != m.ID {
+			t.Error("another message came")
+		}
+	}
+}

@@ -156,7 +156,8 @@ func (s *jetSubscriber) renew(ctx context.Context, c jetstream.Consumer) jetstre
 func (s *jetSubscriber) read(
 	ctx context.Context, c jetstream.Consumer, out chan<- *message.Message,
 ) error {
-	in, err := c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second))
+	in, err := c.Messages(jetstream.PullMaxMessages(1),
+		jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(time.Second))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,21 +79,34 @@ func SQLite(t testing.TB) string {
 func Redis(t testing.TB) string { return "redis://" + miniredis.RunT(t).Addr() + "/0" }
 
 // NATS starts an embedded NATS with JetStream and returns its URL.
-func NATS(t testing.TB) string {
+func NATS(t testing.TB) string { return StartNATS(t, t.TempDir(), server.RANDOM_PORT).URL }
+
+// NATSServer is one that [StartNATS] started.
+type NATSServer struct {
+	URL  string
+	Port int
+	Stop func() // also called when the test ends
+}
+
+// StartNATS starts an embedded NATS with its data in dir; port 0 is a free one.
+func StartNATS(t testing.TB, dir string, port int) NATSServer {
 	t.Helper()
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(),
-		NoLog: true, NoSigs: true,
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true,
 	})
 	if err != nil {
 		t.Fatalf("make nats: %v", err)
 	}
 	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	stop := sync.OnceFunc(func() { s.Shutdown(); s.WaitForShutdown() })
+	t.Cleanup(stop)
 	if !s.ReadyForConnections(10 * time.Second) {
 		t.Fatal("nats is not ready")
 	}
-	return s.ClientURL()
+	return NATSServer{s.ClientURL(), s.Addr().(*net.TCPAddr).Port, stop}
 }
 
 // Eventually polls ok until it holds; it fails the test after half a minute.
