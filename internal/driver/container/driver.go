@@ -87,13 +87,17 @@ func (d *Driver) connect(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
+// patience is how long an engine that answered before may be away.
+func (d *Driver) patience() time.Duration {
+	if d.Patience == 0 {
+		return 2 * time.Minute
+	}
+	return d.Patience
+}
+
 // await blocks until the engine answers, asking four times a second.
 func (d *Driver) await(ctx context.Context, l *link) error {
-	patience := d.Patience
-	if patience == 0 {
-		patience = 2 * time.Minute
-	}
-	end := time.Now().Add(patience)
+	end := time.Now().Add(d.patience())
 	for {
 		asking, cancel := context.WithTimeout(ctx, pingTimeout)
 		err := ping(asking, l.cli)

@@ -92,7 +92,9 @@ func (l *log) follow(ctx context.Context, cli *client.Client, id string, gone <-
 		select {
 		case <-gone:
 			again.Stop()
-			_ = l.drain(ctx, cli, id)
+			if err := l.drain(ctx, cli, id); err != nil && ctx.Err() == nil && l.to != nil {
+				_ = l.to.Append(time.Now(), output.Note, []byte("the last output was not read: "+oneLine(err)))
+			}
 			return
 		case <-again.C:
 		case <-ctx.Done():

@@ -73,7 +73,7 @@ func TestEngineRestart(t *testing.T) {
 func TestStopWithoutEngine(t *testing.T) {
 	d := newDriver(t)
 	c := newCutter(t, nil)
-	d.Host = c.host()
+	d.Host, d.Patience = c.host(), 100*time.Millisecond
 	u := shell(t, "svc", "sleep 1000")
 	u.Grace = 100 * time.Millisecond
 	r := start(t, d, u)

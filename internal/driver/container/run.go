@@ -39,7 +39,9 @@ func (d *Driver) Run(ctx context.Context, u driver.Unit, h driver.Hooks) (driver
 	}
 	r := &run{d: d, l: l, u: u, h: h, log: log}
 	if err := r.begin(ctx); err != nil {
-		r.discard(ctx)
+		if r.made || ctx.Err() != nil {
+			r.discard(ctx)
+		}
 		return stopped(ctx, err)
 	}
 	defer d.dropID(u.Name, r.id)
@@ -56,12 +58,13 @@ func stopped(ctx context.Context, err error) (driver.Exit, error) {
 
 // run is one run of one unit.
 type run struct {
-	d   *Driver
-	l   *link
-	u   driver.Unit
-	h   driver.Hooks
-	log *log
-	id  string
+	d    *Driver
+	l    *link
+	u    driver.Unit
+	h    driver.Hooks
+	log  *log
+	id   string
+	made bool // not adopted: a failed start is this run's to clean up
 }
 
 // begin leaves a running container in r.id and calls the Started hook.
@@ -76,6 +79,7 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	if !adopted {
+		r.made = true
 		if r.id, err = r.create(ctx, image, spec); err != nil {
 			return err
 		}
@@ -164,9 +168,11 @@ func (r *run) retire(ctx context.Context, c container.Summary) error {
 	return nil
 }
 
-// discard removes what a failed or cancelled start left behind, unless it is to be left running.
+// discard removes what a failed or cancelled start left behind, unless it is to be left running. A container
+// of an earlier supervisor is asked to end first.
 func (r *run) discard(ctx context.Context) {
-	if errors.Is(context.Cause(ctx), driver.ErrDetach) {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, driver.ErrDetach) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
@@ -176,7 +182,10 @@ func (r *run) discard(ctx context.Context) {
 		return // the engine is away: the next sweep finds it by its labels
 	}
 	for _, c := range found {
-		_ = remove(ctx, r.l.cli, c.ID)
+		if c.State == container.StateRunning && !r.made && !errors.Is(cause, driver.ErrKill) {
+			_ = end(ctx, r.l.cli, c.ID, c.Labels)
+		}
+		_ = remove(context.WithoutCancel(ctx), r.l.cli, c.ID)
 	}
 }
 

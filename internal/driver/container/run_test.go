@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,4 +139,28 @@ func TestAdopt(t *testing.T) {
 	}
 	third.cancel(nil)
 	third.end(t)
+}
+
+// TestFailedTakeOver leaves a container that could not be looked at to the next try, and does not end it.
+func TestFailedTakeOver(t *testing.T) {
+	d := newDriver(t)
+	u := shell(t, "svc", "sleep 1000")
+	r := start(t, d, u)
+	id := r.up(t).Container
+	r.cancel(driver.ErrDetach)
+	r.end(t)
+	c := newCutter(t, func(request string) func() {
+		if strings.HasSuffix(request, id+"/json") {
+			return func() {} // no answer
+		}
+		return nil
+	})
+	next := &Driver{Stack: d.Stack, ImagePrefix: d.ImagePrefix, Host: c.host()}
+	if _, err := next.Run(t.Context(), u, driver.Hooks{}); err == nil {
+		t.Error("no error")
+	}
+	r = start(t, d, u)
+	if s := r.up(t); s.Container != id || !s.Adopted {
+		t.Errorf("started %+v, want %s adopted", s, id)
+	}
 }

@@ -45,7 +45,7 @@ func (r *run) stop(ctx context.Context, cause error, ended <-chan ending) ending
 
 // kill ends the container now. An engine that is away is waited for a while, and given up.
 func (r *run) kill(ctx context.Context, ended <-chan ending) ending {
-	patience := time.NewTimer(killPatience)
+	patience := time.NewTimer(min(killPatience, r.d.patience()))
 	defer patience.Stop()
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
