@@ -17,8 +17,8 @@ func (f *Fleet) end(cause error) {
 	if errors.Is(cause, driver.ErrKill) {
 		f.Kill()
 	}
-	f.changing.Lock() // from here on no unit is added
-	defer f.changing.Unlock()
+	f.changing <- struct{}{} // from here on no unit is added
+	defer func() { <-f.changing }()
 	switch {
 	case errors.Is(cause, driver.ErrDetach):
 		f.dismissAll(driver.ErrDetach)

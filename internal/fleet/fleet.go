@@ -62,12 +62,13 @@ type Fleet struct {
 	halt  context.CancelCauseFunc
 	hurry chan struct{} // closed to kill what is being stopped
 	down  chan struct{} // closed by Down
+	began chan struct{} // closed when Run has started the first plan's units
 	made  *maker
 
 	listening *listeners
 	goOn      sync.WaitGroup // the units' goroutines
 
-	changing sync.Mutex // held while another plan is made and followed; taken before mu
+	changing chan struct{} // holds one while another plan is made and followed
 
 	mu       sync.Mutex // guards the rest, and o.Stack
 	plan     *Plan
@@ -93,7 +94,7 @@ func New(o Options) (*Fleet, error) {
 func newFleet(o Options, p *Plan) *Fleet {
 	f := &Fleet{
 		o: o, plan: p, log: o.Log,
-		hurry: make(chan struct{}), down: make(chan struct{}),
+		hurry: make(chan struct{}), down: make(chan struct{}), began: make(chan struct{}), changing: make(chan struct{}, 1),
 		units: map[string]*unit{}, groups: map[string][]*unit{}, balances: map[string]*balance{},
 		listening: &listeners{},
 	}
@@ -180,6 +181,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 		f.goOn.Go(u.loop)
 		u.start()
 	}
+	close(f.began)
 	helpers.Go(func() { f.sample(aux) })
 	helpers.Go(func() { f.listening.run(aux) })
 	if f.o.Watch {
@@ -239,6 +241,12 @@ func (f *Fleet) current() *Plan {
 func (f *Fleet) announce(text string) {
 	f.store.Publish(state.Event{Kind: state.KindFleet, Text: text})
 	f.log.Info("fleet " + text)
+}
+
+// note publishes a fact about the whole fleet.
+func (f *Fleet) note(kind state.Kind, text string) {
+	f.store.Publish(state.Event{Kind: kind, Text: text})
+	f.log.Info("fleet noted", "kind", kind, "text", text)
 }
 
 // driver returns what runs the step.

@@ -38,7 +38,7 @@ func (g *goBuilds) module(root string) *goModule {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.modules[root] == nil {
-		g.modules[root] = &goModule{root: root}
+		g.modules[root] = &goModule{root: root, graph: loadGraph(g.graphFile(root))}
 	}
 	return g.modules[root]
 }
@@ -51,9 +51,6 @@ func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Ser
 	m := g.module(root)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.graph == nil {
-		m.graph = loadGraph(g.graphFile(root))
-	}
 	services = m.stale(services, g.f.o.CacheDir)
 	if len(services) == 0 {
 		return nil
@@ -92,8 +89,9 @@ func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.S
 	listed := make(chan *goGraph, 1)
 	go func() { listed <- listGraph(ctx, m.root, services, m.graph, begin) }()
 	errs := map[string]error{}
-	for _, batch := range batches(services) {
-		for name, err := range g.goBuild(ctx, m, batch) {
+	for i, batch := range batches(services) {
+		stage := filepath.Join(g.f.o.CacheDir, "go", fmt.Sprintf("%s-%d", shortHash(m.root), i))
+		for name, err := range g.goBuild(ctx, m, batch, stage) {
 			errs[name] = err
 		}
 	}
@@ -134,8 +132,7 @@ next:
 func programBase(s *stack.Service) string { return filepath.Base(source(s)) }
 
 // goBuild runs the go command once and links what it made to where it is run from.
-func (g *goBuilds) goBuild(ctx context.Context, m *goModule, services []*stack.Service) map[string]error {
-	stage := filepath.Join(g.f.o.CacheDir, "go", shortHash(m.root+"\n"+services[0].Name))
+func (g *goBuilds) goBuild(ctx context.Context, m *goModule, services []*stack.Service, stage string) map[string]error {
 	if err := os.MkdirAll(stage, 0o700); err != nil {
 		return each(services, func(s *stack.Service) error { return fmt.Errorf("build %s: %w", s.Name, err) })
 	}
@@ -219,10 +216,6 @@ func moduleBase(root string) string {
 	return filepath.Base(root)
 }
 
-// note publishes a fact about the whole fleet.
-func (f *Fleet) note(kind state.Kind, text string) { f.store.Publish(stateEvent(kind, text)) }
-
-func stateEvent(kind state.Kind, text string) state.Event { return state.Event{Kind: kind, Text: text} }
 
 func (g *goBuilds) graphFile(root string) string {
 	return filepath.Join(g.f.o.CacheDir, "go", "graph-"+shortHash(root)+".json")

@@ -18,8 +18,10 @@ func (f *Fleet) Reload(ctx context.Context) error {
 	if f.o.Load == nil {
 		return errors.New("reload: this fleet has no file to read again")
 	}
-	f.changing.Lock()
-	defer f.changing.Unlock()
+	if err := f.claim(ctx); err != nil {
+		return err
+	}
+	defer func() { <-f.changing }()
 	st, err := f.o.Load()
 	if err != nil {
 		return err
@@ -27,6 +29,25 @@ func (f *Fleet) Reload(ctx context.Context) error {
 	o := f.options()
 	o.Stack = st
 	return f.change(ctx, o, f.scaled())
+}
+
+// claim waits until no other change is under way, and makes others wait until changing is read from.
+func (f *Fleet) claim(ctx context.Context) error {
+	select {
+	case <-f.began:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case f.changing <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if f.cause() != nil {
+		<-f.changing
+		return errors.New("change the fleet: it is going down")
+	}
+	return nil
 }
 
 // Scale runs a service in n replicas from now on. The first time, its ports are taken over from the one
@@ -45,8 +66,10 @@ func (f *Fleet) Scale(ctx context.Context, service string, n int) error {
 
 // rescale changes the number of replicas.
 func (f *Fleet) rescale(ctx context.Context, service string, n int) error {
-	f.changing.Lock()
-	defer f.changing.Unlock()
+	if err := f.claim(ctx); err != nil {
+		return err
+	}
+	defer func() { <-f.changing }()
 	o := f.options()
 	s := o.Stack.Service(service)
 	switch {
@@ -96,9 +119,6 @@ type difference struct {
 
 // change follows another plan from now on.
 func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) error {
-	if f.cause() != nil {
-		return errors.New("change the fleet: it is going down")
-	}
 	p, err := newPlan(ctx, o, f.current().Ports, replicas)
 	if err != nil {
 		return err

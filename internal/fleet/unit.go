@@ -116,20 +116,27 @@ func (u *unit) dismiss(cause error, remove bool) int {
 	})
 }
 
-// next blocks until there is an order that is not done yet and returns it with a context that ends with it.
-func (u *unit) next() (context.Context, order) {
-	<-u.pending
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	ctx, end := context.WithCancelCause(u.f.base)
-	u.end = end
-	return ctx, u.order
+// next blocks until there is an order after the one of that number, and returns it with a context that
+// ends with it.
+func (u *unit) next(done int) (context.Context, order) {
+	for {
+		<-u.pending
+		u.mu.Lock()
+		if u.order.number > done { // else it came between the word that there is one and the look at it
+			ctx, end := context.WithCancelCause(u.f.base)
+			u.end = end
+			defer u.mu.Unlock()
+			return ctx, u.order
+		}
+		u.mu.Unlock()
+	}
 }
 
 // loop owns the unit until it is dismissed. Every way out of a run passes here, with nothing of it alive.
 func (u *unit) loop() {
-	for {
-		ctx, o := u.next()
+	for done := 0; ; {
+		ctx, o := u.next(done)
+		done = o.number
 		switch {
 		case o.leave:
 			u.finish(o)

@@ -37,11 +37,29 @@ func (f *Fleet) watch(ctx context.Context) {
 		defer close(changes)
 		gather(ctx, w, changes)
 	}()
+	f.watchStack(w) // at once; what goes into services is known when they are built
 	f.watchFolders(w)
 	for paths := range changes {
 		f.edited(ctx, paths)
+		f.watchStack(w)
 		f.watchFolders(w)
 	}
+}
+
+// watchStack watches the folders of the stack's own files.
+func (f *Fleet) watchStack(w *fsnotify.Watcher) {
+	for _, file := range f.options().Stack.Files {
+		f.watchFolder(w, filepath.Dir(file))
+	}
+}
+
+// watchFolder watches one folder. One that is watched already stays so.
+func (f *Fleet) watchFolder(w *fsnotify.Watcher, dir string) bool {
+	if err := w.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.note(state.KindNotice, fmt.Sprintf("watch %s: %v", dir, err))
+		return false
+	}
+	return true
 }
 
 // gather collects changed paths and hands them over when the tree is quiet and the last ones are dealt with.
@@ -80,28 +98,18 @@ func gather(ctx context.Context, w *fsnotify.Watcher, out chan<- []string) {
 	}
 }
 
-// watchFolders watches every folder whose files matter. One that is watched already stays so.
+// watchFolders watches every folder whose files go into a service.
 func (f *Fleet) watchFolders(w *fsnotify.Watcher) {
 	folders := map[string]bool{}
-	for _, file := range f.options().Stack.Files {
-		folders[filepath.Dir(file)] = true
-	}
-	for _, g := range f.made.golang.graphs() {
-		for _, p := range g.Packages {
-			for _, file := range p.Files {
-				folders[filepath.Dir(file)] = true
-			}
-		}
-	}
 	for _, s := range f.running() {
+		f.made.golang.folders(s, folders)
 		for _, root := range watchRoots(s) {
 			below(root, s, folders)
 		}
 	}
 	for dir := range folders {
-		if err := w.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			f.note(state.KindNotice, fmt.Sprintf("watch %s: %v", dir, err))
-			return
+		if !f.watchFolder(w, dir) {
+			return // the others would say the same: too many watches
 		}
 	}
 }
@@ -294,26 +302,36 @@ func (f *Fleet) renew(s *stack.Service) {
 	}
 }
 
-// graphs returns what is known of the modules.
-func (g *goBuilds) graphs() []*goGraph {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var out []*goGraph
-	for _, m := range g.modules {
-		m.mu.Lock()
-		if m.graph != nil {
-			out = append(out, m.graph)
-		}
-		m.mu.Unlock()
+// graph returns what goes into the services of a Go service's module; while it is built, once that is over.
+func (g *goBuilds) graph(s *stack.Service) *goGraph {
+	m := g.module(moduleRoot(source(s)))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.graph
+}
+
+// folders adds the folders of what goes into a Go service.
+func (g *goBuilds) folders(s *stack.Service, folders map[string]bool) {
+	if s.Language != stack.Go {
+		return
 	}
-	return out
+	folders[source(s)] = true
+	graph := g.graph(s)
+	if graph == nil {
+		return
+	}
+	for _, pkg := range append([]string{""}, graph.Services[s.Name].Packages...) {
+		for _, file := range graph.Packages[pkg].Files {
+			folders[filepath.Dir(file)] = true
+		}
+	}
 }
 
 // uses reports whether a file goes into a Go service.
 func (g *goBuilds) uses(s *stack.Service, file string) bool {
-	m := g.module(moduleRoot(source(s)))
-	m.mu.Lock()
-	graph := m.graph
-	m.mu.Unlock()
-	return slices.Contains(graph.users(file), s.Name)
+	graph := g.graph(s)
+	if graph == nil { // it never built
+		return filepath.Ext(file) == ".go"
+	}
+	return slices.Contains(graph.users(file), s.Name) || filepath.Dir(file) == source(s) && isSource(filepath.Base(file))
 }
