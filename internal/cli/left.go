@@ -10,7 +10,7 @@ func leftOver(id string) int {
 	}
 	n := 0
 	for _, p := range all {
-		if mark, ok := keeper.EnvironOf(p.PID).Lookup(keeper.EnvStack); ok && mark == id {
+		if mark, ok := p.Environ().Lookup(keeper.EnvStack); ok && mark == id {
 			n++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	for name, value := range map[string]string{
-		"XDG_RUNTIME_DIR": run, "NO_COLOR": "", "HOME": e.WorkDir, "GOCACHE": os.Getenv("GOCACHE"),
+		"XDG_RUNTIME_DIR": run, "NO_COLOR": "", "HOME": e.WorkDir, "GOCACHE": buildCache(),
 	} {
 		e.Setenv(name, value)
 	}
@@ -58,6 +59,15 @@ func setup(e *testscript.Env) error {
 		}
 	})
 	return nil
+}
+
+// buildCache is this user's own, so that scripts do not build the standard library anew.
+func buildCache() string {
+	out, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // binDir is where testscript put the commands.
