@@ -90,7 +90,7 @@ func TestResolve(t *testing.T) {
 			res("a", "postgres"), res("b", "postgres", image("postgres:16")), res("c", "postgres", dedicated), res("d", "postgres"), res("postgres", "mysql")},
 			[]string{
 				`a: container postgres:17 on "postgres-server", first that runs here`,
-				`b: container postgres:16 on "postgres-server-2", first that runs here`,
+				`b: container postgres:16 on "postgres-16", first that runs here`,
 				`c: container postgres:17 on "c-postgres", first that runs here`,
 				`d: container postgres:17 on "postgres-server", first that runs here`,
 				`postgres: container mariadb:11.8 on "mariadb", first that runs here`,

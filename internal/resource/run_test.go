@@ -31,6 +31,7 @@ type running struct {
 	gone   <-chan struct{}
 	said   func() string // what it printed
 	pgid   int           // 0 for a container
+	kill   func()        // at once, a process only
 }
 
 // place makes a place with free ports, its folders in a short temporary folder that others may pass:
@@ -151,6 +152,11 @@ func startProcess(t *testing.T, u driver.Unit) running {
 	}
 	pgid := cmd.Process.Pid
 	stop := sync.OnceFunc(func() {
+		select {
+		case <-ended: // it was killed
+			return
+		default:
+		}
 		syscall.Kill(-pgid, sig)
 		select {
 		case <-ended:
@@ -165,7 +171,8 @@ func startProcess(t *testing.T, u driver.Unit) running {
 		}
 	})
 	t.Cleanup(stop)
-	return running{stop: stop, gone: ended, said: out.String, pgid: pgid}
+	kill := func() { syscall.Kill(-pgid, syscall.SIGKILL); <-ended }
+	return running{stop: stop, kill: kill, gone: ended, said: out.String, pgid: pgid}
 }
 
 // startContainer runs a unit through the driver of containers. What it made is removed with the test.

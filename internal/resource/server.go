@@ -36,51 +36,6 @@ func Servers(cs []Choice) []Server {
 	return all
 }
 
-// nameServers gives each choice its server: the kind's name where resources share one, else a name made
-// of the resource's, so that the data stays with the resource when others come and go.
-func nameServers(st *stack.Stack, cs []Choice) {
-	taken := map[string]bool{}
-	for _, s := range st.Services {
-		taken[s.Name] = true
-	}
-	for _, r := range st.Resources {
-		taken[r.Name] = true
-	}
-	shared := map[string]string{} // kind, recipe and image: server
-	for i, c := range cs {
-		if c.Recipe.InFile {
-			continue
-		}
-		if !c.Kind.Shared || c.Resource.Dedicated || c.Recipe.Name == "nats" {
-			name := c.Resource.Name + "-" + c.Recipe.Name
-			if c.Resource.Name == c.Recipe.Name {
-				name = c.Recipe.Name + "-server"
-			}
-			cs[i].Server = free(name, taken)
-			continue
-		}
-		key := c.Kind.Name + " " + string(c.Recipe.Runtime) + " " + c.Image
-		if shared[key] == "" {
-			name := c.Recipe.Name
-			if taken[name] {
-				name += "-server"
-			}
-			shared[key] = free(name, taken)
-		}
-		cs[i].Server = shared[key]
-	}
-}
-
-// free returns name, or name with a number, and takes it.
-func free(name string, taken map[string]bool) string {
-	got := name
-	for n := 2; taken[got]; n++ {
-		got = name + "-" + strconv.Itoa(n)
-	}
-	taken[got] = true
-	return got
-}
-
 // Recipe is how the server is run.
 func (s Server) Recipe() *Recipe { return s.Choices[0].Recipe }
 
