@@ -106,7 +106,7 @@ type Sampler interface {
 // Usage is what a unit uses, its whole tree added up.
 type Usage struct {
 	CPU       time.Duration // since its start
-	Memory    int64         // bytes resident (process: PSS where known, else RSS)
+	Memory    int64         // bytes resident, what is shared counted once (process: close to PSS)
 	Processes int
 }
 
@@ -114,6 +114,12 @@ type Usage struct {
 type Sweeper interface {
 	// Sweep ends what carries the stack's marker and returns how much it found. volumes also removes data.
 	Sweep(ctx context.Context, volumes bool) (int, error)
+}
+
+// Pruner is the optional power to end what an earlier supervisor left of units that are no more.
+type Pruner interface {
+	// Prune ends the units of this stack whose names are not in keep and returns how much it found.
+	Prune(ctx context.Context, keep []string) (int, error)
 }
 
 // Executor is the optional power to run a command inside a running unit (a container).

@@ -32,6 +32,7 @@ func Main(args []string) int {
 		return 2
 	}
 	os.Stdin.Close()
+	seal()
 	line := dial()
 	held, err := lock(lockPath(spec.RunDir, spec.Unit))
 	if err == nil && !held {

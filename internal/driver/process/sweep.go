@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,18 @@ func (d *Driver) Sweep(ctx context.Context, _ bool) (int, error) {
 		return n, fmt.Errorf("sweep processes: %w", err)
 	}
 	d.tidy()
+	return n, nil
+}
+
+// Prune implements [driver.Pruner].
+func (d *Driver) Prune(ctx context.Context, keep []string) (int, error) {
+	n, err := d.end(ctx, func() ([]marked, error) {
+		all, err := d.everything()
+		return slices.DeleteFunc(all, func(m marked) bool { return m.unit == "" || slices.Contains(keep, m.unit) }), err
+	})
+	if err != nil {
+		return n, fmt.Errorf("prune processes: %w", err)
+	}
 	return n, nil
 }
 

@@ -177,7 +177,7 @@ func nofile(string) {
 	names, _ := os.ReadDir("/proc/self/fd")
 	for _, n := range names {
 		if to, err := os.Readlink("/proc/self/fd/" + n.Name()); err == nil && number(n.Name()) > 2 {
-			if !strings.HasPrefix(to, "anon_inode:") && !strings.HasPrefix(to, "/proc/") {
+			if !strings.HasPrefix(to, "anon_inode:") && !strings.HasPrefix(to, "/proc/") && !strings.HasPrefix(to, "/sys/") {
 				fmt.Println("inherited", n.Name(), to)
 			}
 		}
