@@ -81,7 +81,7 @@ func firstLine(text string) string {
 
 // The last line of the banner.
 const (
-	foregroundKeys = "  Ctrl-C takes it down. Elsewhere: msctl ps · logs NAME · restart NAME · open NAME"
+	foregroundKeys = "  Ctrl-C takes it down. Elsewhere: msctl ps · logs NAME · restart · open NAME"
 	attachedKeys   = "  Ctrl-C leaves it running. Next: msctl ps · logs NAME · restart NAME · down"
 	detachedKeys   = "  Next: msctl ps · logs -f NAME · restart NAME · open NAME · msctl down"
 )
