@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 			os.Exit(ReapMain(os.Args[2:]))
 		case "supervise":
 			os.Exit(supervise(os.Args[2:]))
+		case "getenv":
+			fmt.Println(os.Getenv(os.Args[2]))
+			os.Exit(0)
 		case "ping":
 			fmt.Println(Ping(context.Background()))
 			os.Exit(0)
