@@ -139,6 +139,7 @@ func conform(t *testing.T, m resource.Machine, k *resource.Kind, rec *resource.R
 	for i, r := range runs {
 		if r.pgid != 0 {
 			loopbackOnly(t, r.pgid)
+			marked(t, r.pgid)
 		}
 		r.stop()
 		runs[i] = start(t, r.server, r.place)

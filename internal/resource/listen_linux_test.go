@@ -40,6 +40,16 @@ func loopbackOnly(t *testing.T, pgid int) {
 	}
 }
 
+// marked checks that a server still shows the environment that it was started with: msctl knows its
+// processes by it.
+func marked(t *testing.T, pid int) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil || !strings.Contains(string(b), "LANG=C.UTF-8") {
+		t.Errorf("process %d hides its environment: %q, %v", pid, b, err)
+	}
+}
+
 // listeners returns the listening addresses of one of the kernel's tables with their inodes.
 func listeners(t *testing.T, table string) map[*net.TCPAddr]string {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -34,8 +35,9 @@ var Redis = &Kind{
 			Name: "redis", Runtime: Native, Programs: []string{"redis-server"},
 			Packages: []Package{{"apt-get", "redis-server"}, {"dnf", "redis"}, {"apk", "redis"}, {"pacman", "redis"}, {"brew", "redis"}},
 			Listens:  []stack.Listen{{Name: "redis"}},
+			setup:    redisSetup,
 			unit: func(at site) (driver.Unit, error) {
-				return at.native([]string{at.program("redis-server"), "--port", strconv.Itoa(at.port()), "--bind", host,
+				return at.native([]string{at.program("redis-server"), at.file("redis.conf"), "--port", strconv.Itoa(at.port()), "--bind", host,
 					"--dir", at.folder(), "--appendonly", "yes", "--daemonize", "no"}), nil
 			},
 			ready: redisReady, endpoint: redisEndpoint,
@@ -48,6 +50,27 @@ var Redis = &Kind{
 			ready: redisReady, endpoint: redisEndpoint,
 		},
 	},
+}
+
+// redisSetup keeps the server from writing its title over its environment, by which msctl knows whose
+// process it is. Servers before 6.2 cannot be told so.
+func redisSetup(ctx context.Context, at site) error {
+	o, err := at.owner()
+	if err != nil {
+		return err
+	}
+	out, err := at.output(ctx, at.folder(), nil, at.program("redis-server"), "--version")
+	if err != nil {
+		return err
+	}
+	var major, minor int
+	_, version, _ := strings.Cut(out, "v=") // Redis server v=7.0.15 sha=00000000:0 …
+	fmt.Sscanf(version, "%d.%d", &major, &minor)
+	conf := ""
+	if major > 6 || major == 6 && minor >= 2 {
+		conf = "set-proc-title no\n"
+	}
+	return writeFile(at.file("redis.conf"), []byte(conf), o)
 }
 
 func redisEndpoint(at site, _ Choice) Endpoint {
