@@ -37,6 +37,7 @@ func (f *Fleet) Stop(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	units = f.withServers(units)
 	done := make(chan struct{})
 	go func() { // ends within the units' graces, whether or not someone still waits
 		defer close(done)
@@ -58,7 +59,7 @@ func (f *Fleet) Restart(ctx context.Context, names []string) error {
 		return err
 	}
 	var g errgroup.Group
-	for _, u := range units {
+	for _, u := range f.withServers(units) {
 		number := u.restart(nil, true)
 		g.Go(func() error { return u.awaitUp(ctx, number) })
 	}

@@ -25,7 +25,7 @@ type portWait struct {
 
 // The pace of looking at the table while anyone waits: slower when the wait is long.
 const (
-	lookEvery = 2 * time.Millisecond
+	lookEvery = 3 * time.Millisecond
 	lookSlow  = 50 * time.Millisecond
 )
 
@@ -39,9 +39,9 @@ func (l *listeners) waiter(port int, seen bool) waiter {
 	return waiter{l: l, port: port}
 }
 
-// await returns true when the port is listened on and d has passed, or when it came to be listened on, or
-// after a while anyway; false when ctx ended.
-func (l *listeners) await(ctx context.Context, port int, d time.Duration) bool {
+// await returns true when the port came to be listened on, or after a while anyway; false when ctx ended.
+// heard says that it may have been listened on before: then d passes at least.
+func (l *listeners) await(ctx context.Context, port int, d time.Duration, heard bool) bool {
 	w := &portWait{port: port, up: make(chan struct{})}
 	if !l.join(w) {
 		return sleep(ctx, d)
@@ -57,7 +57,7 @@ func (l *listeners) await(ctx context.Context, port int, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-	if passed := time.Since(begin); passed < lookEvery { // it was listened on all the time
+	if passed := time.Since(begin); heard && passed < 2*lookEvery {
 		return sleep(ctx, d-passed)
 	}
 	return true
@@ -128,14 +128,24 @@ func (l *listeners) pace() time.Duration {
 
 // look tells those who wait for a port that is listened on.
 func (l *listeners) look(table *portTable) error {
-	ports, err := table.read()
+	l.mu.Lock()
+	up := make(map[int]bool, len(l.waits))
+	for w := range l.waits {
+		up[w.port] = false
+	}
+	l.mu.Unlock()
+	err := table.read(func(port int) {
+		if _, awaited := up[port]; awaited {
+			up[port] = true
+		}
+	})
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.waits {
-		if ports[w.port] {
+		if up[w.port] {
 			close(w.up)
 			delete(l.waits, w)
 			delete(l.first, w.port)

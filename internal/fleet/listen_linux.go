@@ -31,7 +31,7 @@ func openTable() (*portTable, error) {
 		return nil, fmt.Errorf("open socket table: %w", err)
 	}
 	t := &portTable{fd: fd, buf: make([]byte, 64<<10)}
-	if _, err := t.read(); err != nil {
+	if err := t.read(func(int) {}); err != nil {
 		t.close()
 		return nil, err
 	}
@@ -40,19 +40,18 @@ func openTable() (*portTable, error) {
 
 func (t *portTable) close() { unix.Close(t.fd) }
 
-// read returns the ports that are listened on, at any address.
-func (t *portTable) read() (map[int]bool, error) {
-	ports := map[int]bool{}
+// read visits every port that is listened on, at any address.
+func (t *portTable) read(visit func(port int)) error {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		if err := t.dump(family, ports); err != nil {
-			return nil, fmt.Errorf("read socket table: %w", err)
+		if err := t.dump(family, visit); err != nil {
+			return fmt.Errorf("read socket table: %w", err)
 		}
 	}
-	return ports, nil
+	return nil
 }
 
-// dump adds the ports of one family.
-func (t *portTable) dump(family uint8, ports map[int]bool) error {
+// dump visits the ports of one family.
+func (t *portTable) dump(family uint8, visit func(port int)) error {
 	req := make([]byte, requestBytes)
 	binary.NativeEndian.PutUint32(req[0:], requestBytes)
 	binary.NativeEndian.PutUint16(req[4:], sockDiagByFamily)
@@ -70,14 +69,14 @@ func (t *portTable) dump(family uint8, ports map[int]bool) error {
 		if err != nil {
 			return err
 		}
-		if done, err := collect(t.buf[:n], ports); done || err != nil {
+		if done, err := collect(t.buf[:n], visit); done || err != nil {
 			return err
 		}
 	}
 }
 
 // collect reads one packet of answers and reports whether it was the last.
-func collect(b []byte, ports map[int]bool) (bool, error) {
+func collect(b []byte, visit func(port int)) (bool, error) {
 	for len(b) >= 16 {
 		size := int(binary.NativeEndian.Uint32(b))
 		if size < 16 || size > len(b) {
@@ -93,7 +92,7 @@ func collect(b []byte, ports map[int]bool) (bool, error) {
 			return true, unix.EBADMSG
 		}
 		if size >= 22 { // inet_diag_msg: four bytes, then the port in network order
-			ports[int(binary.BigEndian.Uint16(b[20:]))] = true
+			visit(int(binary.BigEndian.Uint16(b[20:])))
 		}
 		b = b[min(len(b), (size+3)&^3):]
 	}

@@ -11,4 +11,4 @@ func openTable() (*portTable, error) { return nil, errors.New("open socket table
 
 func (t *portTable) close() {}
 
-func (t *portTable) read() (map[int]bool, error) { return nil, nil }
+func (t *portTable) read(func(port int)) error { return nil }

@@ -381,5 +381,8 @@ func (st *Step) state() state.Unit {
 	for _, l := range st.Unit.Ports {
 		u.Ports = append(u.Ports, state.Port{Name: l.Name, Addr: addr(l.Host)})
 	}
+	if page := st.place.Ports["http"]; page != 0 && st.Sort == state.Resource { // the page of its server
+		u.Ports = append(u.Ports, state.Port{Name: "http", Addr: addr(page)})
+	}
 	return u
 }

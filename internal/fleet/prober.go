@@ -77,15 +77,16 @@ func firstHost(st *Step) int {
 
 // waiter is the pause of a probe of something that listens.
 type waiter struct {
-	l    *listeners
-	port int // 0: there is no sign to wait for
+	l       *listeners
+	port    int  // 0: there is no sign to wait for
+	refused bool // the last try found nobody who listens
 }
 
-func (w waiter) pause(ctx context.Context, d time.Duration) bool {
+func (w *waiter) pause(ctx context.Context, d time.Duration) bool {
 	if w.port == 0 {
 		return sleep(ctx, d)
 	}
-	return w.l.await(ctx, w.port, d)
+	return w.l.await(ctx, w.port, d, !w.refused)
 }
 
 // tcpProbe asks whether ports accept.
@@ -107,7 +108,7 @@ func (p *tcpProbe) close() {}
 func (p *tcpProbe) try(ctx context.Context) error {
 	for _, port := range p.ports {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr(port.Host))
-		if err != nil {
+		if p.refused = err != nil; p.refused {
 			return fmt.Errorf("nothing listens on port %s (%s)", port.Name, addr(port.Host))
 		}
 		c.Close()
@@ -149,8 +150,12 @@ func (p *httpProbe) try(ctx context.Context) error {
 	}
 	req.Header.Set("User-Agent", "msctl-probe")
 	res, err := p.client.Do(req)
+	p.refused = undialled(err)
+	if p.refused {
+		return fmt.Errorf("nothing listens on %s", req.URL.Host)
+	}
 	if err != nil {
-		return shortError(err)
+		return err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
@@ -172,13 +177,10 @@ func excerpt(body []byte) string {
 	return ": " + output.Plain([]byte(shorten(string(line), 120)))
 }
 
-// shortError says no more than what went wrong at the bottom.
-func shortError(err error) error {
+// undialled reports an error of connecting, not of what came after.
+func undialled(err error) bool {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" && op.Addr != nil {
-		return fmt.Errorf("nothing listens on %s", op.Addr)
-	}
-	return err
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // grpcProbe asks the standard health service.
@@ -197,7 +199,7 @@ func (p *grpcProbe) close() {
 func (p *grpcProbe) try(ctx context.Context) error {
 	// its own dialer would wait longer and longer between attempts, so one goes ahead
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.addr)
-	if err != nil {
+	if p.refused = err != nil; p.refused {
 		return fmt.Errorf("nothing listens on %s", p.addr)
 	}
 	c.Close()
