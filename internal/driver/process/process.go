@@ -85,6 +85,7 @@ func (d *Driver) begin(ctx context.Context, spec keeper.Spec, h driver.Hooks) (*
 		if time.Now().After(deadline) {
 			return nil, errBusy
 		}
+		d.suspect(spec.Unit)
 		if tries++; tries%20 == 0 { // busy for 100 ms, and no record that can be adopted
 			if err := d.rouse(spec.Unit); err != nil {
 				return nil, err

@@ -1,45 +1,44 @@
 package process
 
 import (
+	"strings"
 	"testing"
-	"time"
-
-	"msctl.dev/msctl/internal/driver"
-	"msctl.dev/msctl/internal/output"
 )
 
-func TestSimple(t *testing.T) {
+// TestNoCommand refuses what cannot be run, in words.
+func TestNoCommand(t *testing.T) {
 	r := newRig(t)
+	for name, argv := range map[string][]string{
+		"no command": nil, "not in any folder of its PATH": {"no-such-program"}, "no such file": {"/no/such/program"},
+		"not executable": {"/etc/passwd"},
+	} {
+		u := r.unit("a")
+		u.Argv = argv
+		l := r.run(u)
+		if l.wait(); l.err == nil || !strings.Contains(l.err.Error(), name) {
+			t.Errorf("%q: %v", argv, l.err)
+		}
+	}
 	u := r.unit("a", "silent")
-	begun := time.Now()
+	u.Signal = "NOSUCH"
 	l := r.run(u)
-	s := l.up()
-	t.Logf("started after %v: %+v", time.Since(begun), s)
-	r.prints(u, "ready")
-	begun = time.Now()
-	l.stop(nil)
-	e := l.wait()
-	t.Logf("stopped after %v: %+v %v", time.Since(begun), e, l.err)
-	if !e.OK() || !e.Asked || l.err != nil {
-		t.Errorf("exit %+v, %v", e, l.err)
+	if l.wait(); l.err == nil || !strings.Contains(l.err.Error(), `"NOSUCH"`) {
+		t.Errorf("unknown signal: %v", l.err)
 	}
 	r.none()
+}
 
-	l = r.run(r.unit("b", "exit", "7"))
-	if e := l.wait(); e.Code != 7 || e.Asked || l.err != nil {
-		t.Errorf("exit %+v, %v", e, l.err)
+// TestSignal sends the signal that the unit wants.
+func TestSignal(t *testing.T) {
+	r := newRig(t)
+	u := r.unit("a", "signalled")
+	u.Signal = "INT"
+	l := r.run(u)
+	l.up()
+	r.prints(u, "ready")
+	l.stop(nil)
+	if e := l.wait(); !e.OK() {
+		t.Errorf("exit %+v", e)
 	}
-	lines, err := output.Tail(r.logs+"/b", 5)
-	if err != nil || len(lines) != 2 || string(lines[0].Text) != "bye" {
-		t.Errorf("log %v, %v", lines, err)
-	}
-	u = r.unit("c")
-	u.Argv = []string{"no-such-program"}
-	l = r.run(u)
-	l.wait()
-	t.Log(l.err)
-	if l.err == nil {
-		t.Error("started nothing")
-	}
-	_ = driver.Exit{}
+	r.prints(u, "got interrupt")
 }

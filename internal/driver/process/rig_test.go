@@ -17,7 +17,7 @@ import (
 	"msctl.dev/msctl/internal/output"
 )
 
-const patience2 = 30 * time.Second // of a test for what must come; generous, the machine may be busy
+const mustCome = 30 * time.Second // of a test for what must come; generous, the machine may be busy
 
 var bin string // folder of the programs built by TestMain
 
@@ -66,7 +66,7 @@ func newRig(t *testing.T) *rig {
 		Keeper: []string{filepath.Join(bin, "msctl-keeper")},
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience2)
+		ctx, cancel := context.WithTimeout(context.Background(), mustCome)
 		defer cancel()
 		for _, m := range r.survivors() {
 			m.Identity().Send(9)
@@ -125,7 +125,7 @@ func (l *life) up() driver.Started {
 			return s, true
 		case <-l.done:
 			l.t.Fatalf("ended before it started: %+v, %v", l.exit, l.err)
-		case <-time.After(patience2):
+		case <-time.After(mustCome):
 		}
 		return driver.Started{}, false
 	})
@@ -136,7 +136,7 @@ func (l *life) wait() driver.Exit {
 	l.t.Helper()
 	select {
 	case <-l.done:
-	case <-time.After(patience2):
+	case <-time.After(mustCome):
 		l.t.Fatal("did not end")
 	}
 	return l.exit
@@ -145,13 +145,13 @@ func (l *life) wait() driver.Exit {
 // within polls for something that must come.
 func within[T any](t testing.TB, what string, try func() (T, bool)) T {
 	t.Helper()
-	end := time.Now().Add(patience2)
+	end := time.Now().Add(mustCome)
 	for {
 		if v, ok := try(); ok {
 			return v
 		}
 		if time.Now().After(end) {
-			t.Fatalf("no %s after %v", what, patience2)
+			t.Fatalf("no %s after %v", what, mustCome)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -160,7 +160,7 @@ func within[T any](t testing.TB, what string, try func() (T, bool)) T {
 // prints waits until the unit has printed a line with that text.
 func (r *rig) prints(u driver.Unit, text string) output.Line {
 	r.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience2)
+	ctx, cancel := context.WithTimeout(context.Background(), mustCome)
 	defer cancel()
 	var found output.Line
 	err := output.Follow(ctx, u.LogDir, output.Query{}, func(lines []output.Line) error {

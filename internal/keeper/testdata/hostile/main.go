@@ -29,12 +29,12 @@ func main() {
 }
 
 var modes = map[string]func(string){
-	"silent":  func(string) { ready(); polite() },
-	"ignore":  func(string) { ignore(); ready(); wait() },          // TERM, INT and HUP do nothing
-	"leader":  func(string) { child("ignore"); ready(); polite() }, // goes on TERM, its child does not
-	"fork":    func(string) { child("silent"); ready(); polite() },
-	"setsid":  func(string) { detached(os.Environ(), "wait"); ready(); polite() },
-	"escape":  func(string) { detached(nil, "orphan"); ready(); polite() }, // two forks, new session, no environment
+	"silent":  func(string) { polite() },
+	"ignore":  func(string) { ignore(); wait() },          // TERM, INT and HUP do nothing
+	"leader":  func(string) { child("ignore"); polite() }, // goes on TERM, its child does not
+	"fork":    func(string) { child("silent"); polite() },
+	"setsid":  func(string) { detached(os.Environ(), "wait"); polite() },
+	"escape":  func(string) { detached(nil, "orphan"); polite() }, // two forks, new session, no environment
 	"orphan":  func(string) { detached(nil, "ignore") },
 	"wait":    func(string) { wait() },
 	"sigpipe": sigpipe,
@@ -44,8 +44,8 @@ var modes = map[string]func(string){
 	"kill":    func(string) { syscall.Kill(os.Getpid(), syscall.SIGKILL); wait() },
 	"holds":   func(string) { child("wait"); fmt.Println("gone"); os.Exit(3) }, // the child keeps stdout open
 	"crash":   func(string) { detached(os.Environ(), "ignore"); os.Exit(3) },
-	"env":     func(arg string) { fmt.Printf("%q\n", os.Getenv(arg)); ready(); polite() },
-	"args":    func(arg string) { fmt.Printf("%q\n", os.Args[2:]); ready(); polite() },
+	"env":     func(arg string) { fmt.Printf("%q\n", os.Getenv(arg)); polite() },
+	"args":    func(arg string) { fmt.Printf("%q\n", os.Args[2:]); polite() },
 	"endless": endless,
 	"crowd":   crowd,
 	"eat":     eat,
@@ -58,20 +58,34 @@ var modes = map[string]func(string){
 	"signalled": signalled,
 }
 
-func ready() { fmt.Println("ready", os.Getpid()) }
+// ready says that all is set up, to who reads the output and to who started this as a child.
+func ready() {
+	fmt.Println("ready", os.Getpid())
+	if len(os.Args) > 2 && os.Args[2] == "child" {
+		up := os.NewFile(3, "up")
+		up.Write([]byte{1})
+		up.Close()
+	}
+}
 
 func number(s string) int { n, _ := strconv.Atoi(s); return n }
 
 func wait() {
+	ready()
 	for {
 		time.Sleep(time.Hour)
 	}
 }
 
 // polite ends with 0 at the first signal that asks for it.
-func polite() {
+func polite() { politely(func() {}) }
+
+// politely does work meanwhile.
+func politely(work func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+	ready()
+	go work()
 	<-c
 	os.Exit(0)
 }
@@ -87,7 +101,13 @@ func detached(env []string, mode string) {
 }
 
 func start(env []string, attr *syscall.SysProcAttr, mode string) {
-	c := exec.Command(os.Args[0], mode)
+	r, w, err := os.Pipe()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hostile:", err)
+		os.Exit(9)
+	}
+	c := exec.Command(os.Args[0], mode, "child")
+	c.ExtraFiles = []*os.File{w}
 	c.Env, c.SysProcAttr = env, attr
 	if env == nil {
 		c.Env = []string{}
@@ -99,6 +119,9 @@ func start(env []string, attr *syscall.SysProcAttr, mode string) {
 		fmt.Fprintln(os.Stderr, "hostile:", err)
 		os.Exit(9)
 	}
+	w.Close()
+	r.Read(make([]byte, 1)) // the child is set up, or has ended
+	r.Close()
 	if mode == "orphan" {
 		c.Wait()
 	}
@@ -111,18 +134,16 @@ func sigpipe(string) {
 
 // chatty prints a line at each interval.
 func chatty(interval string) {
-	ready()
 	d, err := time.ParseDuration(interval)
 	if err != nil {
 		d = 10 * time.Millisecond
 	}
-	go func() {
+	politely(func() {
 		for i := 1; ; i++ {
 			fmt.Println("line", i)
 			time.Sleep(d)
 		}
-	}()
-	polite()
+	})
 }
 
 // lines prints so many lines at once and exits 0.
@@ -143,7 +164,6 @@ func endless(mib string) {
 		os.Stdout.WriteString(block)
 	}
 	fmt.Println()
-	ready()
 	polite()
 }
 
@@ -152,24 +172,23 @@ func crowd(n string) {
 	for range number(n) {
 		child("ignore")
 	}
-	ready()
 	polite()
 }
 
 // eat takes so many MiB of memory.
 func eat(mib string) {
-	ready()
 	var held [][]byte
-	for range number(mib) {
-		b := make([]byte, 1<<20)
-		for i := 0; i < len(b); i += 4096 {
-			b[i] = 1
+	politely(func() {
+		for range number(mib) {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			held = append(held, b)
+			time.Sleep(time.Millisecond)
 		}
-		held = append(held, b)
-		time.Sleep(time.Millisecond)
-	}
-	polite()
-	fmt.Println(len(held))
+		fmt.Println("ate", len(held))
+	})
 }
 
 // nofile prints what was inherited: open files beyond the standard ones, and the limit of them.
@@ -182,7 +201,6 @@ func nofile(string) {
 			}
 		}
 	}
-	ready()
 	polite()
 }
 
