@@ -73,16 +73,24 @@ func quarantine(path string) error {
 	return nil
 }
 
-// rouse asks the keeper of a unit, found by its marker, to write its record again.
+// rouse asks the keeper of a unit, found by its marker, to write its record again. Where there is none any
+// more, the next start looks for what it left.
 func (d *Driver) rouse(unit string) error {
-	marked, err := d.marked()
+	all, err := d.marked()
 	if err != nil {
 		return err
 	}
-	for _, m := range marked {
+	found := false
+	for _, m := range all {
 		if m.keeper && m.unit == unit {
+			found = true
 			m.Identity().Send(unix.SIGUSR2)
 		}
+	}
+	if !found {
+		d.mu.Lock()
+		d.strays[unit] = true
+		d.mu.Unlock()
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func (r *rig) fleet() (units []driver.Unit) {
 		"chatty", "ignore", "leader", "fork", "setsid", "sigpipe"}
 	for i, mode := range modes {
 		u := r.unit(fmt.Sprintf("%s-%d", mode, i), mode)
-		u.Grace = 2 * time.Second
+		u.Grace = time.Second
 		u.Restarts = i
 		units = append(units, u)
 	}
@@ -64,7 +64,7 @@ func TestEphemeral(t *testing.T) {
 	s.kill()
 	begun := time.Now()
 	within(t, "end of all", func() (int, bool) { return 0, len(r.survivors()) == 0 })
-	t.Logf("A2: empty after %v with a grace of 2s", time.Since(begun))
+	t.Logf("A2: empty after %v with a grace of 1s", time.Since(begun))
 }
 
 // TestAdopt is A3, D5 and B7: kill -9 of the supervisor again and again; the next one adopts all with

@@ -73,25 +73,21 @@ func (d *Driver) forget(name string, id keeper.Identity) {
 // this at once end up with one run between them.
 func (d *Driver) begin(ctx context.Context, spec keeper.Spec, h driver.Hooks) (*run, error) {
 	deadline := time.Now().Add(spec.Grace + 10*time.Second)
-	for tries := 0; ; {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 160*time.Millisecond) {
 		r, err := d.adopt(ctx, spec)
 		if r != nil || err != nil {
 			return r, err
 		}
 		r, err = d.start(ctx, spec, h)
-		if !errors.Is(err, errBusy) {
+		if !errors.Is(err, errBusy) || time.Now().After(deadline) {
 			return r, err
 		}
-		if time.Now().After(deadline) {
-			return nil, errBusy
-		}
-		d.suspect(spec.Unit)
-		if tries++; tries%20 == 0 { // busy for 100 ms, and no record that can be adopted
+		if wait >= 20*time.Millisecond { // that is not the moment between a start and its record
 			if err := d.rouse(spec.Unit); err != nil {
 				return nil, err
 			}
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return nil, err
 		}
 	}

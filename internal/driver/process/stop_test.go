@@ -56,7 +56,7 @@ func TestLeftBehind(t *testing.T) {
 			r := newRig(t)
 			u := r.unit("a", mode)
 			var most time.Duration
-			for range 25 {
+			for range 12 {
 				l := r.run(u)
 				l.up()
 				e := l.wait()
@@ -90,9 +90,9 @@ func TestCycles(t *testing.T) {
 	}
 	cycle(2)
 	before := openFiles(t)
-	cycle(40)
+	cycle(20)
 	if after := openFiles(t); after > before {
-		t.Errorf("open files: %d before, %d after 40 cycles", before, after)
+		t.Errorf("open files: %d before, %d after 20 cycles", before, after)
 	}
 	if n, err := r.Sweep(t.Context(), false); n != 0 || err != nil {
 		t.Errorf("swept %d, %v", n, err)

@@ -278,13 +278,6 @@ func (d *Driver) tidy() {
 	keeper.RemoveGroups(d.Stack)
 }
 
-// suspect makes the next clear look for what is left of a unit: the keeper that held it may be dying.
-func (d *Driver) suspect(unit string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.strays[unit] = true
-}
-
 // clear ends what a keeper of an earlier time left of the unit, when it was killed before it could write
 // its record. The machine is searched once; a keeper that ends by itself leaves nothing.
 func (d *Driver) clear(ctx context.Context, unit string) error {
