@@ -50,7 +50,8 @@ func newTerminal(t *testing.T, stackFile string) *terminal {
 		t.Fatal(err)
 	}
 	x := &terminal{t: t, dir: dir, bin: bin, more: make(chan struct{}, 1), env: []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "XDG_RUNTIME_DIR=" + run, "TERM=xterm-256color"}}
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "XDG_RUNTIME_DIR=" + run, "TERM=xterm-256color",
+		"GORACE=atexit_sleep_ms=0"}}
 	t.Cleanup(func() {
 		x.command("down", "--force").Run()
 		os.RemoveAll(dir)
@@ -161,7 +162,7 @@ func TestTerminalUp(t *testing.T) {
 	if !strings.Contains(x.seen(), "\x1b[32mready\x1b[0m") || !strings.Contains(x.seen(), "\x1b[36mweb │ \x1b[0m") {
 		t.Errorf("no colours on a terminal:\n%q", x.seen())
 	}
-	for line := range strings.Lines(x.seen()) {
+	for line := range strings.Lines(strings.ReplaceAll(x.seen(), "\r\x1b[K", "\n")) {
 		if n := len([]rune(stripColours(line))); n > 82 { // with its line end
 			t.Errorf("a line of %d columns: %q", n, line)
 		}

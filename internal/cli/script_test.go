@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,8 +47,12 @@ func setup(e *testscript.Env) error {
 	}
 	for name, value := range map[string]string{
 		"XDG_RUNTIME_DIR": run, "NO_COLOR": "", "HOME": e.WorkDir, "GOCACHE": buildCache(),
+		"GORACE": "atexit_sleep_ms=0", // else every msctl of a -race run ends a second later
 	} {
 		e.Setenv(name, value)
+	}
+	if err := keeperBeside(binDir(e)); err != nil {
+		return err
 	}
 	e.Defer(func() {
 		stacks, _ := filepath.Glob(filepath.Join(e.WorkDir, "*", "stack.yaml"))
@@ -60,6 +66,24 @@ func setup(e *testscript.Env) error {
 	})
 	return nil
 }
+
+// keeperBeside puts the small keeper beside msctl, as an installation does.
+func keeperBeside(bin string) error {
+	path := filepath.Join(bin, "msctl-keeper")
+	keeping.Lock()
+	defer keeping.Unlock()
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	build := exec.Command("go", "build", "-o", path, "msctl.dev/msctl/cmd/msctl-keeper")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build keeper: %w: %s", err, out)
+	}
+	return nil
+}
+
+var keeping sync.Mutex // guards the building of the keeper
 
 // buildCache is this user's own, so that scripts do not build the standard library anew.
 func buildCache() string {

@@ -39,8 +39,14 @@ type versionInfo struct {
 	Protocol int    `json:"protocol"`
 }
 
-// version is the module's version, or "devel" with the commit of a working copy.
+// Version is written by the linker: -X msctl.dev/msctl/internal/cli.Version=v1.2.3.
+var Version string
+
+// version is what the linker wrote, the module's version, or "devel" with the commit of a working copy.
 func version() string {
+	if Version != "" {
+		return Version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
