@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# walk.sh runs the blocks of docs/walk.md against the running fleet and checks what they say.
+#   services/walk.sh                      the fleet of this folder
+#   MSCTL_FLAGS="--instance i1" services/walk.sh   a copy that `msctl up --isolated` started
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+msctl() { command "${MSCTL:-msctl}" ${MSCTL_FLAGS:-} "$@"; }
+
+fail() { echo "walk: $*" >&2; exit 1; }
+
+# count prints how often a pattern stands in a text.
+count() { { grep -o "$1" || true; } | wc -l; }
+
+set -v
+# shellcheck disable=SC1090 # the walk itself
+source <(awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0; next } on' docs/walk.md)
+set +v
+
+for n in 1 2; do
+	got=$(mails | count "https://shop.example/$order-$n")
+	[ "$got" -eq 1 ] || fail "$got mails for $order-$n, want 1"
+done
+same=$(for _ in 1 2; do send "$order-1" | count '"id":"[^"]*"'; done | sort -u)
+[ "$same" = 1 ] || fail "the same request got another answer"
+mails | grep "A caminho, Ana" > /dev/null || fail "the mail is not in Portuguese"
+[ "$(api "$API/failed" | count "$order")" -eq 0 ] || fail "the failed queue is not empty"
+push=$(msctl open --print push 2>/dev/null) || push=
+if [ -n "$push" ]; then
+	got=$(curl -s "$push/deliveries" | count "\"id\": \"$order-[12]\"")
+	[ "$got" -eq 2 ] || fail "$got pushes, want 2"
+fi
+echo "walk: done, and all of it as docs/walk.md says"
