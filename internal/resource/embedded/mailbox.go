@@ -156,8 +156,15 @@ func readMessage(file string) (m message, raw []byte, err error) {
 	return m, raw, nil
 }
 
+// maxNesting is how many multiparts a mail may have: each costs the reader of those inside it time.
+const maxNesting = 50
+
 // parse fills in what the mail says. What is not valid MIME is shown as it is.
 func (m *message) parse(raw []byte) {
+	if bytes.Count(bytes.ToLower(raw), []byte("multipart/")) > maxNesting {
+		m.Text = string(raw)
+		return
+	}
 	r, err := mail.CreateReader(bytes.NewReader(raw))
 	if r == nil {
 		m.Text = string(raw)

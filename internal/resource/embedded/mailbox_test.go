@@ -85,6 +85,19 @@ func TestMailboxBounds(t *testing.T) {
 	}
 }
 
+// TestMailboxNesting takes a mail made of a hundred thousand mails, each inside the one before.
+func TestMailboxNesting(t *testing.T) {
+	var raw strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&raw, "Content-Type: Multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+	}
+	b := newBox(t)
+	add(t, b, raw.String())
+	if got := b.list(); got[0].Text != raw.String() {
+		t.Errorf("%d bytes are shown, want all %d", len(got[0].Text), raw.Len())
+	}
+}
+
 // ask calls the page as a program on this machine does.
 func ask(t *testing.T, h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
