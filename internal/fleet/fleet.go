@@ -65,6 +65,7 @@ type Fleet struct {
 	began chan struct{} // closed when Run has started the first plan's units
 	made  *maker
 
+	watching  chan struct{} // closed when the folders of the services are watched
 	listening *listeners
 	goOn      sync.WaitGroup // the units' goroutines
 
@@ -94,7 +95,7 @@ func New(o Options) (*Fleet, error) {
 func newFleet(o Options, p *Plan) *Fleet {
 	f := &Fleet{
 		o: o, plan: p, log: o.Log,
-		hurry: make(chan struct{}), down: make(chan struct{}), began: make(chan struct{}), changing: make(chan struct{}, 1),
+		hurry: make(chan struct{}), down: make(chan struct{}), began: make(chan struct{}), watching: make(chan struct{}), changing: make(chan struct{}, 1),
 		units: map[string]*unit{}, groups: map[string][]*unit{}, balances: map[string]*balance{},
 		listening: &listeners{},
 	}

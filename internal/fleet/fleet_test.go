@@ -58,6 +58,7 @@ type rig struct {
 	stop context.CancelCauseFunc
 	done chan struct{}
 	err  error
+	seen uint64 // number of the last event that until looked at
 }
 
 // options returns what a fleet on a fake driver is made with.

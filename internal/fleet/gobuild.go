@@ -216,7 +216,6 @@ func moduleBase(root string) string {
 	return filepath.Base(root)
 }
 
-
 func (g *goBuilds) graphFile(root string) string {
 	return filepath.Join(g.f.o.CacheDir, "go", "graph-"+shortHash(root)+".json")
 }

@@ -39,6 +39,7 @@ func (f *Fleet) watch(ctx context.Context) {
 	}()
 	f.watchStack(w) // at once; what goes into services is known when they are built
 	f.watchFolders(w)
+	close(f.watching)
 	for paths := range changes {
 		f.edited(ctx, paths)
 		f.watchStack(w)
