@@ -117,7 +117,7 @@ func tell(s screen, ev state.Event) (string, bool) {
 		return "", false
 	case u.Phase == state.Skipped:
 		return s.paint(dim, clean(ev.Text)), true
-	case !s.terminal && running(u.Phase):
+	case !s.terminal && (running(u.Phase) || u.Phase == state.Building):
 		return fmt.Sprintf("%s %s", u.Name, u.Phase), true
 	}
 	return "", false

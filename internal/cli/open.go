@@ -32,7 +32,7 @@ func newOpen(a *App) *cobra.Command {
 			if err := checkNames(names, unitNames(snap)); err != nil {
 				return err
 			}
-			url := webAddress(pick(snap.Units, names))
+			url := webAddress(named(snap, names[0]))
 			if url == "" {
 				return failed("`msctl ps` shows every address", "%s has no page to open", names[0])
 			}

@@ -100,12 +100,12 @@ func (a *App) inside(ctx context.Context, unit string, argv []string) error {
 		if err := checkNames([]string{unit}, append(unitNames(snap), a.serviceNames()...)); err != nil {
 			return err
 		}
+		if u, ok := contained(named(snap, unit)); ok {
+			return a.execContainer(ctx, u.Name, argv)
+		}
 		env, err := c.Environment(ctx, unit)
 		if err != nil {
 			return fmt.Errorf("run in %s: %w", unit, err)
-		}
-		if env.Container != "" {
-			return a.execContainer(ctx, unit, argv)
 		}
 		return execProcess(env, argv)
 	})
