@@ -80,7 +80,7 @@ func (w dispatcher) dispatch(ctx context.Context, p pending) error {
 		return w.store.decided(ctx, p, ds, tasks)
 	}
 	p.tries++
-	wait := min(w.backoff<<min(p.tries-1, 10), backoffMost)
+	wait := min(w.backoff<<min(p.tries-1, 10), max(w.backoff, backoffMost))
 	w.app.Log.WarnContext(ctx, "notification put off", "notification", p.ID, "attempt", p.tries,
 		"after", wait.String(), "err", err)
 	if time.Since(p.CreatedAt) > w.giveUp {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
+	"msctl.dev/msctl/services/kit/db"
 	"msctl.dev/msctl/services/kit/kittest"
 )
 
@@ -28,7 +30,10 @@ type world struct {
 	calls atomic.Int64     // of users
 }
 
-func newWorld(t *testing.T, databaseURL string) *world {
+func newWorld(t *testing.T, databaseURL string) *world { return newWorldWith(t, databaseURL, nil) }
+
+// newWorldWith makes a world whose service has more environment.
+func newWorldWith(t *testing.T, databaseURL string, more map[string]string) *world {
 	w := &world{t: t, tasks: make(chan kit.Message, 100)}
 	users := httptest.NewServer(http.HandlerFunc(w.users))
 	templates := httptest.NewServer(http.HandlerFunc(renderFake))
@@ -36,6 +41,7 @@ func newWorld(t *testing.T, databaseURL string) *world {
 	t.Cleanup(templates.Close)
 	env := map[string]string{"BROKER_URL": kittest.NATS(t), "NOTIFY_DB_URL": databaseURL,
 		"USERS_URL": users.URL, "TEMPLATES_URL": templates.URL, "DISPATCH_BACKOFF": "5ms"}
+	maps.Copy(env, more)
 	w.base = kittest.Start(t, run, env)
 	var err error
 	if w.bus, err = bus.Dial(t.Context(), kittest.App(t, env), "broker"); err != nil {
@@ -205,6 +211,56 @@ func TestUsersDown(t *testing.T) {
 	}
 	if len(w.tasks) != 20 {
 		t.Errorf("%d tasks, want 20", len(w.tasks))
+	}
+}
+
+// TestGiveUp fails a notification that nobody could decide for too long.
+func TestGiveUp(t *testing.T) {
+	w := newWorldWith(t, kittest.SQLite(t), map[string]string{"DISPATCH_GIVE_UP": "1ms"})
+	w.down.Store(true)
+	_, id := w.post(request("r-1"))
+	if n := w.until(id, Failed); !strings.HasPrefix(n.Reason, "email: given up: ") {
+		t.Errorf("reason is %q", n.Reason)
+	}
+}
+
+// TestUserUpdated tries what waits for a user as soon as that user changes.
+func TestUserUpdated(t *testing.T) {
+	w := newWorldWith(t, kittest.SQLite(t), map[string]string{"DISPATCH_BACKOFF": "1h"})
+	w.down.Store(true)
+	_, id := w.post(request("r-1"))
+	kittest.Eventually(t, "a wait", func() bool { return w.get(id).Reason != "" })
+	w.down.Store(false)
+	m, err := kit.NewEvent(t.Context(), userUpdated, map[string]string{"id": "ana"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.bus.Publish(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	w.until(id, Queued)
+}
+
+// TestFailedTwice keeps a failed message once, also when the broker delivers it again after it was
+// requeued.
+func TestFailedTwice(t *testing.T) {
+	app := kittest.App(t, map[string]string{"NOTIFY_DB_URL": kittest.SQLite(t)})
+	d, err := db.Open(t.Context(), app, "notify-db", migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	s := store{db: d}
+	m := kit.Message{ID: "m-1", Body: []byte("{}"), Header: map[string]string{kit.HeaderFailedQueue: kit.EmailQueue,
+		kit.HeaderFailedExchange: kit.Notifications, kit.HeaderFailedKey: kit.EmailQueue}}
+	for _, want := range []int{1, 0} {
+		if err := s.keep(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.requeueAll(t.Context())
+		if err != nil || n != want {
+			t.Errorf("requeued %d, %v, want %d", n, err, want)
+		}
 	}
 }
 
