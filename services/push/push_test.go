@@ -4,6 +4,8 @@ package push_test
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -380,4 +382,53 @@ func TestStop(t *testing.T) {
 		t.Errorf("told %s", m.Key)
 	}
 	p.stop(t)
+}
+
+// TestTelemetry sends the spans of a push to the receiver, under the trace of who asked, and stops
+// soon when there is none.
+func TestTelemetry(t *testing.T) {
+	python(t)
+	w := newWorld(t, kittest.NATS(t))
+	spans := make(chan []byte, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/traces" {
+			return
+		}
+		if body, err := decoded(r); err == nil {
+			spans <- body
+		}
+	}))
+	defer receiver.Close()
+	w.env["OTEL_EXPORTER_OTLP_ENDPOINT"], w.env["OTEL_SERVICE_NAME"] = receiver.URL, "push"
+	p := start(t, w.env)
+	w.ask("r-1", "device-1")
+	w.event()
+	id, err := hex.DecodeString(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-spans:
+		if !bytes.Contains(got, id) || !bytes.Contains(got, []byte("process push.queue")) {
+			t.Errorf("spans are %q", got)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("no span came")
+	}
+	receiver.CloseClientConnections()
+	receiver.Close()
+	w.ask("r-2", "device-1")
+	w.event()
+	p.stop(t)
+}
+
+func decoded(r *http.Request) ([]byte, error) {
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return io.ReadAll(r.Body)
+	}
+	z, err := gzip.NewReader(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
