@@ -169,6 +169,7 @@ func (f *Fleet) cause() error {
 // when everything has ended. With [driver.ErrDetach] as the cause of ctx all is left running, with
 // [driver.ErrKill] it is killed at once.
 func (f *Fleet) Run(ctx context.Context) error {
+	f.prune(ctx)
 	if err := f.openFronts(f.current()); err != nil {
 		f.closeFronts(everyService)
 		return err
@@ -259,6 +260,28 @@ func (f *Fleet) driver(st *Step) driver.Driver {
 }
 
 func (f *Fleet) logDir(name string) string { return filepath.Join(f.o.StateDir, "logs", name) }
+
+// prune ends what an earlier supervisor, which was killed, left of units that are not in the plan. What
+// cannot be ended now is found again by the sweep at the end.
+func (f *Fleet) prune(ctx context.Context) {
+	var keep []string
+	for _, u := range f.all() {
+		keep = append(keep, u.name)
+	}
+	for _, d := range []driver.Driver{f.o.Process, f.o.Container} {
+		p, ok := d.(driver.Pruner)
+		if !ok {
+			continue
+		}
+		n, err := p.Prune(ctx, keep)
+		if err != nil {
+			f.log.Warn("left over not ended", "err", err)
+		}
+		if n > 0 {
+			f.note(state.KindNotice, fmt.Sprintf("%d processes or containers of units that are no more were ended", n))
+		}
+	}
+}
 
 // sweep ends what carries the stack's marker all the same, and removes the data when that was asked for.
 func (f *Fleet) sweep() error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"msctl.dev/msctl/internal/driver/drivertest"
 	"msctl.dev/msctl/internal/stack"
@@ -134,4 +135,34 @@ func TestParallelStacks(t *testing.T) {
 	if got, want := len(seen), 12*5; got != want {
 		t.Errorf("%d different ports, want %d", got, want)
 	}
+}
+
+// TestSwap is E6: two services that swap their fixed ports in one edit both come up on the other's.
+func TestSwap(t *testing.T) {
+	one, two := freePort(t), freePort(t)
+	dir := t.TempDir()
+	fake := &drivertest.Fake{}
+	o := options(t, listening(dir, one, two, 0), fake)
+	o.Load = func() (*stack.Stack, error) { return listening(dir, two, one, 0), nil }
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, o, fake)
+		if err := r.Start(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Start(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]int{"a": two, "b": one} {
+			if u, _ := fake.Unit(name); len(u.Ports) != 1 || u.Ports[0].Host != want {
+				t.Errorf("%s runs on %v, want %d", name, u.Ports, want)
+			}
+		}
+		if got := fake.Starts("c"); got != 1 {
+			t.Errorf("c was started %d times for an edit of others", got)
+		}
+		r.end(nil)
+	})
 }

@@ -198,7 +198,8 @@ func TestWatch(t *testing.T) {
 		}
 		return pid
 	}
-	a, b := check("a", "one first"), check("b", "one first")
+	check("a", "one first")
+	b := check("b", "one first")
 	r.seen = r.Snapshot().Seq
 	<-r.watching
 
@@ -215,7 +216,8 @@ func TestWatch(t *testing.T) {
 	for first := true; first || r.get("b").PID == 0 || fmt.Sprint(r.get("b").PID) == b; first = false {
 		r.untilReady("b")
 	}
-	a, b = check("a", "two second"), check("b", "two first")
+	check("a", "two second")
+	check("b", "two first")
 
 	r.seen = r.Snapshot().Seq
 	p.edit("services/b/main.go", "const edition", "konst edition")
@@ -227,7 +229,7 @@ func TestWatch(t *testing.T) {
 	check("b", "two first")
 	p.edit("services/b/main.go", `konst edition = "first"`, `const edition = "third"`)
 	r.untilReady("b")
-	b = check("b", "two third")
+	check("b", "two third")
 
 	p.edit("stack.yaml", "version: 1", "version: one")
 	r.until("the stack is refused", func(e state.Event) bool {

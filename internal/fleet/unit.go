@@ -215,13 +215,3 @@ func settle(s *state.Unit, p state.Phase, reason string) {
 	s.NextTry = zeroTime
 	s.ReadyAt = zeroTime
 }
-
-// names returns the names of units, sorted.
-func names(units []*unit) []string {
-	out := make([]string, len(units))
-	for i, u := range units {
-		out[i] = u.name
-	}
-	slices.Sort(out)
-	return out
-}
