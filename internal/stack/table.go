@@ -29,7 +29,6 @@ type serviceDraft struct {
 	after    []spot
 	envFiles []spot
 	run      string
-	grace    bool
 }
 
 func stackTable() []field[draft] {
