@@ -3,7 +3,6 @@ package kittest
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -115,7 +114,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	deadline := time.Now().Add(30 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatal(fmt.Sprintf("waited for %s", what))
+			t.Fatalf("waited for %s", what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
