@@ -216,7 +216,7 @@ func TestWatch(t *testing.T) {
 	for first := true; first || r.get("b").PID == 0 || fmt.Sprint(r.get("b").PID) == b; first = false {
 		r.untilReady("b")
 	}
-	check("a", "two second")
+	a := check("a", "two second")
 	check("b", "two first")
 
 	r.seen = r.Snapshot().Seq

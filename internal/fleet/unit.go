@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
 	"msctl.dev/msctl/internal/driver"
