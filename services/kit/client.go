@@ -121,6 +121,9 @@ func (c *Client) Failed(err error) error {
 	if p := (*Problem)(nil); errors.As(err, &p) {
 		return err
 	}
+	if called := (*url.Error)(nil); errors.As(err, &called) {
+		err = called.Err // the address is no business of who reads this
+	}
 	if errors.Is(err, circuitbreaker.ErrOpen) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("call %s: %w", c.service, err)
 	}
