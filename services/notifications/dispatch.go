@@ -84,7 +84,7 @@ func (w dispatcher) dispatch(ctx context.Context, p pending) error {
 	w.app.Log.WarnContext(ctx, "notification put off", "notification", p.ID, "attempt", p.tries,
 		"after", wait.String(), "err", err)
 	if time.Since(p.CreatedAt) > w.giveUp {
-		return w.store.decided(ctx, p, refuse(p.Channels, "given up: "+err.Error()), nil)
+		return w.store.decided(ctx, p, refuse(p.Channels, "given up: "+oneLine(err)), nil)
 	}
 	return w.store.putOff(context.WithoutCancel(ctx), p, wait, err)
 }

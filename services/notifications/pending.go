@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -100,7 +101,10 @@ func (s store) putOff(ctx context.Context, p pending, wait time.Duration, why er
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE notifications SET tries = $1, due = $2, reason = $3,
 			updated_at = $4 WHERE id = $5 AND status = 'accepted'`,
-			p.tries, time.Now().Add(wait).UnixMilli(), "waiting: "+why.Error(), now(), p.ID)
+			p.tries, time.Now().Add(wait).UnixMilli(), "waiting: "+oneLine(why), now(), p.ID)
 		return err
 	})
 }
+
+// oneLine is an error as a reason: joined errors have a line each.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

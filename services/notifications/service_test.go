@@ -200,7 +200,7 @@ func TestUsersDown(t *testing.T) {
 		ids = append(ids, id)
 	}
 	kittest.Eventually(t, "an open circuit", func() bool {
-		return strings.HasSuffix(w.get(ids[19]).Reason, "circuit breaker open")
+		return w.get(ids[19]).Reason == "waiting: call users: circuit breaker open"
 	})
 	if n := w.calls.Load(); n > 60 { // 20 notifications in three tries each
 		t.Errorf("users was called %d times while it was down", n)
