@@ -51,7 +51,7 @@ func examineLeft(ctx context.Context, p *patient) []finding {
 	case !errors.Is(err, control.ErrNotRunning):
 		f.OK, f.Text = false, err.Error()
 	}
-	left := finding{Area: "running", Name: "left over", OK: true, Text: "nothing"}
+	left := finding{Area: "running", Name: "left over", OK: true, Text: "no process; `msctl down` looks for containers too"}
 	if n := leftOver(p.place.id()); n > 0 {
 		left.OK = false
 		left.Text = fmt.Sprintf("%d processes without a supervisor: `msctl up` takes them over, `msctl down` ends them", n)

@@ -32,13 +32,13 @@ func fakeService(args []string) int {
 func fakeServe(pidFile string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if pidFile != "" {
+		os.WriteFile(pidFile, []byte(strconv.Itoa(os.Getpid())), 0o600)
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("HTTP_PORT"))
 	if err != nil {
 		fmt.Println(err)
 		return 1
-	}
-	if pidFile != "" {
-		os.WriteFile(pidFile, []byte(strconv.Itoa(os.Getpid())), 0o600)
 	}
 	fmt.Println("listening as", os.Getenv("OTEL_SERVICE_NAME"))
 	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}

@@ -79,12 +79,12 @@ func (v *foreground) output(live context.Context, snap state.Snapshot) error {
 	}
 	v.view = newLogView(v.liner.to(v.app.Out), v.place.logs(), &format{colour: out.colour, names: names})
 	v.shown = map[string]bool{}
-	for _, u := range snap.Units {
-		v.follow(live, u)
-	}
-	printed := make(chan error, 1)
 	watching, stop := context.WithCancelCause(live)
 	defer stop(nil)
+	for _, u := range snap.Units {
+		v.follow(watching, u)
+	}
+	printed := make(chan error, 1)
 	go func() {
 		err := v.view.print()
 		if err != nil {
@@ -93,6 +93,7 @@ func (v *foreground) output(live context.Context, snap state.Snapshot) error {
 		printed <- err
 	}()
 	v.events(watching, snap)
+	stop(nil) // the fleet may have ended on its own: what it printed is still read to the end
 	v.view.end()
 	return <-printed
 }
