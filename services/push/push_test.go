@@ -85,7 +85,7 @@ type process struct {
 
 func start(t *testing.T, env map[string]string) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(t.Context(), python(t), "-B", "-u", "main.py"), done: make(chan struct{})}
+	p := &process{cmd: exec.Command(python(t), "-B", "-u", "main.py"), done: make(chan struct{})}
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PUSH_ATTEMPTS=3", "PUSH_BACKOFF=2ms"}
 	for k, v := range env {
 		p.cmd.Env = append(p.cmd.Env, k+"="+v)
@@ -135,14 +135,19 @@ func (p *process) said() []map[string]any {
 	return p.logs
 }
 
-// stop asks the process to end and wants that to be clean.
+// stop asks the process to end and wants that to be clean: what was handled is acknowledged.
 func (p *process) stop(t *testing.T) {
 	if p.cmd.ProcessState != nil {
 		return
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	<-p.done
-	if err := p.cmd.Wait(); err != nil && t.Context().Err() == nil {
+	select {
+	case <-p.done:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("push ended: %v", err)
 	}
 	for _, line := range p.said() {
