@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,13 +58,26 @@ func dialNATS(ctx context.Context, url string, log *slog.Logger) (broker, error)
 	return j, nil
 }
 
+// declare makes the streams that are not there. One that is there is left alone, as long as it takes the
+// same subjects: a dozen services that start at once would else update it a dozen times.
 func (j *jet) declare(ctx context.Context) error {
 	for _, s := range streams {
-		if _, err := j.js.CreateOrUpdateStream(ctx, s); err != nil {
+		if err := j.declareOne(ctx, s); err != nil {
 			return fmt.Errorf("declare stream %s: %w", s.Name, err)
 		}
 	}
 	return nil
+}
+
+func (j *jet) declareOne(ctx context.Context, want jetstream.StreamConfig) error {
+	have, err := j.js.Stream(ctx, want.Name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		_, err = j.js.CreateStream(ctx, want)
+	case err == nil && !slices.Equal(have.CachedInfo().Config.Subjects, want.Subjects):
+		_, err = j.js.UpdateStream(ctx, want)
+	}
+	return err
 }
 
 // publish waits for the stream's acknowledgement. The broker itself drops a second copy of an id in
