@@ -136,10 +136,10 @@ func TestSchemasAreApart(t *testing.T) {
 
 // broker is a publisher that can be down, and keeps what it got.
 type broker struct {
-	mu   sync.Mutex
-	down bool
-	got  []kit.Message
-	die  func() // called after a message arrived, before it is acknowledged
+	mu      sync.Mutex
+	down    bool
+	got     []kit.Message
+	arrived func() error // called after a message arrived, before it is acknowledged
 }
 
 func (b *broker) Publish(_ context.Context, ms ...kit.Message) error {
@@ -149,9 +149,8 @@ func (b *broker) Publish(_ context.Context, ms ...kit.Message) error {
 		return errors.New("broker is down")
 	}
 	b.got = append(b.got, ms...)
-	if b.die != nil {
-		b.die()
-		return errors.New("died")
+	if b.arrived != nil {
+		return b.arrived()
 	}
 	return nil
 }
@@ -238,7 +237,7 @@ func TestOutboxSurvivesCrash(t *testing.T) {
 // message comes twice, with one id.
 func TestOutboxCrashBehindPublish(t *testing.T) {
 	d, b := open(t, kittest.SQLite(t)), &broker{}
-	b.die = func() { b.die = nil }
+	b.arrived = func() error { b.arrived = nil; return errors.New("died") }
 	if err := add(t, d, "e", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -249,6 +248,41 @@ func TestOutboxCrashBehindPublish(t *testing.T) {
 	if b.got[0].ID != b.got[1].ID {
 		t.Errorf("ids %s and %s differ", b.got[0].ID, b.got[1].ID)
 	}
+}
+
+// TestOutboxTakesAnIDAgain publishes a message under its old id when the broker has the first copy
+// and the outbox has not forgotten it, as when a consumer fails fast and is asked again: both leave.
+func TestOutboxTakesAnIDAgain(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		d, b := open(t, url), &broker{}
+		m, err := kit.NewTask(t.Context(), "first", "body")
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish := func() error {
+			return d.Tx(t.Context(), func(tx *db.Tx) error { return tx.Publish(t.Context(), m) })
+		}
+		b.arrived = func() error {
+			b.arrived, m.Key = nil, "again"
+			if err := publish(); err != nil {
+				t.Errorf("publish again: %v", err)
+			}
+			return nil
+		}
+		if err := publish(); err != nil {
+			t.Fatal(err)
+		}
+		stop := relay(t, d, b)
+		kittest.Eventually(t, "an empty outbox", func() bool {
+			var n int
+			err := d.QueryRow(`SELECT COUNT(*) FROM outbox`).Scan(&n)
+			return err == nil && n == 0
+		})
+		stop()
+		if got, want := b.keys(), []string{"first", "again"}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
 }
 
 // TestOneRelayLeads runs three relays of one database: each event is published once, in order.

@@ -16,15 +16,18 @@ type Tx struct {
 	published bool
 }
 
-// Publish puts messages into the outbox: they leave if and only if the transaction commits.
+// Publish puts messages into the outbox: they leave if and only if the transaction commits. One
+// whose id is there already leaves too.
 func (t *Tx) Publish(ctx context.Context, ms ...kit.Message) error {
-	const insert = `INSERT INTO outbox (id, exchange, key, header, body) VALUES ($1, $2, $3, $4, $5)`
+	const insert = `INSERT INTO outbox (place, id, exchange, key, header, body)
+		VALUES ($1, $2, $3, $4, $5, $6)`
 	for _, m := range ms {
 		header, err := json.Marshal(m.Header)
 		if err != nil {
 			return fmt.Errorf("encode header of %s: %w", m.Key, err)
 		}
-		_, err = t.ExecContext(ctx, insert, m.ID, m.Exchange, m.Key, string(header), string(m.Body))
+		_, err = t.ExecContext(ctx, insert,
+			kit.NewID(), m.ID, m.Exchange, m.Key, string(header), string(m.Body))
 		if err != nil {
 			return fmt.Errorf("add %s to outbox: %w", m.Key, err)
 		}

@@ -76,14 +76,14 @@ func (r *relay) drain(ctx context.Context) error {
 		if leads, err := r.lease(ctx); err != nil || !leads {
 			return err
 		}
-		ms, err := r.next(ctx)
+		ls, err := r.next(ctx)
 		if err != nil {
 			return err
 		}
-		if err := r.publish(ctx, ms); err != nil {
+		if err := r.publish(ctx, ls); err != nil {
 			return err
 		}
-		if len(ms) < relayBatch {
+		if len(ls) < relayBatch {
 			return r.prune(ctx)
 		}
 	}
@@ -121,39 +121,50 @@ func (r *relay) release(ctx context.Context) {
 	}
 }
 
-// next reads the oldest messages: ids sort by time.
-func (r *relay) next(ctx context.Context) ([]kit.Message, error) {
-	rows, err := r.db.QueryContext(ctx,
-		`SELECT id, exchange, key, header, body FROM outbox ORDER BY id LIMIT $1`, relayBatch)
+// letter is a message in the outbox.
+type letter struct {
+	place string // its own: the id of a message may be there twice
+	kit.Message
+}
+
+// next reads the oldest letters.
+func (r *relay) next(ctx context.Context) ([]letter, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT place, id, exchange, key, header, body FROM outbox
+		ORDER BY place LIMIT $1`, relayBatch)
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
 	defer rows.Close()
-	var ms []kit.Message
+	var ls []letter
 	for rows.Next() {
-		var m kit.Message
+		var l letter
 		var header, body string
-		if err := rows.Scan(&m.ID, &m.Exchange, &m.Key, &header, &body); err != nil {
+		err := rows.Scan(&l.place, &l.ID, &l.Exchange, &l.Key, &header, &body)
+		if err != nil {
 			return nil, fmt.Errorf("read outbox: %w", err)
 		}
-		if err := json.Unmarshal([]byte(header), &m.Header); err != nil {
-			return nil, fmt.Errorf("read header of %s: %w", m.ID, err)
+		if err := json.Unmarshal([]byte(header), &l.Header); err != nil {
+			return nil, fmt.Errorf("read header of %s: %w", l.ID, err)
 		}
-		m.Body = []byte(body)
-		ms = append(ms, m)
+		l.Body = []byte(body)
+		ls = append(ls, l)
 	}
-	return ms, rows.Err()
+	return ls, rows.Err()
 }
 
-// publish sends messages and then forgets them. Between the two a crash sends them again: that is
+// publish sends letters and then forgets them. Between the two a crash sends them again: that is
 // what the consumers' inbox is for.
-func (r *relay) publish(ctx context.Context, ms []kit.Message) error {
+func (r *relay) publish(ctx context.Context, ls []letter) error {
+	var ms []kit.Message
+	for _, l := range ls {
+		ms = append(ms, l.Message)
+	}
 	if err := r.pub.Publish(ctx, ms...); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return r.db.Tx(context.WithoutCancel(ctx), func(tx *Tx) error {
-		for _, m := range ms {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE id = $1`, m.ID); err != nil {
+		for _, l := range ls {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE place = $1`, l.place); err != nil {
 				return fmt.Errorf("forget message: %w", err)
 			}
 		}
