@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# walk.sh runs the blocks of docs/walk.md against the running fleet and checks what they say.
+# walk.sh runs the blocks of the README's walk against the running fleet and checks what they say.
 #   services/walk.sh                      the fleet of this folder
 #   MSCTL_FLAGS="--instance i1" services/walk.sh   a copy that `msctl up --isolated` started
 set -euo pipefail
@@ -14,7 +14,7 @@ count() { { grep -o "$1" || true; } | wc -l; }
 
 set -v
 # shellcheck disable=SC1090 # the walk itself
-source <(awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0; next } on' docs/walk.md)
+source <(awk '/^## / { walk = /^## A walk/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
 set +v
 
 for n in 1 2; do
@@ -30,4 +30,4 @@ if [ -n "$push" ]; then
 	got=$(curl -s "$push/deliveries" | count "\"id\": \"$order-[12]\"")
 	[ "$got" -eq 2 ] || fail "$got pushes, want 2"
 fi
-echo "walk: done, and all of it as docs/walk.md says"
+echo "walk: done, and all of it as README.md says"

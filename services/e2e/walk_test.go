@@ -14,7 +14,7 @@ import (
 )
 
 // TestWalk brings the fleet up on every backing that this machine has, and walks through it as
-// docs/walk.md says.
+// README.md says.
 func TestWalk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs more time than -short leaves")
