@@ -107,5 +107,10 @@ func (r *Redactor) Bytes(b []byte) []byte {
 	if r == nil || r.replacer == nil {
 		return b
 	}
-	return []byte(r.replacer.Replace(string(b)))
+	text := string(b)
+	masked := r.replacer.Replace(text)
+	if masked == text {
+		return b
+	}
+	return []byte(masked)
 }

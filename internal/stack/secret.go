@@ -91,16 +91,24 @@ func secretVariable(name string) string {
 // Names returns the secrets of the file, sorted.
 func (s *Secrets) Names() []string { return slices.Sorted(maps.Keys(s.values)) }
 
-// Redactor masks all secrets of the file and those that st refers to.
-func (s *Secrets) Redactor(st *Stack) *Redactor {
+// Values returns what is not to be shown: the secrets of the file, those that st refers to, and what looks
+// like a secret in the variables of st. st may be nil.
+func (s *Secrets) Values(st *Stack) []string {
 	values := slices.Collect(maps.Values(s.values))
 	for _, u := range st.secretRefs() {
 		if v, err := s.Lookup(u.Name); err == nil {
 			values = append(values, v)
 		}
 	}
-	return NewRedactor(values...)
+	getenv := s.getenv
+	if getenv == nil {
+		getenv = func(string) string { return "" }
+	}
+	return append(values, st.likely(getenv)...)
 }
+
+// Redactor masks the [Secrets.Values] of st.
+func (s *Secrets) Redactor(st *Stack) *Redactor { return NewRedactor(s.Values(st)...) }
 
 // Check returns [Errors] for every secret that st refers to and that is not there, or nil.
 func (s *Secrets) Check(st *Stack) error {
@@ -116,21 +124,13 @@ func (s *Secrets) Check(st *Stack) error {
 // secretRefs returns every mention of a secret.
 func (s *Stack) secretRefs() []spot {
 	var out []spot
-	look := func(vars []Var) {
-		for _, v := range vars {
-			refs, _ := v.Refs()
-			for _, r := range refs {
-				if r.Scheme == SchemeSecret {
-					out = append(out, spot{r.Name, v.Pos})
-				}
+	for _, v := range s.vars() {
+		refs, _ := v.Refs()
+		for _, r := range refs {
+			if r.Scheme == SchemeSecret {
+				out = append(out, spot{r.Name, v.Pos})
 			}
 		}
-	}
-	for _, r := range s.Resources {
-		look(r.Env)
-	}
-	for _, svc := range s.Services {
-		look(svc.Env)
 	}
 	return out
 }
