@@ -81,6 +81,7 @@ func (a *App) machine(ctx context.Context) resource.Machine {
 			there, err := container.ImageExists(ctx, name)
 			return err == nil && there
 		},
+		Fetch:  container.CanFetch,
 		Getenv: a.Getenv,
 	}.Probe(ctx)
 }

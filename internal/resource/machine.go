@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,20 +12,22 @@ import (
 
 // Machine is what this machine can run, found once by [Prober.Probe]. Tests write it by hand.
 type Machine struct {
-	Engine   error             // why no container engine can be used; nil: one answers
-	Programs map[string]string // absolute path of each installed server program
-	Prefix   string            // put before the name of every image; see [Machine.Image]
-	Images   map[string]bool   // with a Prefix: the recipes' images that the engine holds
-	Manager  string            // package manager to speak of: "apt-get", "brew", "dnf", "apk" or ""
-	Path     string            // search path of the native servers
-	User     string            // unprivileged user that native servers run as; "" is the one who runs msctl
+	Engine   error                    // why no container engine can be used; nil: one answers
+	Programs map[string]string        // absolute path of each installed server program
+	Prefix   string                   // put before the name of every image; see [Machine.Image]
+	Images   map[string]bool          // with a Prefix: the recipes' images that the engine holds
+	Fetch    func(image string) error // why an image is neither here nor to be had; unset: every image is
+	Manager  string                   // package manager to speak of: "apt-get", "brew", "dnf", "apk" or ""
+	Path     string                   // search path of the native servers
+	User     string                   // unprivileged user that native servers run as; "" is the one who runs msctl
 }
 
 // Prober finds out what this machine can run.
 type Prober struct {
-	Engine   func(context.Context) error        // nil answer: an engine works; unset: there is none
-	HasImage func(context.Context, string) bool // unset: no image is there
-	Getenv   func(string) string                // unset: nothing is set
+	Engine   func(context.Context) error         // nil answer: an engine works; unset: there is none
+	HasImage func(context.Context, string) bool  // unset: no image is there
+	Fetch    func(context.Context, string) error // asks an image's registry for it; unset: every image can be had
+	Getenv   func(string) string                 // unset: nothing is set
 }
 
 // Probe looks at the machine. It takes some milliseconds, most of them for the engine's answer.
@@ -58,7 +61,39 @@ func (p Prober) Probe(ctx context.Context) Machine {
 	if m.Engine == nil && m.Prefix != "" && p.HasImage != nil {
 		m.Images = heldImages(ctx, m, p.HasImage)
 	}
+	if m.Engine == nil && p.HasImage != nil && p.Fetch != nil {
+		m.Fetch = p.fetcher(ctx)
+	}
 	return m
+}
+
+// fetcher asks a registry that did not answer once, so that a machine off the network waits for one answer
+// and not for one per image.
+func (p Prober) fetcher(ctx context.Context) func(string) error {
+	silent := map[string]error{}
+	return func(image string) error {
+		if p.HasImage(ctx, image) {
+			return nil
+		}
+		err := silent[registry(image)]
+		if err == nil {
+			err = p.Fetch(ctx, image)
+		}
+		if err == nil {
+			return nil
+		}
+		silent[registry(image)] = err
+		return fmt.Errorf("image %s is not here and cannot be had: %w", image, err)
+	}
+}
+
+// registry returns the host part of an image's name, "" for the engine's default one.
+func registry(image string) string {
+	host, _, ok := strings.Cut(image, "/")
+	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return ""
+	}
+	return host
 }
 
 // Image returns the name under which this machine is to run an image: the prefix and the last part of

@@ -110,7 +110,7 @@ func choose(r *stack.Resource, dir string, m Machine, runtime Runtime) (Choice, 
 		}
 	}
 	for _, rec := range recipes(k, r, runtime, strict) {
-		reason := unfit(rec, dir, m)
+		reason := unfit(rec, r, dir, m)
 		if reason == "" {
 			c.Recipe, c.Reason = rec, why
 			c.equip(m)
@@ -125,10 +125,7 @@ func choose(r *stack.Resource, dir string, m Machine, runtime Runtime) (Choice, 
 func (c *Choice) equip(m Machine) {
 	switch c.Recipe.Runtime {
 	case InEngine:
-		c.Image = m.pick(c.Recipe.Images)
-		if c.Resource.Image != "" {
-			c.Image = m.Image(c.Resource.Image)
-		}
+		c.Image = imageOf(c.Recipe, c.Resource, m)
 	case Native:
 		c.Path, c.User = m.Path, m.User
 		c.Programs = map[string]string{}
@@ -136,6 +133,13 @@ func (c *Choice) equip(m Machine) {
 			c.Programs[name] = m.Programs[name]
 		}
 	}
+}
+
+func imageOf(rec *Recipe, r *stack.Resource, m Machine) string {
+	if r.Image != "" {
+		return m.Image(r.Image)
+	}
+	return m.pick(rec.Images)
 }
 
 // recipes is what may be tried for r, in order. A forced runtime leaves only its own, unless the kind
@@ -157,11 +161,17 @@ func recipes(k *Kind, r *stack.Resource, runtime Runtime, strict bool) []*Recipe
 }
 
 // unfit says why the machine cannot run a recipe, or "".
-func unfit(rec *Recipe, dir string, m Machine) string {
+func unfit(rec *Recipe, r *stack.Resource, dir string, m Machine) string {
 	switch rec.Runtime {
 	case InEngine:
 		if m.Engine != nil {
 			return m.Engine.Error()
+		}
+		if m.Fetch == nil {
+			return ""
+		}
+		if err := m.Fetch(imageOf(rec, r, m)); err != nil {
+			return err.Error()
 		}
 	case Native:
 		var absent []string

@@ -19,6 +19,7 @@ import (
 const (
 	defaultPullTimeout = 15 * time.Minute
 	noticeEvery        = 5 * time.Second // between two lines about one pull
+	registryTimeout    = 4 * time.Second // to say whether an image can be had
 )
 
 // ImageName returns what image to use for name under a prefix: the prefix and the last part of the name, so
@@ -39,6 +40,25 @@ func ImageExists(ctx context.Context, name string) (bool, error) {
 	defer cli.Close()
 	id, err := imageID(ctx, cli, name)
 	return id != "", err
+}
+
+// CanFetch asks the registry of an image for it, through the engine, and says why it cannot be had.
+func CanFetch(ctx context.Context, name string) error {
+	cli, _, err := dial(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer cli.Close()
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
+	_, err = cli.DistributionInspect(ctx, name, registryAuth(ctx, cli, name))
+	if ctx.Err() != nil {
+		return fmt.Errorf("its registry does not answer within %v", registryTimeout)
+	}
+	if err != nil {
+		return errors.New(oneLine(err))
+	}
+	return nil
 }
 
 // imageID returns "" where the engine does not have the image.
@@ -87,7 +107,7 @@ func (d *Driver) image(ctx context.Context, l *link, name string, say func(strin
 // pull gets an image from its registry, with the credentials that the user's Docker configuration has.
 func pull(ctx context.Context, cli *client.Client, name string, say func(string)) error {
 	say("pulling image " + name)
-	body, err := cli.ImagePull(ctx, name, image.PullOptions{RegistryAuth: registryAuth(ctx, name)})
+	body, err := cli.ImagePull(ctx, name, image.PullOptions{RegistryAuth: registryAuth(ctx, cli, name)})
 	if err != nil {
 		return err
 	}
@@ -107,7 +127,8 @@ func pull(ctx context.Context, cli *client.Client, name string, say func(string)
 }
 
 // registryAuth is empty for images that anybody may pull.
-func registryAuth(ctx context.Context, name string) string {
+func registryAuth(ctx context.Context, cli *client.Client, name string) string {
+	defer settle(cli.DaemonHost())()
 	_, auth, err := testcontainers.DockerImageAuth(ctx, name)
 	if err != nil {
 		return ""
