@@ -125,19 +125,10 @@ func (w writer) tasks(ts []Task) *yaml.Node {
 
 // argv is always a list: what was a line for the shell shows its sh -c.
 func (w writer) argv(args []string) *yaml.Node {
-	if !w.mask {
-		return words(args)
+	if w.mask {
+		args = MaskArguments(args)
 	}
-	var out []string
-	hide := false
-	for _, a := range args {
-		if hide {
-			a = Mask
-		}
-		hide = passwordFlag.MatchString(a)
-		out = append(out, maskArgument(a))
-	}
-	return words(out)
+	return words(args)
 }
 
 func (w writer) env(vars []Var) *yaml.Node {

@@ -29,3 +29,17 @@ func maskArgument(a string) string {
 	a = urlPassword.ReplaceAllString(a, "${1}"+Mask+"@")
 	return maskable.ReplaceAllString(a, "${1}"+Mask)
 }
+
+// MaskArguments returns a command line with the passwords in URLs and behind flags masked.
+func MaskArguments(argv []string) []string {
+	var out []string
+	hide := false
+	for _, a := range argv {
+		if hide {
+			a = Mask
+		}
+		hide = passwordFlag.MatchString(a)
+		out = append(out, maskArgument(a))
+	}
+	return out
+}

@@ -126,4 +126,5 @@ type Environment struct {
 	Dir       string   `json:"dir"`
 	Env       []string `json:"env"`                 // complete, "KEY=value"
 	Container string   `json:"container,omitempty"` // id to run inside; "" is a process on this machine
+	Hidden    []string `json:"hidden,omitempty"`    // every value of the fleet that must be masked where it is shown
 }

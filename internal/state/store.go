@@ -14,6 +14,10 @@ const kept = 4096
 // Store orders events and holds the snapshot that they add up to. It is safe for concurrent use.
 // Publishing costs the same however many units there are: the snapshot's slice is made when it is read.
 type Store struct {
+	// Mask, where it is not nil, hides secrets in every text of an event before anyone sees it. It is set
+	// before the store is used, must be safe for concurrent use, and must not call the store.
+	Mask func(string) string
+
 	mu      sync.Mutex
 	head    Snapshot       // everything but Units
 	units   []*Unit        // never changed in place: each event brings a new value
@@ -153,6 +157,7 @@ func (s *Store) slot(seq uint64) int { return int((seq - 1) % kept) }
 
 // publish is Publish with the lock held.
 func (s *Store) publish(e Event) {
+	e = s.masked(e)
 	e.Seq = s.head.Seq + 1
 	if e.Time.IsZero() {
 		e.Time = time.Now()
@@ -165,6 +170,38 @@ func (s *Store) publish(e Event) {
 		default:
 		}
 	}
+}
+
+// masked returns e with nothing secret in it. What the event points at is the caller's and stays as it is.
+func (s *Store) masked(e Event) Event {
+	if s.Mask == nil {
+		return e
+	}
+	e.Text = s.Mask(e.Text)
+	if e.Unit != nil {
+		u := s.maskedUnit(*e.Unit)
+		e.Unit = &u
+	}
+	if e.Snapshot != nil {
+		snap := *e.Snapshot
+		snap.Units = slices.Clone(snap.Units)
+		for i, u := range snap.Units {
+			snap.Units[i] = s.maskedUnit(u)
+		}
+		e.Snapshot = &snap
+	}
+	return e
+}
+
+func (s *Store) maskedUnit(u Unit) Unit {
+	u.Reason, u.URL, u.Backing = s.Mask(u.Reason), s.Mask(u.URL), s.Mask(u.Backing)
+	if len(u.LastLines) > 0 {
+		u.LastLines = slices.Clone(u.LastLines)
+		for i, l := range u.LastLines {
+			u.LastLines[i] = s.Mask(l)
+		}
+	}
+	return u
 }
 
 // remember puts e into the ring.

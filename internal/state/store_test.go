@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -125,5 +126,28 @@ func BenchmarkPublish(b *testing.B) {
 	s := NewStore(Snapshot{Units: units})
 	for i := 0; b.Loop(); i++ {
 		s.Publish(Event{Kind: KindPhase, Unit: &Unit{Name: units[i%500].Name}})
+	}
+}
+
+// TestStoreMasks hides a secret in whatever an event carries, and leaves the writer's own values alone (K1).
+func TestStoreMasks(t *testing.T) {
+	s := NewStore(Snapshot{Units: []Unit{{Name: "a"}, {Name: "b"}}})
+	s.Mask = func(text string) string { return strings.ReplaceAll(text, "canary", "***") }
+	lines := []string{"its canary"}
+	s.Update(KindPhase, "a", "a has a canary", func(u *Unit) bool {
+		u.Reason, u.LastLines = "canary", lines
+		return true
+	})
+	s.Publish(Event{Kind: KindNotice, Text: "canary", Unit: &Unit{Name: "b", Reason: "canary"}})
+	s.Edit(KindFleet, "canary", func(snap *Snapshot) { snap.Units[1].Reason = "a canary" })
+	shown := fmt.Sprintf("%+v", s.Snapshot())
+	for _, e := range s.since(0) {
+		shown += fmt.Sprintf("%+v %+v %+v", e, e.Unit, e.Snapshot)
+	}
+	if strings.Contains(shown, "canary") || strings.Count(shown, "***") < 6 {
+		t.Errorf("got %s", shown)
+	}
+	if lines[0] != "its canary" {
+		t.Errorf("the writer's line became %q", lines[0])
 	}
 }
