@@ -39,8 +39,9 @@ type broker interface {
 
 // queue is where a consumer reads, and the keys of events that come to it.
 type queue struct {
-	name   string
-	events []string // empty: a queue of the notifications exchange
+	name    string
+	events  []string      // empty: a queue of the notifications exchange
+	silence time.Duration // of a consumer that has died
 }
 
 // dialFor bounds the first connection.

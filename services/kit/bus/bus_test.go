@@ -3,8 +3,10 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -255,32 +257,75 @@ func stopGivesBack(t *testing.T, url string) {
 	}
 }
 
-// redelivered loses the connection while a message is in work, as when a process is killed.
+// redelivered loses the connection while a message is in work, as when a machine dies.
 func redelivered(t *testing.T, url string) {
-	if strings.HasPrefix(url, "nats:") {
-		t.Skip("needs the 30 s after which JetStream gives a consumer up")
-	}
-	b, err := bus.Dial(t.Context(), kittest.App(t, map[string]string{"BROKER_URL": url, "GRACE": "1ms"}), "broker")
+	through, cut := wire(t, url)
+	b, err := bus.Dial(t.Context(), kittest.App(t, map[string]string{"BROKER_URL": through, "GRACE": "1ms"}), "broker")
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, never := make(chan kit.Message), make(chan struct{})
-	stop := consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: func(ctx context.Context, m kit.Message) error {
-		in <- m
-		<-ctx.Done()
-		close(never)
-		return ctx.Err()
-	}})
+	t.Cleanup(func() { b.Close() })
+	in := make(chan kit.Message)
+	consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Workers: 1, Silence: 300 * time.Millisecond,
+		Handle: func(ctx context.Context, m kit.Message) error {
+			in <- m
+			<-ctx.Done()
+			return ctx.Err()
+		}})
 	sent := send(t, b, kit.Notifications, kit.EmailQueue, "a")
 	next(t, in)
-	stop() // the grace is over before the work is: the message goes back
-	<-never
-	b.Close()
+	cut()
 	got := make(chan kit.Message, 1)
-	b = dial(t, url)
-	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: into(got)})()
+	defer consume(t, dial(t, url), bus.Consumer{Queue: kit.EmailQueue, Silence: 300 * time.Millisecond, Handle: into(got)})()
 	if m := next(t, got); m.ID != sent.ID {
 		t.Errorf("got %s, want %s", m.ID, sent.ID)
+	}
+}
+
+// wire returns the URL of a way to the broker that can be cut for good.
+func wire(t *testing.T, broker string) (through string, cut func()) {
+	t.Helper()
+	u, err := url.Parse(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	addr := u.Host
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for {
+			near, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() { join(ctx, near, addr) })
+		}
+	})
+	cut = sync.OnceFunc(func() { cancel(); ln.Close(); conns.Wait() })
+	t.Cleanup(cut)
+	u.Host = ln.Addr().String()
+	return u.String(), cut
+}
+
+// join copies both ways until one side ends or ctx does.
+func join(ctx context.Context, near net.Conn, addr string) {
+	defer near.Close()
+	far, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	ended := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+		go func() { _, _ = io.Copy(way[0], way[1]); ended <- struct{}{} }() // either end says it
+	}
+	select {
+	case <-ctx.Done():
+	case <-ended:
 	}
 }
 

@@ -31,6 +31,9 @@ type Consumer struct {
 	Backoff time.Duration
 	// Timeout bounds one try. 0 means 20 s.
 	Timeout time.Duration
+	// Silence is how long NATS waits for a sign of life before it takes a consumer for dead and
+	// gives its message to another. RabbitMQ sees the connection end. 0 means 30 s.
+	Silence time.Duration
 	// Handle does the work. A message may come twice: use db.Once or the like. An error is tried
 	// again unless it is [Permanent].
 	Handle func(ctx context.Context, m kit.Message) error
@@ -67,7 +70,7 @@ func (b *Bus) Consume(c Consumer) func(context.Context) error {
 		defer cancel()
 		g, started := errgroup.WithContext(started)
 		for range c.Workers {
-			sub := b.broker.subscriber(queue{c.Queue, c.Events})
+			sub := b.broker.subscriber(queue{c.Queue, c.Events, c.Silence})
 			in, err := sub.Subscribe(started, c.Queue)
 			if err != nil && ctx.Err() != nil {
 				return g.Wait()
@@ -103,6 +106,9 @@ func (c Consumer) withDefaults() Consumer {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
+	}
+	if c.Silence == 0 {
+		c.Silence = 30 * time.Second
 	}
 	return c
 }

@@ -17,11 +17,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 )
 
-const (
-	ackWait   = 30 * time.Second // a consumer that says nothing for so long has died
-	heartbeat = 10 * time.Second // how often work in flight says that it goes on
-	eventsFor = 72 * time.Hour   // how long events are kept for consumers that are away
-)
+const eventsFor = 72 * time.Hour // how long events are kept for consumers that are away
 
 // streams are the exchanges of the fleet as JetStream knows them.
 var streams = []jetstream.StreamConfig{
@@ -120,7 +116,7 @@ func (j *jet) consumer(ctx context.Context, q queue) (jetstream.Consumer, error)
 		Durable:        strings.ReplaceAll(q.name, ".", "_"), // a dot may not be in a name
 		FilterSubjects: subjects,
 		AckPolicy:      jetstream.AckExplicitPolicy,
-		AckWait:        ackWait,
+		AckWait:        q.silence,
 		MaxDeliver:     -1,
 	})
 }
@@ -183,21 +179,24 @@ func (s *jetSubscriber) read(
 		if err != nil {
 			return err
 		}
-		if err := deliver(ctx, msg, out); err != nil {
+		if err := deliver(ctx, msg, out, s.queue.silence/3); err != nil {
 			return err
 		}
 	}
 }
 
-// deliver hands one message on and waits for its end, telling the broker that it is alive.
-func deliver(ctx context.Context, in jetstream.Msg, out chan<- *message.Message) error {
+// deliver hands one message on and waits for its end, telling the broker every so often that the
+// work goes on.
+func deliver(
+	ctx context.Context, in jetstream.Msg, out chan<- *message.Message, often time.Duration,
+) error {
 	msg := fromNATS(in)
 	select {
 	case out <- msg:
 	case <-ctx.Done():
 		return in.Nak()
 	}
-	tick := time.NewTicker(heartbeat)
+	tick := time.NewTicker(often)
 	defer tick.Stop()
 	for {
 		select {
