@@ -64,7 +64,9 @@ type Fleet struct {
 	down  chan struct{} // closed by Down
 	began chan struct{} // closed when Run has started the first plan's units
 	made  *maker
+	veil  veil
 
+	members   door          // its run counts the changes of which units there are and what they need
 	watching  chan struct{} // closed when the folders of the services are watched
 	listening *listeners
 	goOn      sync.WaitGroup // the units' goroutines
@@ -104,9 +106,11 @@ func newFleet(o Options, p *Plan) *Fleet {
 	}
 	f.base, f.halt = context.WithCancelCause(context.Background())
 	f.made = newMaker(f)
+	f.veil.hide(p.hidden)
 	f.store = state.NewStore(state.Snapshot{
 		Time: time.Now(), Stack: p.Stack, Dir: p.Dir, Runtime: p.Runtime, PID: os.Getpid(), Units: p.states(),
 	})
+	f.store.Mask = f.Mask
 	for _, st := range p.Steps {
 		f.add(st)
 	}
@@ -116,6 +120,7 @@ func newFleet(o Options, p *Plan) *Fleet {
 // add makes the unit of a step.
 func (f *Fleet) add(st *Step) *unit {
 	u := newUnit(f, st)
+	defer f.members.set(func(g *gate) { g.run++ })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.units[u.name] = u

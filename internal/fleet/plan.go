@@ -21,6 +21,8 @@ type Plan struct {
 	Steps   []*Step
 	Ports   Ports // of every listener, by "unit/listen"
 	Choices []resource.Choice
+
+	hidden []string // values that must not be shown
 }
 
 // Step is one unit of the plan with the reason why it is there.
@@ -128,6 +130,7 @@ func makePlan(o Options, picked picked, fs facts) (*Plan, error) {
 			return nil, err
 		}
 	}
+	p.plan.hidden = p.hides()
 	return p.plan, p.unique()
 }
 

@@ -58,7 +58,7 @@ func (st *Step) details(b *strings.Builder) {
 	}
 	line("ports", st.ports())
 	if st.def != nil {
-		line("command", strings.Join(st.Unit.Argv, " "))
+		line("command", strings.Join(stack.MaskArguments(st.Unit.Argv), " "))
 		line("image", st.Unit.Image)
 		line("ready", st.readiness())
 		line("env", strings.Join(st.environment(), "\n              "))
@@ -100,7 +100,7 @@ func (st *Step) readiness() string {
 	case p.Log != "":
 		return "when a line matches " + p.Log
 	}
-	return "when " + strings.Join(p.Exec, " ") + " exits with 0"
+	return "when " + strings.Join(stack.MaskArguments(p.Exec), " ") + " exits with 0"
 }
 
 // environment lists the given variables, passwords left out, and the names of the user's own.
