@@ -19,16 +19,27 @@ func (f *Fleet) Start(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	all := f.withNeeds(units)
-	numbers := make([]int, len(all))
-	for i, u := range all {
-		numbers[i] = u.start()
+	if err := f.claim(ctx); err != nil {
+		return err
 	}
-	var g errgroup.Group
-	for i, u := range all {
-		g.Go(func() error { return u.awaitUp(ctx, numbers[i]) })
+	return f.bring(f.withNeeds(units), (*unit).start)(ctx)
+}
+
+// bring gives an order to units and ends the claim on changes, for a change would otherwise wait for what is
+// just begun. It returns what waits until the units are up.
+func (f *Fleet) bring(units []*unit, command func(*unit) int) (await func(context.Context) error) {
+	defer func() { <-f.changing }()
+	numbers := make([]int, len(units))
+	for i, u := range units {
+		numbers[i] = command(u)
 	}
-	return g.Wait()
+	return func(ctx context.Context) error {
+		var g errgroup.Group
+		for i, u := range units {
+			g.Go(func() error { return u.awaitUp(ctx, numbers[i]) })
+		}
+		return g.Wait()
+	}
 }
 
 // Stop ends services, resources or units, those first that need the others, and returns when they are down.
@@ -37,6 +48,10 @@ func (f *Fleet) Stop(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.claim(ctx); err != nil { // a change that is under way may start what is to be stopped
+		return err
+	}
+	<-f.changing
 	units = f.withServers(units)
 	done := make(chan struct{})
 	go func() { // ends within the units' graces, whether or not someone still waits
@@ -58,12 +73,14 @@ func (f *Fleet) Restart(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	var g errgroup.Group
-	for _, u := range f.withServers(units) {
-		number := u.restart(nil, true)
-		g.Go(func() error { return u.awaitUp(ctx, number) })
+	if err := f.claim(ctx); err != nil {
+		return err
 	}
-	return g.Wait()
+	units = f.withServers(units)
+	for _, u := range units { // none of them may take another's last run for its next one
+		u.door.set(func(g *gate) { g.ready = false })
+	}
+	return f.bring(units, func(u *unit) int { return u.restart(nil, true) })(ctx)
 }
 
 // awaitUp blocks until the unit is ready, or says why it is not going to be.
@@ -149,5 +166,5 @@ func (f *Fleet) Environment(_ context.Context, name string) (state.Environment, 
 	if st.def == nil {
 		return state.Environment{}, fmt.Errorf("find environment of %s: it is not a service", name)
 	}
-	return state.Environment{Dir: st.def.Dir, Env: slices.Clone(st.Unit.Env), Container: s.Container}, nil
+	return state.Environment{Dir: st.def.Dir, Env: slices.Clone(st.Unit.Env), Container: s.Container, Hidden: f.veil.hidden()}, nil
 }

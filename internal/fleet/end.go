@@ -44,14 +44,20 @@ func (f *Fleet) dismissAll(cause error) {
 	}
 }
 
-// stopInOrder stops units, each the moment those of them that need it are down, and returns when all are.
+// stopInOrder stops units, each the moment those of them that need it are down, and returns when all are,
+// or were started again by somebody else meanwhile.
 func (f *Fleet) stopInOrder(units []*unit) {
 	users := f.users(units)
+	down := make(map[*unit]chan struct{}, len(units))
+	for _, u := range units {
+		down[u] = make(chan struct{})
+	}
 	var waits sync.WaitGroup
 	for _, u := range units {
 		waits.Go(func() {
+			defer close(down[u])
 			for _, user := range users[u.plan().Service] {
-				user.awaitDown(0)
+				<-down[user]
 			}
 			u.awaitDown(u.stop(errStop))
 		})
@@ -59,10 +65,12 @@ func (f *Fleet) stopInOrder(units []*unit) {
 	waits.Wait()
 }
 
-// awaitDown blocks until nothing of the unit runs and it has seen the order of that number.
+// awaitDown blocks until the unit has seen the order of that number and nothing of it runs, unless for a
+// later order. The grace of its driver bounds the wait.
 func (u *unit) awaitDown(number int) {
-	// its driver's grace bounds the wait
-	_, _ = u.door.await(context.Background(), func(g gate) bool { return !g.alive && g.order >= number && g.order > 0 })
+	_, _ = u.door.await(context.Background(), func(g gate) bool { // ends without an error, like its context
+		return g.order > 0 && g.order >= number && (!g.alive || g.order > number)
+	})
 }
 
 // users returns for each service, resource and server those of the units that need it.

@@ -426,3 +426,24 @@ func TestHurry(t *testing.T) {
 		}
 	})
 }
+
+// TestOptional checks that an optional service that breaks holds up nobody, and that one that is skipped is
+// left out.
+func TestOptional(t *testing.T) {
+	st := stackOf(t.TempDir(), "bff:", "push:", "gateway: bff push")
+	st.Services[0].Optional, st.Services[1].Optional = true, true
+	st.Services[1].Requires = []stack.Requirement{{Tool: "no-such-tool"}}
+	broken := func(u driver.Unit, _ int) drivertest.Behaviour {
+		if u.Name == "bff" {
+			return drivertest.Behaviour{Readiness: -1, After: time.Second, Exit: driver.Exit{Code: 1}}
+		}
+		return drivertest.Behaviour{}
+	}
+	storyOf(t, st, broken, func(t *testing.T, r *rig) {
+		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
+		if got, want := r.phases(), "bff crash-looping, push skipped, gateway ready"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}

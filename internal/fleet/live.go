@@ -58,7 +58,7 @@ func (u *unit) once(ctx context.Context, st *Step, o order, failures int) outcom
 	if err := u.make(ctx, st, o.fresh); err != nil {
 		return outcome{err: err, final: true}
 	}
-	if !u.awaitNeeds(ctx, st.Needs) {
+	if !u.awaitNeeds(ctx) {
 		return outcome{}
 	}
 	if st.Sort == state.Resource {
@@ -279,7 +279,7 @@ func (u *unit) lastLines(out outcome) []string {
 	}
 	text := make([]string, len(lines))
 	for i, l := range lines {
-		text[i] = output.Clean(l.Text)
+		text[i] = output.Clean([]byte(u.f.Mask(string(l.Text)))) // masked before it is changed in any way
 	}
 	return text
 }

@@ -25,7 +25,7 @@ func (u *unit) provide(ctx context.Context, st *Step) outcome {
 			return outcome{}
 		}
 		u.door.set(func(g *gate) { g.ready = false })
-		if !u.awaitNeeds(ctx, st.Needs) {
+		if !u.awaitNeeds(ctx) {
 			return outcome{}
 		}
 	}

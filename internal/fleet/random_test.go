@@ -165,6 +165,10 @@ func (m *machine) play() {
 		m.log = append(m.log, fmt.Sprintf("%v %s", s.wait, s.text))
 		s.do(m, f, context.Background(), &running)
 	}
+	watchdog := time.AfterFunc(time.Hour, func() { // of the bubble's time
+		panic(fmt.Sprintf("it hangs: %+v\nafter:\n%s", f.Snapshot(), strings.Join(m.log, "\n")))
+	})
+	defer watchdog.Stop()
 	running.Wait() // every wait ends
 	time.Sleep(2 * time.Minute)
 	synctest.Wait()

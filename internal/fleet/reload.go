@@ -56,12 +56,10 @@ func (f *Fleet) Scale(ctx context.Context, service string, n int) error {
 	if err := f.rescale(ctx, service, n); err != nil {
 		return err
 	}
-	for _, u := range f.group(service) {
-		if err := u.awaitUp(ctx, u.start()); err != nil {
-			return err
-		}
+	if err := f.claim(ctx); err != nil {
+		return err
 	}
-	return nil
+	return f.bring(f.group(service), (*unit).start)(ctx)
 }
 
 // rescale changes the number of replicas.
@@ -123,6 +121,7 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 	if err != nil {
 		return err
 	}
+	f.veil.hide(p.hidden)
 	d := f.compare(p)
 	f.stopInOrder(slices.Concat(d.gone, d.changed)) // frees their ports before anyone takes them over
 	f.remove(d.gone)
@@ -131,6 +130,7 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 	for u, st := range d.to {
 		u.adopt(st)
 	}
+	f.members.set(func(g *gate) { g.run++ })
 	var fresh []*unit
 	for _, st := range d.added {
 		fresh = append(fresh, f.add(st))

@@ -12,23 +12,36 @@ import (
 // awaitNeeds blocks until everything that the unit needs is ready, and reports false when ctx ended
 // before. Meanwhile it shows what it waits for; and when a need cannot become ready, that cause, as a
 // failure of this unit too, so that what needs this one knows at once.
-func (u *unit) awaitNeeds(ctx context.Context, needs []Need) bool {
-	wake := make(chan struct{}, 1)
-	for _, n := range needs {
-		for _, other := range u.f.group(n.Name) {
-			defer other.door.subscribe(wake)()
-		}
-	}
-	for {
-		missing, broken := u.f.missing(needs)
+func (u *unit) awaitNeeds(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		wake, leave := u.f.attend(u.plan().Needs)
+		missing, broken := u.f.missing(u.plan().Needs)
 		if len(missing) == 0 {
-			return ctx.Err() == nil
+			leave()
+			return true
 		}
 		u.showWaiting(missing, broken)
 		select {
 		case <-wake:
 		case <-ctx.Done():
-			return false
+		}
+		leave()
+	}
+	return false
+}
+
+// attend returns what is sent to when the gate of a need changes, or when other units become it.
+func (f *Fleet) attend(needs []Need) (wake chan struct{}, leave func()) {
+	wake = make(chan struct{}, 1)
+	leaves := []func(){f.members.subscribe(wake)}
+	for _, n := range needs {
+		for _, other := range f.group(n.Name) {
+			leaves = append(leaves, other.door.subscribe(wake))
+		}
+	}
+	return wake, func() {
+		for _, leave := range leaves {
+			leave()
 		}
 	}
 }
@@ -49,11 +62,15 @@ func (u *unit) showWaiting(missing []string, broken string) {
 	u.door.set(func(g *gate) { g.ready, g.broken = false, broken })
 }
 
-// missing returns the needs that are not ready, and why one of them cannot become so, or "".
+// missing returns the needs that are not ready, optional ones that are broken left out, and why one of
+// them cannot become so, or "".
 func (f *Fleet) missing(needs []Need) (missing []string, broken string) {
 	for _, n := range needs {
 		g, ok := f.groupGate(n.Name)
 		if !ok || g.ready {
+			continue
+		}
+		if n.Soft && g.broken != "" {
 			continue
 		}
 		missing = append(missing, n.Name)

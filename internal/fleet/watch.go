@@ -257,7 +257,7 @@ func (f *Fleet) remake(ctx context.Context, services []*stack.Service) {
 		case s.Language == stack.Go && job != nil && now == before[s.Name] && len(s.Watch.Paths) == 0 && !f.failed(s.Name):
 			// the edit changed nothing in the program
 		default:
-			f.renew(s)
+			f.renew(ctx, s)
 		}
 	}
 }
@@ -288,7 +288,11 @@ func (f *Fleet) showBroken(service string, err error) {
 
 // renew restarts the units of an edited service, or tells them by a signal. One that was stopped on
 // request stays down.
-func (f *Fleet) renew(s *stack.Service) {
+func (f *Fleet) renew(ctx context.Context, s *stack.Service) {
+	if f.claim(ctx) != nil {
+		return // the fleet goes down
+	}
+	defer func() { <-f.changing }()
 	for _, u := range f.group(s.Name) {
 		if !u.wanted() {
 			continue
