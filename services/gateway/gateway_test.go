@@ -254,7 +254,11 @@ func TestErrorsHaveOneForm(t *testing.T) {
 		"/v1/nothing":       {404, "not-found"},
 		"/v1/token":         {405, "method"},
 	} {
-		resp, body := f.do("GET", path, "", "Authorization", token, kit.TimeoutHeader, "300")
+		headers := []string{"Authorization", token}
+		if path == "/v1/users/hang" {
+			headers = append(headers, kit.TimeoutHeader, "300")
+		}
+		resp, body := f.do("GET", path, "", headers...)
 		if path == "/v1/users/problem" {
 			body = strings.Replace(body, `"code"`, `"correlation_id":"x","code"`, 1)
 		}
@@ -274,13 +278,14 @@ func TestServiceAway(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	f := start(t, nil, map[string]string{"RATE_LIMIT": "1", "RATE_BURST": "3"})
 	tokens := []string{f.bearer(user, "ada"), f.bearer(user, "bob")}
-	count := map[int]int{}
+	count, begin := map[int]int{}, time.Now()
 	for range 10 {
 		resp, _ := f.do("GET", "/v1/templates", "", "Authorization", tokens[0])
 		count[resp.StatusCode]++
 	}
-	if count[200] < 3 || count[429] < 5 {
-		t.Errorf("got %v, want 3 let through", count)
+	most := 4 + int(time.Since(begin).Seconds()) // what a slow machine takes longer for comes on top
+	if count[200] < 3 || count[200] > most || count[200]+count[429] != 10 {
+		t.Errorf("got %v, want 3 to %d let through", count, most)
 	}
 	if resp, _ := f.do("GET", "/v1/templates", "", "Authorization", tokens[1]); resp.StatusCode != 200 {
 		t.Errorf("another client: got %d, want 200", resp.StatusCode)

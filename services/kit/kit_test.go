@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -241,36 +242,35 @@ func TestOnlyIdempotentIsRetried(t *testing.T) {
 	}
 }
 
+// roundTrip is a transport that answers with a status.
+type roundTrip func() int
+
+func (f roundTrip) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: f(), Header: http.Header{}, Body: http.NoBody}, nil
+}
+
 // TestCircuitOpens shows that a service that keeps failing is left alone, and found again.
 func TestCircuitOpens(t *testing.T) {
-	var calls atomic.Int32
-	var well atomic.Bool
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		calls.Add(1)
-		if !well.Load() {
-			w.WriteHeader(500)
+	synctest.Test(t, func(t *testing.T) {
+		calls, status := 0, 500
+		c := client(t, testApp(t, io.Discard, nil), "http://other.example")
+		c.http.Transport = newResilient(c.breaker, roundTrip(func() int { calls++; return status }))
+		call := func() error { return c.JSON(t.Context(), "POST", "/", nil, nil) }
+		for range 20 {
+			_ = call()
 		}
-	}))
-	defer srv.Close()
-	c := client(t, testApp(t, io.Discard, nil), srv.URL)
-	for range 20 {
-		_ = c.JSON(t.Context(), "POST", "/", nil, nil)
-	}
-	if got := calls.Load(); got < 5 || got > 10 || !c.Open() {
-		t.Errorf("got %d calls, open %v; want the circuit open after 5 to 10", got, c.Open())
-	}
-	err := c.JSON(t.Context(), "POST", "/", nil, nil)
-	if AsProblem(err).Status != 503 {
-		t.Errorf("got %v, want a 503", err)
-	}
-	well.Store(true)
-	deadline := time.Now().Add(20 * time.Second)
-	for c.JSON(t.Context(), "POST", "/", nil, nil) != nil {
-		if time.Now().After(deadline) {
-			t.Fatal("the circuit stays open")
+		if calls < 5 || calls > 10 || !c.Open() {
+			t.Errorf("got %d calls, open %v; want the circuit open after 5 to 10", calls, c.Open())
 		}
-		runtime.Gosched()
-	}
+		if err := call(); AsProblem(err).Status != 503 {
+			t.Errorf("got %v, want a 503", err)
+		}
+		status = 200
+		time.Sleep(2 * time.Second)
+		if err := call(); err != nil || c.Open() {
+			t.Errorf("a second later: got %v, open %v; want an answer and the circuit closed", err, c.Open())
+		}
+	})
 }
 
 func addrTo(ch chan string) func(string, net.Addr) {

@@ -209,8 +209,16 @@ func TestUsersDown(t *testing.T) {
 	for _, id := range ids {
 		w.until(id, Queued)
 	}
-	if len(w.tasks) != 20 {
-		t.Errorf("%d tasks, want 20", len(w.tasks))
+	handed := map[string]bool{}
+	for range ids {
+		var task Task
+		if err := (<-w.tasks).Decode(&task); err != nil {
+			t.Fatal(err)
+		}
+		handed[task.Notification] = true
+	}
+	if len(handed) != 20 || len(w.tasks) != 0 {
+		t.Errorf("tasks of %d notifications and %d more, want 20 and none", len(handed), len(w.tasks))
 	}
 }
 

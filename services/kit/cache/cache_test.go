@@ -199,7 +199,7 @@ func TestWithoutRedisNothingIsDone(t *testing.T) {
 func TestLimiter(t *testing.T) {
 	each(t, func(t *testing.T, c *redis.Client) {
 		l := cache.NewLimiter(c, 1, 3)
-		got := map[string]int{}
+		got, begin := map[string]int{}, time.Now()
 		for range 5 {
 			for _, client := range []string{"a", "b"} {
 				w := httptest.NewRecorder()
@@ -210,8 +210,9 @@ func TestLimiter(t *testing.T) {
 				}
 			}
 		}
-		if got["a"] < 3 || got["a"] > 4 || got["b"] < 3 || got["b"] > 4 {
-			t.Errorf("got %v let through, want 3 of each", got)
+		most := 4 + int(time.Since(begin).Seconds()) // what a slow machine takes longer for comes on top
+		if got["a"] < 3 || got["a"] > most || got["b"] < 3 || got["b"] > most {
+			t.Errorf("got %v let through, want 3 to %d of each", got, most)
 		}
 	})
 }
