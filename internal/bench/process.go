@@ -66,35 +66,34 @@ func pss(pid int) int64 {
 	return 0
 }
 
-// supervisor asks a running fleet for the pid of its supervisor.
-func (b *bench) supervisor(ctx context.Context, dir string) (int, error) {
-	out, err := run(ctx, dir, b.msctl, "ps", "--json")
+// supervisor reads the pid of the fleet in dir from its lock file.
+func supervisor(dir string) (int, error) {
+	b, err := os.ReadFile(filepath.Join(dir, ".msctl", "up.lock"))
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("find the supervisor: %w", err)
 	}
-	for line := range bytes.Lines(out) {
-		var v struct {
-			Type string
-			PID  int
-		}
-		if json.Unmarshal(line, &v) == nil && v.Type == "fleet" && v.PID > 0 {
-			return v.PID, nil
-		}
+	var v struct{ PID int }
+	if err := json.Unmarshal(b, &v); err != nil || v.PID == 0 {
+		return 0, fmt.Errorf("find the supervisor in %q: %v", b, err)
 	}
-	return 0, errors.New("ps --json: no line of type fleet with a pid")
+	return v.PID, nil
 }
 
 // up brings the stack in dir up, waits for it, and returns the wall time and what the supervisor used.
-func (b *bench) up(ctx context.Context, dir string, flags ...string) (time.Duration, usage, error) {
-	wall, err := timed(ctx, dir, append([]string{b.msctl, "up", "-d", "--wait"}, flags...)...)
+func (b *bench) up(ctx context.Context, dir string, flags ...string) (wall time.Duration, u usage, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.down(dir))
+		}
+	}()
+	if wall, err = timed(ctx, dir, append([]string{b.msctl, "up", "-d", "--wait"}, flags...)...); err != nil {
+		return 0, usage{}, err
+	}
+	pid, err := supervisor(dir)
 	if err != nil {
 		return 0, usage{}, err
 	}
-	pid, err := b.supervisor(ctx, dir)
-	if err != nil {
-		return 0, usage{}, err
-	}
-	u, err := use(pid)
+	u, err = use(pid)
 	return wall, u, err
 }
 
