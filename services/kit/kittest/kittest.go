@@ -87,11 +87,12 @@ type NATSServer struct {
 	Stop func() // also called when the test ends
 }
 
-// StartNATS starts an embedded NATS with its data in dir; port 0 is a free one.
+// StartNATS starts an embedded NATS with its data in dir; port 0 is a free one, to which another
+// may be started when this one has stopped.
 func StartNATS(t testing.TB, dir string, port int) NATSServer {
 	t.Helper()
 	if port == 0 {
-		port = server.RANDOM_PORT
+		port = freePort(t)
 	}
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true,

@@ -1,12 +1,8 @@
 package kittest
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -19,16 +15,7 @@ func RabbitMQ(t testing.TB, server, epmd string) string {
 	if own, _ := filepath.Glob("/usr/lib/rabbitmq/bin/rabbitmq-server"); len(own) > 0 {
 		server = own[0] // the wrapper in sbin wants to change users
 	}
-	dir, err := os.MkdirTemp("", "mq")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if os.Getuid() == 0 {
-		if err := os.Chown(dir, nobody, nobody); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := folder(t, "mq")
 	port, dist, epmdPort := freePort(t), freePort(t), freePort(t)
 	env := []string{
 		"HOME=" + dir, "ERL_EPMD_ADDRESS=127.0.0.1", fmt.Sprintf("ERL_EPMD_PORT=%d", epmdPort),
@@ -42,14 +29,9 @@ func RabbitMQ(t testing.TB, server, epmd string) string {
 			`-kernel inet_dist_use_interface {127,0,0,1}`,
 	}
 	spawn(t, dir, env, epmd, "-address", "127.0.0.1", "-port", fmt.Sprint(epmdPort))
-	out := spawn(t, dir, env, server)
+	p := spawn(t, dir, env, server)
 	url := fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", port)
-	t.Cleanup(func() {
-		if t.Failed() && testing.Verbose() {
-			t.Log(strings.ToValidUTF8(out.String(), "?"))
-		}
-	})
-	Eventually(t, "rabbitmq", func() bool {
+	p.until(t, func() bool {
 		c, err := amqp.Dial(url)
 		if err == nil {
 			c.Close()
@@ -57,25 +39,4 @@ func RabbitMQ(t testing.TB, server, epmd string) string {
 		return err == nil
 	})
 	return url
-}
-
-// spawn starts a server in a process group of its own, which is killed when the test ends.
-func spawn(t testing.TB, dir string, env []string, program string, args ...string) *bytes.Buffer {
-	t.Helper()
-	c := command(t, dir, program, args...)
-	c.Env = append(c.Env, env...)
-	if c.SysProcAttr == nil {
-		c.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	c.SysProcAttr.Setpgid = true
-	out := &bytes.Buffer{}
-	c.Stdout, c.Stderr = out, out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		_ = c.Wait() // it was killed
-	})
-	return out
 }
