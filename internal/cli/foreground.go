@@ -77,7 +77,7 @@ func (v *foreground) output(live context.Context, snap state.Snapshot) error {
 			names = append(names, u.Name)
 		}
 	}
-	v.view = newLogView(v.liner.to(v.app.Out), v.place.logs(), &format{colour: out.colour, names: names})
+	v.view = newLogView(v.liner.to(v.app.Out), v.place.logs(), &format{colour: out.colour, tidy: out.terminal, names: names})
 	v.shown = map[string]bool{}
 	watching, stop := context.WithCancelCause(live)
 	defer stop(nil)

@@ -14,6 +14,7 @@ import (
 type format struct {
 	colour bool // prefixes in colour, and the colours of the units themselves
 	raw    bool // exactly what the unit printed, whatever it does to the terminal
+	tidy   bool // JSON logs as "LEVEL message key=value …", for a person at a terminal
 	json   bool
 	times  bool
 	alone  bool // one unit only: no prefix
@@ -44,19 +45,27 @@ func (f *format) add(b []byte, unit string, prefix []byte, l output.Line) []byte
 	if f.times {
 		b = l.At.AppendFormat(b, "15:04:05.000 ")
 	}
-	switch {
-	case f.raw:
-		b = append(b, l.Text...)
-	case f.colour:
-		b = append(b, output.Clean(l.Text)...)
-	default:
-		b = append(b, output.Plain(l.Text)...)
-	}
+	b = f.text(b, l.Text)
 	if l.Cut > 0 {
 		b = append(b, "… "...)
 		b = append(strconv.AppendInt(b, int64(l.Cut), 10), " bytes"...)
 	}
 	return append(b, '\n')
+}
+
+func (f *format) text(b, text []byte) []byte {
+	if f.raw {
+		return append(b, text...)
+	}
+	if f.tidy {
+		if said, ok := output.Readable(text); ok {
+			text = []byte(said)
+		}
+	}
+	if f.colour {
+		return append(b, output.Clean(text)...)
+	}
+	return append(b, output.Plain(text)...)
 }
 
 // prefix returns what stands before the lines of a unit, in its own colour. It is made once.

@@ -22,7 +22,8 @@ func newLogs(a *App) *cobra.Command {
 		Short: "Show what services print",
 		Long: "logs shows the output of services and backing servers, of this run and those before, merged by time.\n" +
 			"It reads the kept files, so it works when nothing runs. Control characters of the output are shown,\n" +
-			"not executed, unless --raw.",
+			"not executed, unless --raw. At a terminal JSON logs are shown as LEVEL message key=value; a pipe and --raw\n" +
+			"get what was printed.",
 		Example:           "  msctl logs -f orders payments\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text",
 		ValidArgsFunction: a.completeNames,
 	}
@@ -49,7 +50,7 @@ func newLogs(a *App) *cobra.Command {
 			return err
 		}
 		s := a.screenOf(a.Out)
-		v := newLogView(a.Out, p.logs(), &format{colour: s.colour, raw: o.raw, json: *asJSON, times: o.times,
+		v := newLogView(a.Out, p.logs(), &format{colour: s.colour, tidy: s.terminal, raw: o.raw, json: *asJSON, times: o.times,
 			alone: len(units) == 1, names: units})
 		return v.show(cmd.Context(), units, q, last, o.follow)
 	}
