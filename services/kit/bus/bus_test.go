@@ -337,7 +337,7 @@ func TestConsumerSurvivesBroker(t *testing.T) {
 	b, got := dial(t, s.URL), make(chan kit.Message, 9)
 	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Workers: 2, Handle: into(got)})()
 	for _, data := range []string{dir, t.TempDir()} {
-		send(t, b, kit.Notifications, kit.EmailQueue, "before")
+		before := send(t, b, kit.Notifications, kit.EmailQueue, "before")
 		next(t, got)
 		s.Stop()
 		kittest.Eventually(t, "not ready", func() bool { return b.Ready(t.Context()) != nil })
@@ -348,8 +348,10 @@ func TestConsumerSurvivesBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 		kittest.Eventually(t, "a message sent", func() bool { return b.Publish(t.Context(), m) == nil })
-		if next(t, got).ID != m.ID {
-			t.Error("another message came")
+		for n := next(t, got); n.ID != m.ID; n = next(t, got) {
+			if n.ID != before.ID { // the broker may have stopped before it was acknowledged
+				t.Errorf("got %s, want %s", n.Body, m.Body)
+			}
 		}
 	}
 }

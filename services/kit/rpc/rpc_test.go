@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,8 +52,14 @@ func start(t *testing.T, fn func(ctx context.Context) (string, error)) (*grpc.Cl
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close(); cancel() })
-	return c, func() error { cancel(); return <-done }
+	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() {
+		c.Close()
+		if err := stop(); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return c, stop
 }
 
 func say(ctx context.Context, c *grpc.ClientConn) (string, error) {
