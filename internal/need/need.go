@@ -22,7 +22,7 @@ func Docker(t testing.TB) {
 	}
 	c, err := net.DialTimeout("unix", sock, 2*time.Second)
 	if err != nil {
-		missing(t, "docker", "no container engine answers")
+		Missing(t, "docker", "no container engine answers")
 		return
 	}
 	c.Close()
@@ -33,7 +33,7 @@ func Native(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if Program(p) == "" {
-			missing(t, "native", p+" is not installed")
+			Missing(t, "native", p+" is not installed")
 			return
 		}
 	}
@@ -43,7 +43,7 @@ func Native(t testing.TB, programs ...string) {
 func Tool(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		missing(t, name, name+" is not on PATH")
+		Missing(t, name, name+" is not on PATH")
 	}
 }
 
@@ -62,7 +62,8 @@ func Program(name string) string {
 	return ""
 }
 
-func missing(t testing.TB, what, why string) {
+// Missing skips t and says why, or fails it where MSCTL_REQUIRE lists what.
+func Missing(t testing.TB, what, why string) {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv("MSCTL_REQUIRE"), ","), what) {
 		t.Fatalf("MSCTL_REQUIRE lists %s: %s", what, why)

@@ -41,7 +41,7 @@ func python(t *testing.T) string {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		t.Skipf("needs a cache folder: %v", err)
+		need.Missing(t, "python3", "no cache folder: "+err.Error())
 	}
 	sum := sha256.Sum256(want)
 	dir := filepath.Join(cache, "msctl-test", "push-"+hex.EncodeToString(sum[:6]))
@@ -54,10 +54,7 @@ func python(t *testing.T) string {
 		{bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", "requirements.txt"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			if strings.Contains(os.Getenv("MSCTL_REQUIRE"), "python3") {
-				t.Fatalf("%v: %v\n%s", argv, err, out)
-			}
-			t.Skipf("needs Python packages: %v: %v\n%s", argv, err, out)
+			need.Missing(t, "python3", fmt.Sprintf("%v: %v\n%s", argv, err, out))
 		}
 	}
 	if err := os.WriteFile(stamp, nil, 0o600); err != nil {
