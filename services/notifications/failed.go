@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -141,11 +142,12 @@ func (s store) requeueAll(ctx context.Context) (int, error) {
 	done := 0
 	var errs []error
 	for _, f := range items {
-		if err := s.requeue(ctx, f.ID); err != nil {
+		switch err := s.requeue(ctx, f.ID); {
+		case err == nil:
+			done++
+		case kit.AsProblem(err).Status != http.StatusNotFound: // else another was quicker
 			errs = append(errs, err)
-			continue
 		}
-		done++
 	}
 	if done == 0 {
 		return 0, errors.Join(errs...)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -334,4 +335,39 @@ func TestRequeue(t *testing.T) {
 			t.Errorf("requeue what is not there: %d, want 404", got)
 		}
 	})
+}
+
+// TestRequeueTogether requeues everything from four sides at once: each message leaves once, and
+// who finds it gone is told of no mistake.
+func TestRequeueTogether(t *testing.T) {
+	app := kittest.App(t, map[string]string{"NOTIFY_DB_URL": kittest.SQLite(t)})
+	d, err := db.Open(t.Context(), app, "notify-db", migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	s := store{db: d}
+	for i := range 20 {
+		m := kit.Message{ID: fmt.Sprint("m-", i), Body: []byte("{}"), Header: map[string]string{
+			kit.HeaderFailedQueue: kit.EmailQueue, kit.HeaderFailedExchange: kit.Notifications,
+			kit.HeaderFailedKey: kit.EmailQueue}}
+		if err := s.keep(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var total atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			n, err := s.requeueAll(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			total.Add(int64(n))
+		})
+	}
+	wg.Wait()
+	if got := total.Load(); got != 20 {
+		t.Errorf("requeued %d, want 20", got)
+	}
 }
