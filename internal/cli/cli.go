@@ -97,7 +97,7 @@ func newRoot(a *App) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.TraverseChildren = true
 	fileFlag(a, root)
-	root.PersistentFlags().StringVar(&a.instance, "instance", "", "a copy that `up --isolated` started, by its name")
+	root.PersistentFlags().StringVar(&a.instance, "instance", "", "the copy with this `NAME` that up --isolated started")
 	for _, g := range []cobra.Group{
 		{ID: groupRun, Title: "Run:"}, {ID: groupLook, Title: "Look:"},
 		{ID: groupChange, Title: "Change:"}, {ID: groupStack, Title: "The stack:"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -168,6 +169,9 @@ func (d *descent) verdict(swept int) {
 	switch {
 	case !d.was && swept == 0:
 		text = "nothing was running"
+		if copies := d.place.copies(); len(copies) > 0 {
+			text += "; running: --instance " + strings.Join(copies, ", --instance ")
+		}
 	case swept > 0:
 		text = fmt.Sprintf("down: %d left over by an msctl that crashed ended; nothing is left running", swept)
 	}

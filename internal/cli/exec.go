@@ -16,7 +16,7 @@ func newExec(a *App) *cobra.Command {
 		Short: "Run a command where a running service runs",
 		Long: "exec runs a command inside the container of a service or backing server; for one that is a process\n" +
 			"it is the same as `run SERVICE -- COMMAND`.",
-		Example:           "  msctl exec orders-db psql -U postgres\n  msctl exec gateway -- sh",
+		Example:           "  msctl exec gateway -- sh\n  msctl exec users-db psql -U postgres   # a database in a container",
 		Args:              args(serviceAndCommand),
 		ValidArgsFunction: a.completeOne,
 	}

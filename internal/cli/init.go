@@ -57,12 +57,22 @@ func newInit(a *App) *cobra.Command {
 		}
 		next := "msctl up"
 		if dir != a.Dir {
-			next = "cd " + words[0] + " && msctl up"
+			next = "cd " + shellWord(words[0]) + " && msctl up"
 		}
 		fmt.Fprintf(a.Err, "next: %s\n", next)
 		return nil
 	}
 	return cmd
+}
+
+// shellWord quotes a word that a shell would take apart.
+func shellWord(w string) string {
+	for _, r := range w {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./+", r) {
+			return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return w
 }
 
 // writeStarter writes all files or none: it first looks that none is there.

@@ -24,7 +24,7 @@ func newLogs(a *App) *cobra.Command {
 			"It reads the kept files, so it works when nothing runs. Control characters of the output are shown,\n" +
 			"not executed, unless --raw. At a terminal JSON logs are shown as LEVEL message key=value; a pipe and --raw\n" +
 			"get what was printed.",
-		Example:           "  msctl logs -f orders payments\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text",
+		Example:           "  msctl logs -f users notifications\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text",
 		ValidArgsFunction: a.completeNames,
 	}
 	o := logOptions{}

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"msctl.dev/msctl/internal/control"
 )
@@ -92,13 +94,45 @@ func (p place) connect(ctx context.Context) (*control.Client, error) {
 	case err == nil:
 		return c, nil
 	case errors.Is(err, control.ErrNotRunning):
-		return nil, notRunning("`msctl up` starts it", "the stack in %s is %w", p.dir, control.ErrNotRunning)
+		return nil, notRunning(p.elsewhere(), "%s is %w", p, control.ErrNotRunning)
 	case errors.Is(err, control.ErrNotAnswering):
 		return nil, notRunning("`msctl down --force` ends it and all that it runs", "%w", err)
 	case errors.Is(err, control.ErrProtocol):
 		return nil, failed("take it down with the msctl that started it, or `msctl down --force`", "%w", err)
 	}
 	return nil, err
+}
+
+// String names the stack for messages.
+func (p place) String() string {
+	if p.instance == "" {
+		return "the stack in " + p.dir
+	}
+	return "copy " + p.instance + " of the stack in " + p.dir
+}
+
+// elsewhere says what does run where the fleet itself does not: what a killed supervisor left, or copies.
+func (p place) elsewhere() string {
+	if n := leftOver(p.id()); n > 0 {
+		return fmt.Sprintf("%d processes run without their msctl: `msctl up` takes them over, `msctl down` ends them", n)
+	}
+	if copies := p.copies(); len(copies) > 0 {
+		return fmt.Sprintf("running: --instance %s", strings.Join(copies, ", --instance "))
+	}
+	return "`msctl up` starts it"
+}
+
+// copies returns the instances of the same stack of which something runs.
+func (p place) copies() []string {
+	found, _ := os.ReadDir(filepath.Join(p.dir, ".msctl", "instances"))
+	var names []string
+	for _, f := range found {
+		other := place{dir: p.dir, instance: f.Name(), getenv: p.getenv}
+		if other.instance != p.instance && leftOver(other.id()) > 0 {
+			names = append(names, other.instance)
+		}
+	}
+	return names
 }
 
 // missing reports a file or folder that is not there.

@@ -11,6 +11,6 @@ func newRestart(a *App) *cobra.Command {
 		Use:     "restart SERVICE…",
 		Short:   "Restart services",
 		Long:    "restart stops services, builds what changed, and starts them again. What calls them keeps running.",
-		Example: "  msctl restart orders\n  msctl restart orders payments",
+		Example: "  msctl restart users\n  msctl restart users email",
 	}, operation{verb: "restart", doing: "restarting", done: "restarted", do: (*control.Client).Restart})
 }

@@ -22,7 +22,7 @@ func newRun(a *App) *cobra.Command {
 		Long: "run executes one of the service's tasks in stack.yaml, or any command, in the service's folder with\n" +
 			"exactly what the service is given: addresses, databases, secrets. The terminal and Ctrl-C belong to\n" +
 			"the command, and so does the exit code. Words after a task are given to it.",
-		Example:           "  msctl run users migrate\n  msctl run orders -- go test ./...\n  msctl run orders -- sh -c 'psql $ORDERS_DB_URL'",
+		Example:           "  msctl run users -- env\n  msctl run users -- sh -c 'echo $USERS_DB_URL'\n  msctl run users migrate   # a task of the service in stack.yaml",
 		Args:              args(serviceAndCommand),
 		ValidArgsFunction: a.completeTask,
 	}

@@ -12,14 +12,14 @@ import (
 )
 
 // maxReplicas bounds a slip of the finger.
-const maxReplicas = 1000
+const maxReplicas = 100
 
 func newScale(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "scale SERVICE=N…",
 		Short:             "Run N replicas of a service",
 		Long:              "scale starts or stops replicas until N of the service run. Callers keep one address and are spread over them.",
-		Example:           "  msctl scale orders=3\n  msctl scale orders=1 users=2",
+		Example:           "  msctl scale email=3\n  msctl scale email=1 users=2",
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeScale,
 	}
@@ -38,19 +38,25 @@ func newScale(a *App) *cobra.Command {
 				if err := checkNames([]string{w.service}, append(unitNames(snap), a.serviceNames()...)); err != nil {
 					return err
 				}
-				what := fmt.Sprintf("scale %s to %d", w.service, w.n)
 				err := a.during(ctx, c, "scaling "+w.service, *timeout, func(ctx context.Context) error {
 					return c.Scale(ctx, w.service, w.n)
 				})
 				if err != nil {
-					return fmt.Errorf("%s: %w", what, err)
+					return err
 				}
-				fmt.Fprintf(a.Err, "%s has %d replicas\n", w.service, w.n)
+				fmt.Fprintf(a.Err, "%s has %s\n", w.service, replicas(w.n))
 			}
 			return nil
 		})
 	}
 	return cmd
+}
+
+func replicas(n int) string {
+	if n == 1 {
+		return "1 replica"
+	}
+	return fmt.Sprintf("%d replicas", n)
 }
 
 type scaleTo struct {
@@ -63,8 +69,9 @@ func readScales(words []string) ([]scaleTo, error) {
 	for _, w := range words {
 		service, count, ok := strings.Cut(w, "=")
 		n, err := strconv.Atoi(count)
-		if !ok || service == "" || err != nil || n < 0 || n > maxReplicas {
-			return nil, usage("write SERVICE=N, for example orders=3", "read %q: not a service and a number up to %d", w, maxReplicas)
+		if !ok || service == "" || err != nil || n < 1 || n > maxReplicas {
+			return nil, usage("write SERVICE=N, for example users=3; `msctl stop` stops a service",
+				"read %q: not a service and a number from 1 to %d", w, maxReplicas)
 		}
 		out = append(out, scaleTo{service, n})
 	}

@@ -55,7 +55,7 @@ func newUp(a *App) *cobra.Command {
 	f.StringVar(&o.runtime, "runtime", "auto", "how backing servers run: "+strings.Join(runtimes, ", "))
 	f.BoolVarP(&o.watch, "watch", "w", false, "rebuild and restart what is edited")
 	f.BoolVar(&o.isolated, "isolated", false, "a second copy of the stack beside the first, on other ports")
-	f.BoolVar(&o.ephemeral, "ephemeral", true, "everything ends with msctl, even if that is killed (default: not with -d)")
+	f.BoolVar(&o.ephemeral, "ephemeral", true, "everything ends with msctl, even if that is killed; off with -d unless said")
 	f.BoolVar(&o.daemon, "daemon", false, "")
 	f.MarkHidden("daemon")
 	asJSON := cmd.Flags().Bool("json", false, "print events, one JSON object per line, instead of the units' output")

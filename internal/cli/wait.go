@@ -20,7 +20,7 @@ func newWait(a *App) *cobra.Command {
 		Long: "wait returns once all named services (all of the stack without a name) are in the wanted state, at\n" +
 			"once with an error when one failed for good, and with code 124 when the time is over. A stack that\n" +
 			"is not up yet is waited for, so a script may say `msctl up & msctl wait`.",
-		Example:           "  msctl wait orders payments\n  msctl wait seed --for done --timeout 2m\n  msctl wait --for stopped",
+		Example:           "  msctl wait gateway email\n  msctl wait seed --for done --timeout 2m\n  msctl wait --for stopped",
 		ValidArgsFunction: a.completeNames,
 	}
 	want := cmd.Flags().String("for", "ready", "`STATE` to wait for: ready, done or stopped")
