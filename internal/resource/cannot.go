@@ -72,7 +72,11 @@ func (e *CannotRun) hint() string {
 			standIns = append(standIns, fmt.Sprintf("`embedded: %s` to %s", rec.Name, k.Name))
 		}
 	}
-	ways = append(ways, "start or install a container engine (https://docs.docker.com/engine/install)")
+	if e.lacksImage() {
+		ways = append(ways, "load the image into the engine or reach its registry")
+	} else {
+		ways = append(ways, "start or install a container engine (https://docs.docker.com/engine/install)")
+	}
 	if len(packages) > 0 {
 		sudo := "sudo "
 		if e.Manager == "brew" {
@@ -84,6 +88,18 @@ func (e *CannotRun) hint() string {
 		ways = append(ways, "add "+strings.Join(standIns, " and "))
 	}
 	return strings.Join(ways, ", or ")
+}
+
+// lacksImage reports that an engine answers and only an image is missing.
+func (e *CannotRun) lacksImage() bool {
+	for _, m := range e.Missing {
+		for _, r := range m.Rejected {
+			if r.Runtime == InEngine && strings.HasPrefix(r.Reason, "image ") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func installVerb(manager string) string {
