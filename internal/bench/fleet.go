@@ -121,7 +121,9 @@ func edit(dir string, n int) error {
 func (b *bench) restarted(ctx context.Context, dir string, after time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for {
+	tick := time.NewTicker(25 * time.Millisecond) // asking all the time would slow the build down
+	defer tick.Stop()
+	for ; ; <-tick.C {
 		out, err := run(ctx, dir, b.msctl, "ps", "--json")
 		if err != nil {
 			return err
