@@ -424,7 +424,42 @@ func TestHurry(t *testing.T) {
 		if got := time.Since(begin); got != time.Second {
 			t.Errorf("down after %v, want a second", got)
 		}
+		if got, want := notices(t, r.Fleet), []string{"b killed at once: 1 process", "a killed at once: 1 process"}; !slices.Equal(got, want) {
+			t.Errorf("got notices %q, want %q", got, want)
+		}
 	})
+}
+
+// TestGraceOver checks that what is killed because its time is over is said to be.
+func TestGraceOver(t *testing.T) {
+	fake := &drivertest.Fake{Behave: func(driver.Unit, int) drivertest.Behaviour { return drivertest.Behaviour{Stubborn: true} }}
+	o := options(t, stackOf(t.TempDir(), "a:"), fake)
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, o, fake)
+		time.Sleep(time.Minute)
+		r.end(nil)
+		if got, want := notices(t, r.Fleet), []string{"a did not end within its grace: 1 killed"}; !slices.Equal(got, want) {
+			t.Errorf("got notices %q, want %q", got, want)
+		}
+	})
+}
+
+// notices returns the texts of all notices so far.
+func notices(t *testing.T, f *Fleet) []string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var texts []string
+	last := f.Snapshot().Seq
+	for e := range f.Follow(ctx, 0) {
+		if e.Kind == state.KindNotice {
+			texts = append(texts, e.Text)
+		}
+		if e.Seq >= last {
+			break
+		}
+	}
+	return texts
 }
 
 // TestOptional checks that an optional service that breaks holds up nobody, and that one that is skipped is

@@ -118,13 +118,23 @@ func (u *unit) watchRun(ctx context.Context, st *Step, failures int) outcome {
 			u.f.balance(st, false)
 			u.phase(state.Stopping, "", u.name+" stopping")
 		case h.killed > 0:
-			text := fmt.Sprintf("%s did not end within its grace: %d killed", u.name, h.killed)
-			u.update(state.KindNotice, text, func(*state.Unit) bool { return true })
+			u.update(state.KindNotice, u.killedText(h.killed), func(*state.Unit) bool { return true })
 		case h.notice != "":
 			u.update(state.KindNotice, u.name+": "+h.notice, func(*state.Unit) bool { return true })
 		}
 	}
 	return outcome{}
+}
+
+// killedText says why what was left of the unit was killed: somebody hurried, or its grace was over.
+func (u *unit) killedText(left int) string {
+	if !closed(u.f.hurry) {
+		return fmt.Sprintf("%s did not end within its grace: %d killed", u.name, left)
+	}
+	if left == 1 {
+		return u.name + " killed at once: 1 process"
+	}
+	return fmt.Sprintf("%s killed at once: %d processes", u.name, left)
 }
 
 // readiness is what the probe of one run has said so far.
