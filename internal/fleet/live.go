@@ -2,21 +2,16 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"msctl.dev/msctl/internal/driver"
-	"msctl.dev/msctl/internal/output"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 )
 
 var zeroTime time.Time
-
-// shownLines is how many last lines of output a failed unit's state carries.
-const shownLines = 10
 
 // outcome is how one run ended.
 type outcome struct {
@@ -55,6 +50,7 @@ func (u *unit) live(ctx context.Context, o order) {
 
 // once makes, starts and watches one run, to its end.
 func (u *unit) once(ctx context.Context, st *Step, o order, failures int) outcome {
+	u.begin(runMark{seq: u.lastSeq()})
 	if err := u.make(ctx, st, o.fresh); err != nil {
 		return outcome{err: err, final: true}
 	}
@@ -194,6 +190,7 @@ func (u *unit) started(st *Step, s driver.Started) {
 	text := fmt.Sprintf("%s started", u.name)
 	if s.Adopted {
 		text = fmt.Sprintf("%s was running and is taken over", u.name)
+		u.begin(runMark{at: s.At})
 	}
 	u.update(state.KindPhase, text, func(n *state.Unit) bool {
 		settle(n, state.Starting, "")
@@ -275,23 +272,6 @@ func (u *unit) ended(out outcome, p state.Phase, why, text string) {
 		}
 		return true
 	})
-}
-
-// lastLines is the end of what the unit printed, or of what its build did.
-func (u *unit) lastLines(out outcome) []string {
-	var b *buildError
-	if errors.As(out.err, &b) {
-		return b.lines
-	}
-	lines, err := output.Tail(u.f.logDir(u.name), shownLines)
-	if err != nil {
-		return nil
-	}
-	text := make([]string, len(lines))
-	for i, l := range lines {
-		text[i] = output.Clean([]byte(u.f.Mask(string(l.Text)))) // masked before it is changed in any way
-	}
-	return text
 }
 
 // cause says in words how a run ended.
