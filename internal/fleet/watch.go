@@ -195,7 +195,7 @@ func (f *Fleet) running() []*stack.Service {
 func (f *Fleet) edited(ctx context.Context, paths []string) {
 	if f.stackEdited(paths) {
 		if err := f.Reload(ctx); err != nil && ctx.Err() == nil {
-			f.note(state.KindNotice, fmt.Sprintf("stack not read again, nothing changed: %v", err))
+			f.note(state.KindNotice, fmt.Sprintf("stack not read again, nothing changed: %s", oneLine(err)))
 		}
 	}
 	var again []*stack.Service
@@ -207,6 +207,25 @@ func (f *Fleet) edited(ctx context.Context, paths []string) {
 	if len(again) > 0 {
 		f.remake(ctx, again)
 	}
+}
+
+// oneLine is what an event says of an error: its first mistake with the hint to it, and how many more there are.
+func oneLine(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	text, more := lines[0], 0
+	for i, line := range lines[1:] {
+		hint, isHint := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
+		switch {
+		case !isHint:
+			more++
+		case i == 0:
+			text += " (hint: " + hint + ")"
+		}
+	}
+	if more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
 }
 
 func (f *Fleet) stackEdited(paths []string) bool {
