@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 )
 
@@ -67,9 +68,12 @@ func (f *Fleet) Stop(ctx context.Context, names []string) error {
 }
 
 // Restart runs services, resources or units anew, built again where their inputs changed, and returns when
-// they are ready.
+// they are ready. It builds first: where that breaks, everything is left as it is.
 func (f *Fleet) Restart(ctx context.Context, names []string) error {
-	units, err := f.find(names)
+	if err := f.rebuild(ctx, names); err != nil {
+		return err
+	}
+	units, err := f.find(names) // a change may have come between
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,53 @@ func (f *Fleet) Restart(ctx context.Context, names []string) error {
 	for _, u := range units { // none of them may take another's last run for its next one
 		u.door.set(func(g *gate) { g.ready = false })
 	}
-	return f.bring(units, func(u *unit) int { return u.restart(nil, true) })(ctx)
+	return f.bring(units, func(u *unit) int { return u.restart(nil, false) })(ctx)
+}
+
+// rebuild makes the services of the names again while they run on, and shows what broke.
+func (f *Fleet) rebuild(ctx context.Context, names []string) error {
+	units, err := f.find(names)
+	if err != nil {
+		return err
+	}
+	if err := f.claim(ctx); err != nil {
+		return err
+	}
+	services := servicesOf(units)
+	begun := f.made.start(f.base, services) // under the claim: nobody waits for the last build yet
+	<-f.changing
+	var errs []error
+	for _, s := range services {
+		job := begun[s.Name]
+		if job == nil {
+			continue // nothing to make
+		}
+		select {
+		case <-job.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if job.err != nil {
+			what := "restart " + s.Name
+			if !f.failed(s.Name) {
+				what += ", the old one runs on"
+			}
+			f.showBroken(s.Name, job.err)
+			errs = append(errs, fmt.Errorf("%s: %w", what, job.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// servicesOf returns the services that the units run, each once.
+func servicesOf(units []*unit) []*stack.Service {
+	var services []*stack.Service
+	for _, u := range units {
+		if st := u.plan(); st.def != nil && st.Skip == "" && !slices.Contains(services, st.def) {
+			services = append(services, st.def)
+		}
+	}
+	return services
 }
 
 // awaitUp blocks until the unit is ready, or says why it is not going to be.

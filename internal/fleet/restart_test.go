@@ -1,0 +1,52 @@
+package fleet
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"msctl.dev/msctl/internal/driver/drivertest"
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/state"
+)
+
+// TestRestartBuildsFirst checks that a restart whose build breaks leaves the old run alone and says why, and
+// that the next one that builds is a new run.
+func TestRestartBuildsFirst(t *testing.T) {
+	dir := t.TempDir()
+	st := stackOf(dir, "a:", "b:")
+	st.Services[0].Build = &stack.Build{Command: []string{"sh", "-c", "test ! -e broken || { echo main.go:3:1: typo; exit 1; }"}}
+	fake := &drivertest.Fake{}
+	r := run(t, options(t, st, fake), fake)
+	defer func() { r.end(nil) }()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := r.Start(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(dir, "broken")
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := r.Restart(ctx, nil)
+	if err == nil || !strings.Contains(err.Error(), "restart a, the old one runs on: build a: main.go:3:1: typo") {
+		t.Errorf("got %v, want the error of the build", err)
+	}
+	if a, b := fake.Starts("a"), fake.Starts("b"); a != 1 || b != 1 {
+		t.Errorf("started %d and %d times, want once each", a, b)
+	}
+	if u := r.get("a"); u.Phase != state.Ready || u.Reason != "build a: main.go:3:1: typo" {
+		t.Errorf("a is %s (%s), want it ready with the reason that it is an old one", u.Phase, u.Reason)
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Restart(ctx, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	if u := r.get("a"); fake.Starts("a") != 2 || u.Phase != state.Ready || u.Reason != "" {
+		t.Errorf("a is %s (%s) after %d starts, want ready after 2", u.Phase, u.Reason, fake.Starts("a"))
+	}
+}
