@@ -184,6 +184,12 @@ func (r *rig) untilReady(name string) {
 	})
 }
 
+// untilNotice waits for the next notice with that text in it.
+func (r *rig) untilNotice(text string) {
+	r.t.Helper()
+	r.until(text, func(e state.Event) bool { return e.Kind == state.KindNotice && strings.Contains(e.Text, text) })
+}
+
 // TestWatch is the story of an afternoon: what is edited is built and restarted, nothing else is; what
 // does not build leaves the old one running; an edited stack restarts only what changed (E5).
 func TestWatch(t *testing.T) {
@@ -204,6 +210,8 @@ func TestWatch(t *testing.T) {
 	<-r.watching
 
 	p.edit("services/a/main.go", "first", "second")
+	r.untilNotice("a changed (services/a/main.go): building")
+	r.untilNotice("a built in ")
 	r.untilReady("a")
 	check("a", "one second")
 	if now := check("b", "one first"); now != b {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -194,14 +192,17 @@ func (f *Fleet) running() []*stack.Service {
 // edited deals with changed files: the stack's own first, then those of services.
 func (f *Fleet) edited(ctx context.Context, paths []string) {
 	if f.stackEdited(paths) {
-		if err := f.Reload(ctx); err != nil && ctx.Err() == nil {
+		switch err := f.Reload(ctx); {
+		case err == nil:
+			f.note(state.KindNotice, "stack changed: read again")
+		case ctx.Err() == nil:
 			f.note(state.KindNotice, fmt.Sprintf("stack not read again, nothing changed: %s", oneLine(err)))
 		}
 	}
-	var again []*stack.Service
+	var again []edit
 	for _, s := range f.running() {
-		if f.touches(s, paths) {
-			again = append(again, s)
+		if path := f.touches(s, paths); path != "" {
+			again = append(again, edit{s, path})
 		}
 	}
 	if len(again) > 0 {
@@ -235,95 +236,22 @@ func (f *Fleet) stackEdited(paths []string) bool {
 	})
 }
 
-// touches reports whether one of the paths matters to a service.
-func (f *Fleet) touches(s *stack.Service, paths []string) bool {
+// touches returns the first of the paths that matters to a service, or "".
+func (f *Fleet) touches(s *stack.Service, paths []string) string {
 	if s.Watch.Action == "none" {
-		return false
+		return ""
 	}
 	for _, p := range paths {
 		for _, root := range watchRoots(s) {
 			if (p == root || strings.HasPrefix(p, root+string(filepath.Separator))) && !unwatched(p, s) {
-				return true
+				return p
 			}
 		}
 		if s.Language == stack.Go && len(s.Watch.Paths) == 0 && f.made.golang.uses(s, p) {
-			return true
+			return p
 		}
 	}
-	return false
-}
-
-// remake makes services again and restarts them. One whose build broke runs on as it is.
-func (f *Fleet) remake(ctx context.Context, services []*stack.Service) {
-	before := map[string]fileStamp{}
-	for _, s := range services {
-		before[s.Name], _ = stampOf(goProgram(s, f.o.CacheDir))
-	}
-	begun := f.made.start(ctx, services)
-	for _, s := range services {
-		job := begun[s.Name]
-		if job != nil {
-			select {
-			case <-job.done:
-			case <-ctx.Done():
-				return
-			}
-		}
-		now, _ := stampOf(goProgram(s, f.o.CacheDir))
-		switch {
-		case job != nil && job.err != nil:
-			f.showBroken(s.Name, job.err)
-		case s.Language == stack.Go && job != nil && now == before[s.Name] && len(s.Watch.Paths) == 0 && !f.failed(s.Name):
-			// the edit changed nothing in the program
-		default:
-			f.renew(ctx, s)
-		}
-	}
-}
-
-// failed reports whether a unit of the service does not run.
-func (f *Fleet) failed(service string) bool {
-	return slices.ContainsFunc(f.group(service), func(u *unit) bool { return !u.door.look().ready })
-}
-
-// showBroken says that a build broke, and what runs meanwhile.
-func (f *Fleet) showBroken(service string, err error) {
-	text := fmt.Sprintf("%s not rebuilt, the old one runs on: %v", service, err)
-	for _, u := range f.group(service) {
-		if u.door.look().alive {
-			u.update(state.KindBuild, text, func(s *state.Unit) bool {
-				s.Reason, s.LastLines = err.Error(), nil
-				var b *buildError
-				if errors.As(err, &b) {
-					s.LastLines = b.lines
-				}
-				return true
-			})
-			continue
-		}
-		u.fail(outcome{err: err}, err.Error())
-	}
-}
-
-// renew restarts the units of an edited service, or tells them by a signal. One that was stopped on
-// request stays down.
-func (f *Fleet) renew(ctx context.Context, s *stack.Service) {
-	if f.claim(ctx) != nil {
-		return // the fleet goes down
-	}
-	defer func() { <-f.changing }()
-	for _, u := range f.group(s.Name) {
-		if !u.wanted() {
-			continue
-		}
-		now, _ := f.store.Unit(u.name)
-		if s.Watch.Action == "signal" && now.PID != 0 && now.Container == "" {
-			if p, err := os.FindProcess(now.PID); err == nil && p.Signal(syscall.SIGHUP) == nil {
-				continue
-			}
-		}
-		u.restart(nil, false)
-	}
+	return ""
 }
 
 // graph returns what goes into the services of a Go service's module; while it is built, once that is over.
