@@ -20,7 +20,11 @@ func (a *App) attach(ctx context.Context, p place, o *upOptions) error {
 	if err := a.join(ctx, c, o); err != nil {
 		return err
 	}
-	v := &foreground{app: a, place: p, opts: o, source: c, keys: attachedKeys, begun: time.Now()}
+	veil, err := a.logVeil(ctx, p)
+	if err != nil {
+		return err
+	}
+	v := &foreground{app: a, place: p, opts: o, source: c, mask: veil.Bytes, keys: attachedKeys, begun: time.Now()}
 	if err := v.run(ctx); err != nil {
 		return err
 	}

@@ -174,12 +174,13 @@ func (a *App) hold(o *upOptions, err error) error {
 	w := os.NewFile(launchFile, "launch")
 	defer w.Close()
 	said := launch{Held: errors.Is(err, errLocked), Code: exitCode(err)}
+	veil := a.veil()
 	for i, m := range mistakes(err) {
 		if i > 0 {
 			said.Error += "\n"
 		}
-		said.Error += m.text
-		said.Hint = m.hint
+		said.Error += veil.Text(m.text)
+		said.Hint = veil.Text(m.hint)
 	}
 	json.NewEncoder(w).Encode(said)
 	return err

@@ -87,6 +87,10 @@ func (a *App) examine(ctx context.Context) []finding {
 	for _, look := range examinations {
 		found = append(found, look(ctx, p)...)
 	}
+	veil := a.veil()
+	for i := range found {
+		found[i].Text = veil.Text(found[i].Text)
+	}
 	return found
 }
 

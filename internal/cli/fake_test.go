@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,6 +23,7 @@ func fakeService(args []string) int {
 		"stubborn": fakeStubborn,
 		"lines":    fakeLines,
 		"hostile":  fakeHostile,
+		"confess":  fakeConfess,
 		"fail":     func(text string) int { fmt.Println(text); return 3 },
 	}
 	arg := ""
@@ -41,7 +46,7 @@ func fakeServe(pidFile string) int {
 		return 1
 	}
 	fmt.Println("listening as", os.Getenv("OTEL_SERVICE_NAME"))
-	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: http.DefaultServeMux, ReadHeaderTimeout: time.Second}
 	context.AfterFunc(ctx, func() { srv.Close() })
 	srv.Serve(ln)
 	fmt.Println("bye")
@@ -69,4 +74,24 @@ func fakeLines(count string) int {
 func fakeHostile(string) int {
 	fmt.Print("\x1b]0;owned\x07title\n\x1b[2Jwiped\n\x1b[31mred\x1b[0m\n\xffbad\n")
 	return 0
+}
+
+// fakeConfess prints everything that it was given, in several forms, then serves or fails. /sick answers
+// with it too.
+func fakeConfess(then string) int {
+	for _, e := range os.Environ() {
+		name, value, _ := strings.Cut(e, "=")
+		quoted, _ := json.Marshal(value)
+		fmt.Printf("%s=%s\n%s %s %s\n", name, value, quoted, url.QueryEscape(value), base64.StdEncoding.EncodeToString([]byte(value)))
+	}
+	for _, name := range []string{"A", "B", "C", "PGPASSWORD"} {
+		fmt.Printf("%s=%s\n", name, os.Getenv(name))
+	}
+	if then == "fail" {
+		return 3
+	}
+	http.HandleFunc("/sick", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "I am given "+os.Getenv("A")+os.Getenv("PGPASSWORD"), http.StatusInternalServerError)
+	})
+	return fakeServe("")
 }

@@ -17,6 +17,7 @@ type foreground struct {
 	place  place
 	opts   *upOptions
 	source source
+	mask   func([]byte) []byte // hides secrets in what units print
 	keys   string
 	begun  time.Time
 
@@ -77,7 +78,7 @@ func (v *foreground) output(live context.Context, snap state.Snapshot) error {
 			names = append(names, u.Name)
 		}
 	}
-	v.view = newLogView(v.liner.to(v.app.Out), v.place.logs(), &format{colour: out.colour, tidy: out.terminal, names: names})
+	v.view = newLogView(v.liner.to(v.app.Out), v.place.logs(), &format{colour: out.colour, tidy: out.terminal, names: names, mask: v.mask})
 	v.shown = map[string]bool{}
 	watching, stop := context.WithCancelCause(live)
 	defer stop(nil)

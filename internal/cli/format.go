@@ -19,6 +19,7 @@ type format struct {
 	times  bool
 	alone  bool // one unit only: no prefix
 	names  []string
+	mask   func([]byte) []byte // hides secrets; nil hides none
 
 	mu       sync.Mutex
 	prefixes map[string][]byte
@@ -37,6 +38,9 @@ type jsonLine struct {
 
 // add appends one line of a unit to b.
 func (f *format) add(b []byte, unit string, prefix []byte, l output.Line) []byte {
+	if f.mask != nil {
+		l.Text = f.mask(l.Text)
+	}
 	if f.json {
 		text, _ := json.Marshal(jsonLine{"line", unit, l.Seq, l.At, l.Stream.String(), string(l.Text), l.Cut})
 		return append(append(b, text...), '\n')

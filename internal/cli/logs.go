@@ -22,8 +22,8 @@ func newLogs(a *App) *cobra.Command {
 		Short: "Show what services print",
 		Long: "logs shows the output of services and backing servers, of this run and those before, merged by time.\n" +
 			"It reads the kept files, so it works when nothing runs. Control characters of the output are shown,\n" +
-			"not executed, unless --raw. At a terminal JSON logs are shown as LEVEL message key=value; a pipe and --raw\n" +
-			"get what was printed.",
+			"not executed, and secrets are masked, unless --raw. At a terminal JSON logs are shown as LEVEL message\n" +
+			"key=value; a pipe and --raw get what was printed.",
 		Example:           "  msctl logs -f users notifications\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text",
 		ValidArgsFunction: a.completeNames,
 	}
@@ -33,7 +33,7 @@ func newLogs(a *App) *cobra.Command {
 	f.StringVarP(&o.tail, "tail", "n", "all", "only the last `N` lines of each")
 	f.StringVar(&o.since, "since", "", "only lines of the last `DURATION`, or since this time")
 	f.StringVar(&o.grep, "grep", "", "only lines that match this regular `EXPRESSION`")
-	f.BoolVar(&o.raw, "raw", false, "print the bytes as they came, whatever they do to the terminal")
+	f.BoolVar(&o.raw, "raw", false, "print the bytes as they came: secrets, and whatever they do to the terminal")
 	f.BoolVarP(&o.times, "timestamps", "t", false, "show the time of each line")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
@@ -50,8 +50,16 @@ func newLogs(a *App) *cobra.Command {
 			return err
 		}
 		s := a.screenOf(a.Out)
-		v := newLogView(a.Out, p.logs(), &format{colour: s.colour, tidy: s.terminal, raw: o.raw, json: *asJSON, times: o.times,
-			alone: len(units) == 1, names: units})
+		show := &format{colour: s.colour, tidy: s.terminal, raw: o.raw, json: *asJSON, times: o.times,
+			alone: len(units) == 1, names: units}
+		if !o.raw {
+			veil, err := a.logVeil(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			show.mask = veil.Bytes
+		}
+		v := newLogView(a.Out, p.logs(), show)
 		return v.show(cmd.Context(), units, q, last, o.follow)
 	}
 	return cmd

@@ -21,8 +21,9 @@ func report(a *App, err error) int {
 	if err == nil || errors.As(err, &quiet) || errors.As(err, &sig) {
 		return code
 	}
+	veil := a.veil()
 	for _, m := range mistakes(err) {
-		say(a.Err, m.text, m.hint)
+		say(a.Err, veil.Text(m.text), veil.Text(m.hint))
 	}
 	return code
 }

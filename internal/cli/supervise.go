@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"msctl.dev/msctl/internal/control"
@@ -26,6 +27,16 @@ type supervisor struct {
 	log    *slog.Logger
 	ended  chan struct{} // closed when the fleet has ended
 	result control.Ended // set before ended is closed
+
+	masking atomic.Pointer[fleet.Fleet] // set once it is made
+}
+
+// mask hides the secrets of the fleet. Before it is made, nothing that is logged knows any.
+func (s *supervisor) mask(text string) string {
+	if f := s.masking.Load(); f != nil {
+		return f.Mask(text)
+	}
+	return text
 }
 
 // supervise runs the fleet until a signal, `down` or an error ends it, with the lock held.
@@ -35,17 +46,19 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 		return err
 	}
 	defer file.Close()
-	s := &supervisor{app: a, place: p, opts: o, ended: make(chan struct{}),
-		log: slog.New(slog.NewTextHandler(file, nil))}
+	s := &supervisor{app: a, place: p, opts: o, ended: make(chan struct{})}
+	masked := &maskedWriter{w: file, mask: s.mask}
+	s.log = slog.New(slog.NewTextHandler(masked, nil))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer onQuit(file, cancel)()
+	defer onQuit(masked, cancel)()
 	if s.parts, err = a.parts(ctx, p, st, o, s.log); err != nil {
 		return err
 	}
 	if s.fleet, err = fleet.New(s.parts.options); err != nil {
 		return err
 	}
+	s.masking.Store(s.fleet)
 	ln, err := control.Listen(p.newSocket())
 	if err != nil {
 		return err
@@ -59,6 +72,7 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 		Info:  control.Info{Version: version(), PID: os.Getpid(), Started: time.Now(), Detached: o.daemon},
 		Ended: s.awaitEnd,
 		Log:   s.log,
+		Mask:  s.mask,
 	}, func(ctx context.Context, srv *control.Server) error { return srv.Serve(ctx, ln) })
 }
 
@@ -130,7 +144,8 @@ func (s *supervisor) show(ctx, live context.Context, cancel context.CancelCauseF
 	if s.opts.daemon {
 		return nil
 	}
-	v := &foreground{app: s.app, place: s.place, opts: s.opts, source: here{s.fleet}, keys: foregroundKeys, begun: time.Now()}
+	v := &foreground{app: s.app, place: s.place, opts: s.opts, source: here{s.fleet},
+		mask: func(b []byte) []byte { return []byte(s.fleet.Mask(string(b))) }, keys: foregroundKeys, begun: time.Now()}
 	defer context.AfterFunc(ctx, v.stopping)()
 	err := v.run(live)
 	if err != nil {

@@ -160,6 +160,6 @@ func (a *App) dryRun(ctx context.Context, p place, st *stack.Stack, o *upOptions
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(a.Out, plan.String())
+	_, err = io.WriteString(a.Out, a.veil().Text(plan.String()))
 	return err
 }

@@ -149,5 +149,6 @@ func serveDown(s *Server, _ context.Context, w http.ResponseWriter, req *http.Re
 	if err != nil {
 		return err
 	}
+	ended.Error = s.mask(ended.Error)
 	return reply(w, ended)
 }

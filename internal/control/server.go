@@ -23,7 +23,8 @@ type Server struct {
 	Info  Info
 	// Ended blocks until the fleet has ended and says how; the answer to a down waits for it.
 	Ended func(ctx context.Context) (Ended, error)
-	Log   *slog.Logger // nil discards
+	Log   *slog.Logger        // nil discards
+	Mask  func(string) string // hides secrets in what is refused and how it ended; nil hides nothing
 }
 
 // Serve answers on ln until ctx is cancelled, then lets answers under way finish for a second. It closes ln.
@@ -63,22 +64,30 @@ func (s *Server) handler(ctx context.Context) http.Handler {
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) {
 			if req.ContentLength > maxBody {
-				refuse(w, &Refusal{Status: http.StatusRequestEntityTooLarge, Text: "the request is too large"})
+				s.refuse(w, &Refusal{Status: http.StatusRequestEntityTooLarge, Text: "the request is too large"})
 				return
 			}
 			req.Body = http.MaxBytesReader(w, req.Body, maxBody)
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(slow))
 			if err := r.serve(s, ctx, w, req); err != nil {
 				s.log().Debug("request refused", "route", r.path, "err", err)
-				refuse(w, err)
+				s.refuse(w, err)
 			}
 		})
 	}
 	return mux
 }
 
+// mask returns text that may be shown.
+func (s *Server) mask(text string) string {
+	if s.Mask == nil {
+		return text
+	}
+	return s.Mask(text)
+}
+
 // refuse answers with an error in its own words.
-func refuse(w http.ResponseWriter, err error) {
+func (s *Server) refuse(w http.ResponseWriter, err error) {
 	r := &Refusal{Status: http.StatusConflict, Text: err.Error()}
 	var said *Refusal
 	var large *http.MaxBytesError
@@ -93,7 +102,7 @@ func refuse(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(r.Status)
-	json.NewEncoder(w).Encode(r)
+	json.NewEncoder(w).Encode(&Refusal{Text: s.mask(r.Text), Hint: s.mask(r.Hint)})
 }
 
 func reply(w http.ResponseWriter, v any) error {

@@ -14,8 +14,8 @@ import (
 // SecretsFile is where secrets are kept, in the stack's folder. Its mode is 0600.
 const SecretsFile = ".msctl/secrets.env"
 
-// secretPrefix begins the environment variable that holds a secret: MSCTL_SECRET_API_KEY for api-key.
-const secretPrefix = "MSCTL_SECRET_"
+// SecretPrefix begins the environment variable that holds a secret: MSCTL_SECRET_API_KEY for api-key.
+const SecretPrefix = "MSCTL_SECRET_"
 
 // Secrets are the values behind ${secret:NAME}. The zero value has none.
 type Secrets struct {
@@ -80,7 +80,7 @@ func (s *Secrets) variable(name string) string {
 }
 
 func secretVariable(name string) string {
-	return secretPrefix + strings.ToUpper(strings.Map(func(r rune) rune {
+	return SecretPrefix + strings.ToUpper(strings.Map(func(r rune) rune {
 		if r == '-' || r == '.' {
 			return '_'
 		}
