@@ -46,7 +46,11 @@ func newPs(a *App) *cobra.Command {
 			}
 			return nil
 		}
-		psTable(a.screenOf(a.Out), units, time.Now())
+		s := a.screenOf(a.Out)
+		if !s.terminal && a.Getenv("COLUMNS") == "" {
+			s.width = 1 << 16 // who reads a pipe wants the whole address
+		}
+		psTable(s, units, time.Now())
 		return nil
 	}
 	return cmd
