@@ -188,6 +188,9 @@ func (g *goBuilds) install(m *goModule, s *stack.Service, stage string) error {
 	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 		return err
 	}
+	if err := os.Chmod(made, 0o700); err != nil { // the go command asks the umask
+		return err
+	}
 	tmp := place + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
