@@ -3,7 +3,6 @@ package fleet
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +121,7 @@ func (p *planner) call(v *vars, to string) {
 		if port == 0 {
 			continue
 		}
-		if l.Name == "http" || len(s.Listen) == 1 && l.Name != "grpc" {
+		if l.Name == "http" || len(s.Listen) == 1 && l.Name != "grpc" && l.Name != "tcp" {
 			v.set(variable(to, "URL"), "http://"+addr(port))
 		}
 		if l.Name != "http" {
@@ -243,7 +242,7 @@ func (p *planner) part(s *stack.Service, r stack.Ref, port func(listen string) i
 func portPart(what, listen string, n int) (string, error) {
 	switch what {
 	case "url":
-		return urlOf(listen, n), nil
+		return refURL(listen, n), nil
 	case "addr":
 		return addr(n), nil
 	case "host":
@@ -306,26 +305,3 @@ func variable(words ...string) string {
 
 // addr returns 127.0.0.1 and the port.
 func addr(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
-
-// urlOf returns the URL of a listener; what is not known to be gRPC is taken for HTTP.
-func urlOf(listen string, port int) string {
-	if port == 0 {
-		return ""
-	}
-	if listen == "grpc" {
-		return "grpc://" + addr(port)
-	}
-	return "http://" + addr(port)
-}
-
-// bare returns a URL without its password.
-func bare(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	if _, secret := u.User.Password(); secret {
-		u.User = url.User(u.User.Username())
-	}
-	return u.String()
-}

@@ -180,7 +180,7 @@ func (p *planner) server(s *resource.Server) error {
 	}
 	st := &Step{
 		Name: s.Name, Service: s.Name, Sort: state.Server, Backing: first.Backing(), Unit: u,
-		Reason: "home of " + list(users) + "; " + first.Reason, server: s, place: place,
+		Reason: "home of " + list(users) + "; " + first.Reason, server: s, place: place, URL: serverURL(first, place),
 	}
 	for _, to := range p.needs[first.Resource.Name] { // a container whose environment names others
 		st.Needs = append(st.Needs, Need{Name: to})
@@ -275,10 +275,9 @@ func (p *planner) listen(st *Step, s *stack.Service, replica int) []driver.Port 
 			port.Inside = l.Inside
 		}
 		ports = append(ports, port)
-		if st.URL == "" {
-			st.URL = urlOf(l.Name, public)
-		}
 	}
+	main := mainListen(s)
+	st.URL = address(scheme(s, main), p.ports[key(s.Name, main)])
 	return ports
 }
 
