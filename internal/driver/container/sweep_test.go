@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/docker/docker/api/types/network"
@@ -145,9 +146,9 @@ func TestCancelledStart(t *testing.T) {
 	d := newDriver(t)
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
-		calls := 0
+		var calls atomic.Int64 // requests come on several connections at once
 		c := newCutter(t, func(string) func() {
-			if calls++; calls == 12 {
+			if calls.Add(1) == 12 {
 				cancel()
 			}
 			return nil
