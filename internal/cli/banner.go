@@ -25,18 +25,19 @@ func banner(s screen, snap state.Snapshot, took time.Duration, keys string) {
 		head = fmt.Sprintf("%s: %d of %d ready after %.1fs", snap.Stack, good, len(snap.Units), took.Seconds())
 		colour = yellow
 	}
+	head, keys = fold(head, s.width, ""), fold(keys, s.width, "  ")
 	fmt.Fprintf(s, "\n%s\n\n", s.paint(bold+";"+colour, head))
-	bannerTable(s, snap.Units)
+	bannerTable(s, snap.Units, s.height-8-strings.Count(head+keys, "\n"))
 	io.WriteString(s, "\n"+keys+"\n\n")
 }
 
-// bannerTable lists units; on a low terminal what is up gives way to what is not.
-func bannerTable(s screen, units []state.Unit) {
+// bannerTable lists units; where there is room for fewer, what is up gives way to what is not.
+func bannerTable(s screen, units []state.Unit, room int) {
 	shown, hidden := units, 0
-	if room := s.height - 8; s.height > 0 && room > 3 && len(units) > room {
+	if s.height > 0 && room > 3 && len(units) > room {
 		shown, hidden = mostTelling(units, room), len(units)-room
 	}
-	cols := []column{{title: "NAME", least: 12}, {title: "RUN BY", least: 8}, {title: "STATE"}, {title: "URL", least: 16}}
+	cols := []column{{title: "NAME", least: 12}, {title: "RUN BY", least: 8, spare: 1}, {title: "STATE"}, {title: "URL", least: 16}}
 	rows := make([][]cell, len(shown))
 	for i, u := range shown {
 		where := u.URL
@@ -81,7 +82,7 @@ func firstLine(text string) string {
 
 // The last line of the banner.
 const (
-	foregroundKeys = "  Ctrl-C takes it down. Elsewhere: msctl ps · logs NAME · restart · open NAME"
-	attachedKeys   = "  Ctrl-C leaves it running. Next: msctl ps · logs NAME · restart NAME · down"
-	detachedKeys   = "  Next: msctl ps · logs -f NAME · restart NAME · open NAME · msctl down"
+	foregroundKeys = "Ctrl-C takes it down. Elsewhere: msctl ps · logs NAME · restart · open NAME"
+	attachedKeys   = "Ctrl-C leaves it running. Next: msctl ps · logs NAME · restart NAME · down"
+	detachedKeys   = "Next: msctl ps · logs -f NAME · restart NAME · open NAME · msctl down"
 )

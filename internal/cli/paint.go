@@ -15,21 +15,25 @@ type screen struct {
 	io.Writer
 	terminal bool
 	colour   bool
-	width    int // columns; 80 where it is not a terminal
+	width    int // columns; unlimited where it is not a terminal
 	height   int // rows; 0 where it is not a terminal
 }
 
-// screenOf looks at w: colour only on a terminal, without NO_COLOR and with a TERM that knows it.
+// unlimited is the width of what is not a terminal: who reads a pipe wants the whole text.
+const unlimited = 1 << 16
+
+// screenOf looks at w: colour only on a terminal, without NO_COLOR and with a TERM that knows it. A
+// terminal that does not tell its size has COLUMNS, or 80.
 func (a *App) screenOf(w io.Writer) screen {
-	s := screen{Writer: w, width: 80}
-	if n, err := strconv.Atoi(a.Getenv("COLUMNS")); err == nil && n > 20 {
-		s.width = n
-	}
+	s := screen{Writer: w, width: unlimited}
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
 	}
-	s.terminal = true
+	s.terminal, s.width = true, 80
+	if n, err := strconv.Atoi(a.Getenv("COLUMNS")); err == nil && n > 0 {
+		s.width = n
+	}
 	s.colour = a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
 	if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 		s.width, s.height = w, h

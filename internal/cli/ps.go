@@ -46,11 +46,7 @@ func newPs(a *App) *cobra.Command {
 			}
 			return nil
 		}
-		s := a.screenOf(a.Out)
-		if !s.terminal && a.Getenv("COLUMNS") == "" {
-			s.width = 1 << 16 // who reads a pipe wants the whole address
-		}
-		psTable(s, units, time.Now())
+		psTable(a.screenOf(a.Out), units, time.Now())
 		return nil
 	}
 	return cmd
@@ -81,8 +77,8 @@ func pick(units []state.Unit, names []string) []state.Unit {
 
 func psTable(s screen, units []state.Unit, now time.Time) {
 	cols := []column{
-		{title: "NAME", least: 12}, {title: "STATE"}, {title: "AGE", right: true}, {title: "CPU", right: true},
-		{title: "MEM", right: true}, {title: "RUN BY", least: 10}, {title: "URL", least: 10},
+		{title: "NAME", least: 12}, {title: "STATE"}, {title: "AGE", right: true, spare: 1}, {title: "CPU", right: true, spare: 4},
+		{title: "MEM", right: true, spare: 3}, {title: "RUN BY", least: 10, spare: 2}, {title: "URL", least: 16},
 	}
 	if s.width >= 110 {
 		cols = append(cols, column{title: "RESTARTS", right: true}, column{title: "PID", right: true})

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,16 +11,18 @@ import (
 // column is one column of a table. Text that does not fit its column is cut with an ellipsis.
 type column struct {
 	title string
-	least int // columns that it is never cut below; 0 means that it is never cut
+	least int // columns that it is not cut below while others can give way; 0 means that it is not cut
+	spare int // on a narrow screen columns are left out, highest first; 0 stays
 	right bool
 }
 
 // cell is one text with its colour.
 type cell struct{ text, colour string }
 
-// writeTable prints rows so that they fit the screen: first to their need, then the columns that may be
-// cut give way, widest first.
+// writeTable prints rows so that no line is longer than the screen: the columns that may be cut give
+// way, widest first, then those that can be spared go, and at last every column is cut.
 func writeTable(s screen, indent string, cols []column, rows [][]cell) {
+	cols, rows = spare(s.width-len(indent), cols, rows)
 	widths := fit(s.width-len(indent), cols, rows)
 	head := make([]cell, len(cols))
 	for i, c := range cols {
@@ -28,6 +31,43 @@ func writeTable(s screen, indent string, cols []column, rows [][]cell) {
 	for _, row := range append([][]cell{head}, rows...) {
 		writeRow(s, indent, cols, widths, row)
 	}
+}
+
+// spare leaves out columns until the others have room at their least widths.
+func spare(total int, cols []column, rows [][]cell) ([]column, [][]cell) {
+	for {
+		sum, most := 2*(len(cols)-1), 0
+		for i, w := range needs(cols, rows) {
+			if cols[i].least > 0 {
+				w = min(w, cols[i].least)
+			}
+			sum += w
+			if cols[i].spare > cols[most].spare {
+				most = i
+			}
+		}
+		if sum <= total || cols[most].spare == 0 {
+			return cols, rows
+		}
+		cols = slices.Delete(slices.Clone(cols), most, most+1)
+		left := make([][]cell, len(rows))
+		for i, r := range rows {
+			left[i] = slices.Delete(slices.Clone(r), most, most+1)
+		}
+		rows = left
+	}
+}
+
+// needs returns the width that each column would have with all its text.
+func needs(cols []column, rows [][]cell) []int {
+	widths := make([]int, len(cols))
+	for i, c := range cols {
+		widths[i] = utf8.RuneCountInString(c.title)
+		for _, r := range rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(r[i].text))
+		}
+	}
+	return widths
 }
 
 func writeRow(s screen, indent string, cols []column, widths []int, row []cell) {
@@ -52,28 +92,56 @@ func writeRow(s screen, indent string, cols []column, widths []int, row []cell) 
 
 // fit returns the width of each column.
 func fit(total int, cols []column, rows [][]cell) []int {
-	widths := make([]int, len(cols))
+	widths := needs(cols, rows)
 	sum := 2 * (len(cols) - 1)
-	for i, c := range cols {
-		widths[i] = utf8.RuneCountInString(c.title)
-		for _, r := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(r[i].text))
-		}
-		sum += widths[i]
+	for _, w := range widths {
+		sum += w
 	}
 	for ; sum > total; sum-- {
-		widest := -1
-		for i, c := range cols {
-			if c.least > 0 && widths[i] > c.least && (widest < 0 || widths[i] > widths[widest]) {
-				widest = i
-			}
+		i := widest(widths, func(i int) bool { return cols[i].least > 0 && widths[i] > cols[i].least })
+		if i < 0 {
+			i = widest(widths, func(i int) bool { return widths[i] > 1 })
 		}
-		if widest < 0 {
+		if i < 0 {
 			break
 		}
-		widths[widest]--
+		widths[i]--
 	}
 	return widths
+}
+
+// widest returns the index of the greatest of those widths that may be cut, or -1.
+func widest(widths []int, may func(int) bool) int {
+	best := -1
+	for i, w := range widths {
+		if may(i) && (best < 0 || w > widths[best]) {
+			best = i
+		}
+	}
+	return best
+}
+
+// fold breaks text between words so that no line is longer than width, each with the indent.
+func fold(text string, width int, indent string) string {
+	var b strings.Builder
+	room := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+			b.WriteString(indent)
+			room = width - len(indent)
+		case n+1 > room:
+			b.WriteString("\n" + indent)
+			room = width - len(indent)
+		default:
+			b.WriteString(" ")
+			room--
+		}
+		b.WriteString(word)
+		room -= n
+	}
+	return b.String()
 }
 
 // shorten cuts text to width with an ellipsis.

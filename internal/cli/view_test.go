@@ -90,7 +90,7 @@ func TestTablesFit(t *testing.T) {
 		{Name: "db", Sort: state.Resource, Phase: state.Ready, Backing: "container registry.example/postgres:17",
 			URL: "postgres://orders@127.0.0.1:54321/orders?sslmode=disable"},
 	}
-	for _, width := range []int{80, 100, 120, 200} {
+	for _, width := range []int{20, 40, 49, 80, 100, 120, 200} {
 		for name, draw := range map[string]func(screen){
 			"ps":     func(s screen) { psTable(s, units, time.Now()) },
 			"banner": func(s screen) { banner(s, state.Snapshot{Stack: "shop", Units: units}, time.Second, detachedKeys) },
@@ -103,6 +103,19 @@ func TestTablesFit(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPipesGetWholeTables shows that COLUMNS, which a shell may export, cuts nothing for a pipe.
+func TestPipesGetWholeTables(t *testing.T) {
+	var b bytes.Buffer
+	a := &App{Getenv: func(name string) string { return map[string]string{"COLUMNS": "40"}[name] }}
+	url := "postgres://orders@127.0.0.1:54321/orders?sslmode=disable"
+	units := []state.Unit{{Name: "orders-db", Sort: state.Resource, Phase: state.Ready, Backing: "container registry.example/postgres:17", URL: url}}
+	psTable(a.screenOf(&b), units, time.Now())
+	banner(a.screenOf(&b), state.Snapshot{Stack: "shop", Units: units}, time.Second, detachedKeys)
+	if got := b.String(); strings.Count(got, url) != 2 || strings.Contains(got, "…") {
+		t.Errorf("got:\n%s", got)
 	}
 }
 
