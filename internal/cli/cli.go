@@ -74,6 +74,8 @@ var commands = []command{
 	{groupStack, newConfig},
 	{groupStack, newSchema},
 	{groupStack, newDoctor},
+	{groupStack, newCompletion},
+	{groupStack, newHelp},
 	{groupStack, newVersion},
 }
 
@@ -87,8 +89,6 @@ func newRoot(a *App) *cobra.Command {
 		Example:       "  msctl init      # a small stack in an empty folder\n  msctl up        # everything in stack.yaml, until Ctrl-C\n  msctl up -d     # the same, in the background\n  msctl down",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          rootArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -108,9 +108,13 @@ func newRoot(a *App) *cobra.Command {
 		cmd := c.make(a)
 		cmd.GroupID = c.group
 		fileFlag(a, cmd)
+		if cmd.Name() == "help" {
+			root.SetHelpCommand(cmd)
+		}
 		root.AddCommand(cmd)
 	}
-	root.InitDefaultCompletionCmd()
+	root.CompletionOptions.DisableDefaultCmd = true
+	refuseUnknown(root)
 	return root
 }
 

@@ -86,24 +86,32 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usage("see `"+cmd.CommandPath()+" --help`", "%v", err)
 }
 
-// rootArgs refuses an unknown command and suggests near ones.
-func rootArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+// commandArgs refuses every word where only a command can stand.
+func commandArgs(cmd *cobra.Command, given []string) error {
+	if len(given) == 0 {
 		return nil
 	}
-	hint := "see `msctl --help`"
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean " + strings.Join(near, ", ") + "?"
-	}
-	return usage(hint, "unknown command %q", args[0])
+	return unknownCommand(cmd, given[0])
 }
 
-// args wraps cobra's checks of arguments so that they read like every other error.
+// args wraps a check of arguments so that what it refuses reads like every other error.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
-		if err := check(cmd, given); err != nil {
-			return usage("see `"+cmd.CommandPath()+" --help`", "%v", err)
+		if check(cmd, given) == nil {
+			return nil
 		}
-		return nil
+		got := "nothing after it"
+		if len(given) > 0 {
+			got = fmt.Sprintf("%q", strings.Join(given, " "))
+		}
+		return usage("see `"+cmd.CommandPath()+" --help`", "read arguments: want `%s`, got %s", useLine(cmd), got)
 	}
+}
+
+// useLine is how a command is written, without the flags.
+func useLine(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return cmd.Use
+	}
+	return cmd.Parent().CommandPath() + " " + cmd.Use
 }
