@@ -38,4 +38,6 @@ type Node struct {
 	Regexp  *regexp.Regexp
 	Kids    []*Node
 	Column  int // where it starts in the text, from 1
+
+	fold string // Value in lower case
 }
