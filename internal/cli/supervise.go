@@ -95,6 +95,7 @@ func (s *supervisor) run(ctx context.Context, cancel context.CancelCauseFunc, sr
 		case <-s.ended:
 		}
 	})
+	others.Go(func() { s.slim(serving) })
 	shown := make(chan error, 1)
 	go func() { shown <- s.show(ctx, live, cancel) }()
 	err := s.fleet.Run(ctx)
