@@ -22,6 +22,7 @@ type bench struct {
 	peer  string // process-compose, or ""
 	repo  string // the repository, for the reference fleet
 	runs  int
+	use   func(pid int) (usage, error)
 	rows  []row
 }
 
@@ -80,7 +81,7 @@ func prepare(ctx context.Context, msctl, peer string, runs int) (*bench, error) 
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{msctl: abs, self: self, repo: repo, runs: runs, peer: peer}
+	b := &bench{msctl: abs, self: self, repo: repo, runs: runs, use: use, peer: peer}
 	if b.peer == "" {
 		b.peer = buildPeer(ctx, repo)
 	}

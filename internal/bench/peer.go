@@ -39,7 +39,7 @@ func (b *bench) peerRun(ctx context.Context, s stackFile) (time.Duration, usage,
 		return 0, usage{}, err
 	}
 	wall := time.Since(began)
-	u, err := use(cmd.Process.Pid)
+	u, err := b.use(cmd.Process.Pid)
 	return wall, u, err
 }
 

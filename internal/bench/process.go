@@ -41,6 +41,18 @@ func timed(ctx context.Context, dir string, argv ...string) (time.Duration, erro
 type usage struct {
 	cpu    time.Duration
 	memory int64 // bytes, proportional set size
+	rest   int64 // the same, later; 0 where it was not waited for
+}
+
+// restAfter is how long a supervisor has been up before it counts as at rest.
+const restAfter = 10 * time.Second
+
+// useAtRest is use now, and the memory once the supervisor has rested.
+func useAtRest(pid int) (usage, error) {
+	u, err := use(pid)
+	time.Sleep(restAfter)
+	u.rest = pss(pid)
+	return u, err
 }
 
 // use reads /proc of a process; CPU counts in ticks of 10 ms.
@@ -52,7 +64,7 @@ func use(pid int) (usage, error) {
 	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
 	user, _ := strconv.Atoi(f[11])
 	sys, _ := strconv.Atoi(f[12])
-	return usage{time.Duration(user+sys) * 10 * time.Millisecond, pss(pid)}, nil
+	return usage{cpu: time.Duration(user+sys) * 10 * time.Millisecond, memory: pss(pid)}, nil
 }
 
 func pss(pid int) int64 {
@@ -93,7 +105,7 @@ func (b *bench) up(ctx context.Context, dir string, flags ...string) (wall time.
 	if err != nil {
 		return 0, usage{}, err
 	}
-	u, err = use(pid)
+	u, err = b.use(pid)
 	return wall, u, err
 }
 
