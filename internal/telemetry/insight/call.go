@@ -1,0 +1,221 @@
+package insight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+// call is one use of a service or resource by a service, whoever recorded it: the edge between them, or
+// the caller's own client span where the edge did not see it.
+type call struct {
+	span     int // index of the tree
+	owner    int // the request that the caller served meanwhile: index of the tree, -1: none
+	from, to string
+	protocol string
+	op       string // what was asked, the same for the same operation
+	async    bool   // a message: nobody waits for its effect
+	failed   bool
+	twin     bool // told by the caller's own span, while the edge records the same call too
+}
+
+func (c *call) edge() string { return c.from + ":" + c.to }
+
+// calls finds every call of a trace, in order of start.
+func (t *tree) calls(topo *Topology) []call {
+	var out []call
+	for i := range t.spans {
+		if c, ok := t.call(topo, i); ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// single leaves one record of each call. The caller's own span knows best which request a query belongs
+// to, the edge has to guess where several are under way: so the edge's goes where a request has both.
+func single(made []call) []call {
+	type use struct {
+		owner int
+		edge  string
+	}
+	told := map[use]bool{}
+	for i := range made {
+		if made[i].twin {
+			told[use{made[i].owner, made[i].edge()}] = true
+		}
+	}
+	return slices.DeleteFunc(made, func(c call) bool { return !c.twin && told[use{c.owner, c.edge()}] })
+}
+
+func (t *tree) call(topo *Topology, i int) (call, bool) {
+	s := &t.spans[i]
+	c := call{span: i, from: s.Service, op: s.Name, failed: s.Status == telemetry.Failed,
+		async: s.Kind == telemetry.Producer || s.Kind == telemetry.Consumer}
+	switch from, to, ok := strings.Cut(s.Edge, ":"); {
+	case ok:
+		c.from, c.to, c.protocol = from, to, text(s, "msctl.protocol")
+	case s.Kind == telemetry.Client || s.Kind == telemetry.Producer:
+		if c.to = t.callee(topo, i); c.to == "" || c.to == c.from {
+			return call{}, false
+		}
+		c.protocol, c.twin = protocol(s), topo.meshed(c.from, c.to)
+	default:
+		return call{}, false
+	}
+	if q := text(s, "db.query.text"); q != "" {
+		c.op = q
+	}
+	c.owner = t.owner(i, c.from)
+	return c, true
+}
+
+// callee names whom a client span called: nobody where an edge below it tells the same.
+func (t *tree) callee(topo *Topology, i int) string {
+	for _, k := range t.kids[i] {
+		if t.spans[k].Edge != "" {
+			return ""
+		}
+	}
+	s := &t.spans[i]
+	if name := topo.named(s); name != "" {
+		return name
+	}
+	for _, k := range t.kids[i] {
+		kid := &t.spans[k]
+		if kid.Kind == telemetry.Server && kid.Service != s.Service {
+			return kid.Service
+		}
+	}
+	return ""
+}
+
+// owner returns the request that service was serving when it did span i.
+func (t *tree) owner(i int, service string) int {
+	for p := t.parent[i]; p >= 0; p = t.parent[p] {
+		s := &t.spans[p]
+		if s.Edge != "" {
+			if strings.HasSuffix(s.Edge, ":"+service) {
+				return p
+			}
+			continue
+		}
+		if s.Service == service && (s.Kind == telemetry.Server || s.Kind == telemetry.Consumer) {
+			return p
+		}
+		if s.Service != service {
+			return -1
+		}
+	}
+	return -1
+}
+
+// protocol names what a client span spoke.
+func protocol(s *telemetry.Span) string {
+	for _, key := range []string{"db.system.name", "db.system", "messaging.system", "rpc.system.name", "rpc.system"} {
+		if v := text(s, key); v != "" {
+			return v
+		}
+	}
+	if text(s, "http.request.method") != "" || text(s, "http.method") != "" {
+		return "http"
+	}
+	return ""
+}
+
+// text returns an attribute of a span or of its resource in words, or "".
+func text(s *telemetry.Span, key string) string {
+	for _, of := range [][]telemetry.Attr{s.Attrs, s.Resource} {
+		for i := range of {
+			if of[i].Key != key {
+				continue
+			}
+			if v, ok := of[i].Value.(string); ok {
+				return v
+			}
+			return fmt.Sprint(of[i].Value)
+		}
+	}
+	return ""
+}
+
+// Topology is what stack.yaml says, as far as traffic is concerned.
+type Topology struct {
+	Services  []string
+	Resources map[string]string // name to type
+	Edges     []Declared
+	Addrs     map[string]string // "127.0.0.1:5432" to the service or resource that listens there
+}
+
+// Declared is one caller and callee of stack.yaml.
+type Declared struct {
+	From, To, Protocol string
+	Mesh               bool // it goes through msctl, which records every call
+}
+
+// named returns whom the addresses of a client span belong to, or "".
+func (topo *Topology) named(s *telemetry.Span) string {
+	for _, pair := range [][2]string{{"server.address", "server.port"}, {"network.peer.address", "network.peer.port"}, {"net.peer.name", "net.peer.port"}} {
+		host, port := text(s, pair[0]), text(s, pair[1])
+		if host == "" || port == "" {
+			continue
+		}
+		if host == "localhost" || host == "::1" {
+			host = "127.0.0.1"
+		}
+		if name := topo.Addrs[host+":"+port]; name != "" {
+			return name
+		}
+	}
+	name := text(s, "peer.service")
+	if _, resource := topo.Resources[name]; resource || slices.Contains(topo.Services, name) {
+		return name
+	}
+	return ""
+}
+
+func (topo *Topology) service(name string) bool { return slices.Contains(topo.Services, name) }
+
+// declared reports an edge that stack.yaml has. Whoever calls from outside needs no permission.
+func (topo *Topology) declared(from, to string) bool {
+	return from == "" || slices.ContainsFunc(topo.Edges, func(d Declared) bool { return d.From == from && d.To == to })
+}
+
+func (topo *Topology) meshed(from, to string) bool {
+	return slices.ContainsFunc(topo.Edges, func(d Declared) bool { return d.From == from && d.To == to && d.Mesh })
+}
+
+// sort says what a name is.
+func (topo *Topology) sort(name string) string {
+	if topo.service(name) {
+		return "service"
+	}
+	if _, ok := topo.Resources[name]; ok {
+		return "resource"
+	}
+	return "outside"
+}
+
+// durations is a small sketch of how long things took: exact, for the windows that are asked about.
+type durations []time.Duration
+
+// quantile returns the q-th part of sorted durations, 0 where there are none.
+func (d durations) quantile(q float64) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	return d[min(int(q*float64(len(d))), len(d)-1)]
+}
+
+// red sums up.
+func red(d durations, errors int64, window time.Duration) telemetry.RED {
+	slices.Sort(d)
+	r := telemetry.RED{Count: int64(len(d)), Errors: errors, P50: d.quantile(0.5), P95: d.quantile(0.95), P99: d.quantile(0.99)}
+	if window > 0 {
+		r.Rate = float64(len(d)) / window.Seconds()
+	}
+	return r
+}

@@ -1,0 +1,279 @@
+package insight
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+// Question is what why looks at.
+type Question struct {
+	Asked  *Window           // the requests in question
+	Before *Window           // what was normal; nil: the faster half of Asked
+	Facts  []telemetry.Fact  // what happened to the fleet
+	Trace  telemetry.TraceID // one trace of Asked; zero: every failed or slow one
+}
+
+// What counts as slow against the usual.
+const (
+	slowFactor = 2
+	slowLeast  = 20 * time.Millisecond
+	// moment is how long before its effect a fact may be to count as evidence.
+	moment = 30 * time.Second
+)
+
+// Why names what most likely made requests fail or take long.
+func Why(q Question) telemetry.Reason {
+	w := &whyer{Question: q, suspects: map[string]*suspect{}}
+	w.usual = usual(q.Before, q.Asked)
+	out := telemetry.Reason{Since: q.Asked.Since, Until: q.Asked.Until, Trace: q.Trace}
+	var failed, slow []*tree
+	for _, t := range q.Asked.traces {
+		one := t.spans[0].Trace == q.Trace
+		if q.Trace != (telemetry.TraceID{}) && !one {
+			continue
+		}
+		out.Total++
+		if t.failed() {
+			out.Failed++
+			failed = append(failed, t)
+		}
+		if one || w.usual.slow(t) {
+			slow = append(slow, t)
+			if w.usual.slow(t) {
+				out.Slow++
+			}
+		}
+	}
+	w.blameFailures(failed)
+	w.blameDelays(slow)
+	out.Causes = w.verdict()
+	return out
+}
+
+// failed reports a request that failed, or that did though a part of it failed.
+func (t *tree) failed() bool {
+	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return s.Status == telemetry.Failed })
+}
+
+// suspect is one edge or service with what speaks against it.
+type suspect struct {
+	text     string
+	evidence []string
+	score    float64
+	traces   []string
+}
+
+type whyer struct {
+	Question
+	usual    norm
+	suspects map[string]*suspect
+}
+
+func (w *whyer) suspect(subject string) *suspect {
+	s := w.suspects[subject]
+	if s == nil {
+		s = &suspect{}
+		w.suspects[subject] = s
+	}
+	return s
+}
+
+func (s *suspect) example(trace string) {
+	if len(s.traces) < examples && !slices.Contains(s.traces, trace) {
+		s.traces = append(s.traces, trace)
+	}
+}
+
+func (s *suspect) say(format string, args ...any) {
+	if e := fmt.Sprintf(format, args...); !slices.Contains(s.evidence, e) && len(s.evidence) < 8 {
+		s.evidence = append(s.evidence, e)
+	}
+}
+
+// blameFailures finds in each failed trace where the error was first seen.
+func (w *whyer) blameFailures(failed []*tree) {
+	type blame struct {
+		traces int
+		errors map[string]int
+		faults map[string]bool
+	}
+	blames := map[string]*blame{}
+	for _, t := range failed {
+		i := t.firstError()
+		subject := t.culprit(i)
+		b := blames[subject]
+		if b == nil {
+			b = &blame{errors: map[string]int{}, faults: map[string]bool{}}
+			blames[subject] = b
+		}
+		b.traces++
+		b.errors[complaint(&t.spans[i])]++
+		if f := text(&t.spans[i], faults); f != "" {
+			b.faults[f] = true
+		}
+		w.suspect(subject).example(t.id())
+	}
+	for subject, b := range blames {
+		s := w.suspect(subject)
+		s.score = max(s.score, float64(b.traces)/float64(len(failed)))
+		s.text = fmt.Sprintf("%d of %d failed requests fail first at %s", b.traces, len(failed), subject)
+		for _, e := range ranked(b.errors) {
+			s.say("error first seen here: %s (%d of %d)", e, b.errors[e], b.traces)
+		}
+		for f := range b.faults {
+			s.say("a fault was on it: %s", f)
+		}
+	}
+}
+
+// firstError returns the failed span that ended first among those below which nothing failed.
+func (t *tree) firstError() int {
+	best := -1
+	for i := range t.spans {
+		if t.spans[i].Status != telemetry.Failed || slices.ContainsFunc(t.kids[i], func(k int) bool { return t.spans[k].Status == telemetry.Failed }) {
+			continue
+		}
+		if best < 0 || ends(&t.spans[i]).Before(ends(&t.spans[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
+// culprit names who is to blame for a failed span: the edge, when the callee did not answer or a fault
+// was on it; the callee, when it answered with an error; the service itself for a span of its own.
+func (t *tree) culprit(i int) string {
+	s := &t.spans[i]
+	_, to, edge := strings.Cut(s.Edge, ":")
+	switch {
+	case !edge:
+		return s.Service
+	case text(s, faults) != "":
+		return s.Edge
+	case text(s, "http.response.status_code") != "" || text(s, "rpc.response.status_code") != "" || text(s, "db.response.status_code") != "":
+		return to
+	}
+	return s.Edge
+}
+
+// faults is the attribute with the faults that acted on a call.
+const faults = "msctl.faults"
+
+// complaint says how a span failed.
+func complaint(s *telemetry.Span) string {
+	words := s.Message
+	if words == "" {
+		words = cmp.Or(text(s, "error.type"), text(s, "exception.message"))
+	}
+	if code := text(s, "http.response.status_code"); code != "" && !strings.Contains(words, code) {
+		words = strings.TrimSpace("HTTP " + code + " " + words)
+	}
+	return short(s.Name) + ": " + short(cmp.Or(words, "failed"))
+}
+
+// blameDelays finds on the critical paths of slow traces what took longer than usual.
+func (w *whyer) blameDelays(slow []*tree) {
+	excess := map[string]time.Duration{}
+	worst := map[string]string{}
+	most := map[string]time.Duration{}
+	var all time.Duration
+	for _, t := range slow {
+		path := t.critical()
+		for key, d := range efforts(t, path) {
+			more := d - w.usual.took[key]
+			if more < slowLeast/4 {
+				continue
+			}
+			subject := key.service
+			excess[subject] += more
+			all += more
+			w.suspect(subject).example(t.id())
+			if more > most[subject] {
+				most[subject] = more
+				worst[subject] = fmt.Sprintf("%s took %s of its own, usually %s", short(key.name), round(d), round(w.usual.took[key]))
+			}
+		}
+		for i := range path {
+			if f := text(&t.spans[i], faults); f != "" && excess[operationOf(&t.spans[i]).service] > 0 {
+				w.suspect(operationOf(&t.spans[i]).service).say("a fault was on it: %s", f)
+			}
+		}
+	}
+	for subject, d := range excess {
+		s := w.suspect(subject)
+		part := float64(d) / float64(max(all, 1))
+		if s.text == "" {
+			s.text = fmt.Sprintf("%.0f %% of the extra time of %d slow requests is spent %s", 100*part, len(slow), w.place(subject, slow))
+		}
+		s.score = max(s.score, part)
+		s.say("%s", worst[subject])
+	}
+}
+
+// place says in words where the time of a subject is spent.
+func (w *whyer) place(subject string, slow []*tree) string {
+	_, to, edge := strings.Cut(subject, ":")
+	if !edge {
+		return "in " + subject
+	}
+	for _, t := range slow {
+		for i := range t.spans {
+			if t.spans[i].Service == to && t.spans[i].Edge == "" {
+				return "on the edge " + subject + ", outside of " + to
+			}
+		}
+	}
+	return "on the edge " + subject + " or in " + to
+}
+
+func round(d time.Duration) time.Duration {
+	if d > 100*time.Millisecond {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
+
+// verdict orders the suspects, and adds what happened to them.
+func (w *whyer) verdict() []telemetry.Cause {
+	var out []telemetry.Cause
+	for subject, s := range w.suspects {
+		for _, f := range w.Facts {
+			if about(f.Subject, subject) && !f.Time.Before(w.Asked.Since.Add(-moment)) && !f.Time.After(w.Asked.Until) {
+				s.say("%s %s", f.Time.Format("15:04:05"), f.Text)
+			}
+		}
+		out = append(out, telemetry.Cause{Subject: subject, Text: s.text, Evidence: s.evidence, Score: s.score, Traces: s.traces})
+	}
+	slices.SortFunc(out, func(a, b telemetry.Cause) int {
+		return cmp.Or(-cmp.Compare(a.Score, b.Score), cmp.Compare(a.Subject, b.Subject))
+	})
+	return out
+}
+
+// about reports a fact of an edge, or of a service or one of its replicas at an end of it.
+func about(of, subject string) bool {
+	from, to, edge := strings.Cut(subject, ":")
+	if of == subject {
+		return true
+	}
+	name := from
+	if edge {
+		name = to
+	}
+	number, replica := strings.CutPrefix(of, name+"-")
+	return of == name || replica && strings.Trim(number, "0123456789") == ""
+}
+
+func ranked(counts map[string]int) []string {
+	var keys []string
+	for k := range counts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(-cmp.Compare(counts[a], counts[b]), cmp.Compare(a, b)) })
+	return keys
+}

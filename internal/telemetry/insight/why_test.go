@@ -1,0 +1,189 @@
+package insight
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+// order weaves one request through gateway, orders and payments. extra is time on the edge to payments.
+func order(w *weave, after, extra time.Duration, instrumented bool, attrs ...string) {
+	w.begin(after)
+	e := w.edge(none, "", "gateway", "POST /orders", 0, 40*ms+extra)
+	g := w.edge(e, "gateway", "orders", "POST /orders", 2*ms, 38*ms+extra)
+	if instrumented {
+		g = w.span(g, "orders", "POST /orders", telemetry.Server, 3*ms, 37*ms+extra)
+	}
+	w.edge(g, "orders", "stock", "GET /stock", 4*ms, 9*ms)
+	p := w.edge(g, "orders", "payments", "POST /charge", 10*ms, 30*ms+extra, attrs...)
+	if instrumented {
+		w.span(p, "payments", "POST /charge", telemetry.Server, 11*ms+extra, 29*ms+extra)
+	}
+}
+
+// asked splits what was woven into before and after a minute past noon.
+func asked(w *weave) (*Window, *Window) {
+	var before, after []telemetry.Span
+	for _, s := range w.spans {
+		if s.Start.Before(noon.Add(time.Minute)) {
+			before = append(before, s)
+		} else {
+			after = append(after, s)
+		}
+	}
+	a := Of(after)
+	a.Since, a.Until = noon.Add(time.Minute), noon.Add(2*time.Minute)
+	return Of(before), a
+}
+
+func TestWhySlow(t *testing.T) {
+	for _, instrumented := range []bool{true, false} {
+		var w weave
+		for i := range 10 {
+			order(&w, time.Duration(i)*time.Second, 0, instrumented)
+			order(&w, time.Minute+time.Duration(i)*time.Second, 300*ms, instrumented, "msctl.faults", "latency 300ms")
+		}
+		before, after := asked(&w)
+		got := Why(Question{Asked: after, Before: before})
+		if got.Slow != 10 || got.Failed != 0 || got.Total != 10 {
+			t.Errorf("%+v", got)
+		}
+		if len(got.Causes) != 1 || got.Causes[0].Subject != "orders:payments" || got.Causes[0].Score < 0.99 {
+			t.Fatalf("instrumented %v: %+v", instrumented, got.Causes)
+		}
+		said := strings.Join(got.Causes[0].Evidence, "\n")
+		for _, want := range []string{"latency 300ms", "usually"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("evidence lacks %q:\n%s", want, said)
+			}
+		}
+	}
+}
+
+// TestWhySlowWithoutPast takes the faster requests for the usual ones.
+func TestWhySlowWithoutPast(t *testing.T) {
+	var w weave
+	for i := range 10 {
+		order(&w, time.Minute+time.Duration(i)*time.Second, time.Duration(i/7)*300*ms, true)
+	}
+	_, after := asked(&w)
+	got := Why(Question{Asked: after})
+	if got.Slow != 3 || len(got.Causes) != 1 || got.Causes[0].Subject != "orders:payments" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhyNothing does not name anybody where all is well.
+func TestWhyNothing(t *testing.T) {
+	var w weave
+	for i := range 10 {
+		order(&w, time.Duration(i)*10*time.Second, time.Duration(i%3)*ms, true)
+	}
+	before, after := asked(&w)
+	if got := Why(Question{Asked: after, Before: before}); len(got.Causes) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhyFailed(t *testing.T) {
+	for name, c := range map[string]struct {
+		attrs []string
+		want  string
+	}{
+		"refused":           {[]string{"failed", "connection refused"}, "orders:payments"},
+		"answered with 500": {[]string{"failed", "500", "http.response.status_code", "500"}, "payments"},
+		"a fault's 500":     {[]string{"failed", "500", "http.response.status_code", "500", "msctl.faults", "abort"}, "orders:payments"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var w weave
+			order(&w, time.Minute, 0, false)
+			w.begin(time.Minute)
+			e := w.edge(none, "", "gateway", "POST /orders", 0, 40*ms, "failed", "502", "http.response.status_code", "502")
+			g := w.edge(e, "gateway", "orders", "POST /orders", 2*ms, 38*ms, "failed", "502", "http.response.status_code", "502")
+			w.edge(g, "orders", "payments", "POST /charge", 3*ms, 9*ms, c.attrs...)
+			_, after := asked(&w)
+			got := Why(Question{Asked: after, Facts: []telemetry.Fact{
+				{Time: noon.Add(55 * time.Second), Subject: "payments-2", Text: "payments-2 exited with 1"},
+				{Time: noon.Add(55 * time.Second), Subject: "stock", Text: "stock exited with 1"},
+			}})
+			if got.Failed != 1 || len(got.Causes) != 1 || got.Causes[0].Subject != c.want {
+				t.Fatalf("%+v", got)
+			}
+			said := strings.Join(got.Causes[0].Evidence, "\n")
+			if !strings.Contains(said, "payments-2 exited") || strings.Contains(said, "stock exited") {
+				t.Errorf("evidence:\n%s", said)
+			}
+		})
+	}
+}
+
+func TestMap(t *testing.T) {
+	var w weave
+	order(&w, 0, 0, true)
+	order(&w, time.Second, 0, true, "failed", "refused")
+	m := Of(w.spans).Map(shop())
+	var got []string
+	for _, e := range m.Edges {
+		line := e.From + ":" + e.To
+		if e.Seen {
+			line += " seen"
+		}
+		if e.Errors > 0 {
+			line += " failed"
+			if !slices.Contains(e.Traces, w.trace.String()) {
+				t.Errorf("%s has traces %q", line, e.Traces)
+			}
+		}
+		got = append(got, line)
+	}
+	want := []string{":gateway seen", "gateway:orders seen", "mailer:broker", "orders:broker", "orders:orders-db", "orders:payments seen failed", "orders:stock seen"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, n := range m.Nodes {
+		if n.Name == "payments" && (n.Count != 2 || n.Errors != 1 || n.P50 != 20*ms) {
+			t.Errorf("payments: %+v", n)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	var w weave
+	for i := range 4 {
+		order(&w, time.Duration(i)*time.Second, 0, false)
+		order(&w, time.Minute+time.Duration(i)*time.Second, 50*ms, false)
+	}
+	before, after := asked(&w)
+	rows := Compare(before, after)
+	if r := rows[0]; r.Service != "orders:payments" || r.SelfA != 20*ms || r.SelfB != 70*ms || r.CountA != 4 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// list is a source in memory.
+type list []telemetry.Span
+
+func (l list) Scan(_ context.Context, _, _ time.Time, fn func(*telemetry.Span) bool) error {
+	for i := range l {
+		if !fn(&l[i]) {
+			break
+		}
+	}
+	return nil
+}
+
+func TestLookIsBounded(t *testing.T) {
+	spans := make(list, maxSpans+1)
+	for i := range spans {
+		spans[i] = telemetry.Span{Trace: telemetry.TraceID{byte(i), byte(i >> 8)}, Start: noon}
+	}
+	w, err := Look(t.Context(), spans, time.Time{}, noon)
+	if err != nil || !w.Truncated {
+		t.Errorf("truncated %v, %v", w.Truncated, err)
+	}
+}
