@@ -60,17 +60,25 @@ func (l *loader) replicas() {
 // ports finds fixed ports that two listeners want.
 func (l *loader) ports() {
 	taken := map[int]string{}
+	take := func(port int, pos Pos, who string) {
+		if port == 0 {
+			return
+		}
+		if by := taken[port]; by != "" {
+			l.fail(pos, "write auto for a free one", "port %d of %s is taken by %s", port, who, by)
+		}
+		taken[port] = who
+	}
 	for _, s := range l.st.Services {
 		for _, p := range s.Listen {
-			if p.Port == 0 {
-				continue
+			take(p.Port, p.Pos, s.Name+"."+p.Name)
+			if s.Ingress(p) && p.Inside != p.Port {
+				take(max(p.Inside, 0), p.Pos, s.Name+"."+p.Name)
 			}
-			if by := taken[p.Port]; by != "" {
-				l.fail(p.Pos, "write auto for a free one", "port %d of %s.%s is taken by %s", p.Port, s.Name, p.Name, by)
-			}
-			taken[p.Port] = s.Name + "." + p.Name
 		}
 	}
+	take(l.st.Telemetry.HTTP, l.st.Telemetry.Pos, "telemetry.otlp-http")
+	take(l.st.Telemetry.GRPC, l.st.Telemetry.Pos, "telemetry.otlp-grpc")
 }
 
 // The names of services, of resources and of both, for suggestions; never more than are looked at.

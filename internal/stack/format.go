@@ -28,6 +28,10 @@ func (s *Stack) tree(mask bool) *yaml.Node {
 	root := mapping()
 	put(root, "version", number(1))
 	put(root, "name", word(s.Name))
+	if s.NoMesh {
+		put(root, "mesh", off())
+	}
+	put(root, "telemetry", telemetryNode(s.Telemetry))
 	resources, services, profiles := mapping(), mapping(), mapping()
 	for _, r := range s.Resources {
 		put(resources, r.Name, w.resource(r))
@@ -77,7 +81,8 @@ func (w writer) service(s *Service) *yaml.Node {
 	put(m, "optional", yes(s.Optional))
 	put(m, "listen", ports(s.Listen))
 	put(m, "calls", calls(s.Calls))
-	put(m, "uses", words(s.Uses))
+	put(m, "weights", weightsNode(s.Weights))
+	put(m, "uses", uses(s))
 	put(m, "after", words(s.After))
 	put(m, "env", w.env(s.Env))
 	put(m, "health", w.probe(s.Health))

@@ -67,13 +67,10 @@ func requires(rs []Requirement) *yaml.Node {
 func ports(ls []Listen) *yaml.Node {
 	m := mapping()
 	for _, l := range ls {
-		text := "auto"
-		if l.Port != 0 {
-			text = strconv.Itoa(l.Port)
-		}
+		text := portText(l.Port)
 		switch {
 		case l.Inside != 0:
-			put(m, l.Name, word(text+":"+strconv.Itoa(l.Inside)))
+			put(m, l.Name, word(text+":"+portText(l.Inside)))
 		case l.Port != 0:
 			put(m, l.Name, number(l.Port))
 		default:
@@ -97,13 +94,81 @@ func calls(cs []Call) *yaml.Node {
 				protocols = append(protocols, o.Protocol)
 			}
 		}
-		if len(protocols) == 1 {
-			put(m, c.To, word(protocols[0]))
-		} else {
-			put(m, c.To, words(protocols))
-		}
+		put(m, c.To, call(protocols, c.Direct))
 	}
 	return full(m)
+}
+
+// call is what stands behind the name of a callee.
+func call(protocols []string, direct bool) *yaml.Node {
+	names := words(protocols)
+	if len(protocols) == 1 {
+		names = word(protocols[0])
+	}
+	if !direct {
+		return names
+	}
+	m := mapping()
+	put(m, "protocol", names)
+	put(m, "mesh", off())
+	return m
+}
+
+// uses is a list, or a mapping where something is to be said of one.
+func uses(s *Service) *yaml.Node {
+	if len(s.Direct) == 0 {
+		return words(s.Uses)
+	}
+	m := mapping()
+	for _, u := range s.Uses {
+		entry := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+		if slices.Contains(s.Direct, u) {
+			put(entry, "mesh", off())
+		}
+		put(m, u, entry)
+	}
+	return m
+}
+
+func weightsNode(shares []Share) *yaml.Node {
+	m := mapping()
+	for _, s := range shares {
+		put(m, s.Service, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(s.Weight)})
+	}
+	return full(m)
+}
+
+func telemetryNode(t Telemetry) *yaml.Node {
+	if t.Off {
+		return off()
+	}
+	m := mapping()
+	put(m, "otlp-http", number(t.HTTP))
+	put(m, "otlp-grpc", number(t.GRPC))
+	put(m, "forward", word(t.Forward))
+	if t.Keep > 0 {
+		put(m, "keep", word(memoryOf(t.Keep)))
+	}
+	put(m, "age", ageNode(t.Age))
+	return full(m)
+}
+
+// ageNode writes whole days as such.
+func ageNode(d time.Duration) *yaml.Node {
+	if d > 0 && d%day == 0 {
+		return word(strconv.FormatInt(int64(d/day), 10) + "d")
+	}
+	return span(d)
+}
+
+// off is the word of a switch. It must not be quoted, and no YAML 1.1 reader may take it for a text.
+func off() *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "off"} }
+
+func portText(port int) string {
+	if port <= 0 {
+		return "auto"
+	}
+	return strconv.Itoa(port)
 }
 
 // span writes a duration without the zero parts of String: "1m" and not "1m0s".

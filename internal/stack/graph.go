@@ -46,7 +46,10 @@ type graphEdge struct {
 	From     string `json:"from"`
 	To       string `json:"to"`
 	Protocol string `json:"protocol,omitempty"`
-	After    bool   `json:"after,omitempty"` // only an order, nothing flows
+	After    bool   `json:"after,omitempty"`  // only an order, nothing flows
+	Direct   string `json:"direct,omitempty"` // why nothing of msctl stands between
+	Weight   *int   `json:"weight,omitempty"` // where the calls are spread over several services
+	Of       string `json:"of,omitempty"`     // the service in whose place this one is called
 }
 
 func (s *Stack) graph() graph {
@@ -59,7 +62,7 @@ func (s *Stack) graph() graph {
 	flows := map[string]bool{}
 	for _, e := range s.Edges {
 		flows[e.String()] = true
-		g.Edges = append(g.Edges, graphEdge{From: e.From, To: e.To, Protocol: e.Protocol})
+		g.Edges = append(g.Edges, s.graphEdges(e)...)
 	}
 	x := s.index()
 	for _, svc := range s.Services {
@@ -70,6 +73,30 @@ func (s *Stack) graph() graph {
 		}
 	}
 	return g
+}
+
+// graphEdges returns an edge, or the several that it is spread over.
+func (s *Stack) graphEdges(e Edge) []graphEdge {
+	one := graphEdge{From: e.From, To: e.To, Protocol: e.Protocol}
+	if !s.NoMesh { // else it goes without saying
+		one.Direct = s.Direct(e.From, e.To)
+	}
+	to := s.Service(e.To)
+	if to == nil || len(to.Weights) == 0 || s.Direct(e.From, e.To) != "" {
+		return []graphEdge{one}
+	}
+	var out []graphEdge
+	for _, w := range to.Weights {
+		part := one
+		part.To, part.Weight = w.Service, &w.Weight
+		if w.Service != e.To {
+			part.Of = e.To
+		}
+		if s.Service(w.Service) != nil && w.Service != e.From {
+			out = append(out, part)
+		}
+	}
+	return out
 }
 
 func (s *Stack) graphNode(name string, layer int) graphNode {
@@ -92,11 +119,8 @@ func (g graph) text() string {
 	needs := map[string][]string{}
 	for _, e := range g.Edges {
 		label := e.To
-		switch {
-		case e.After:
-			label += " (after)"
-		case e.Protocol != "" && e.Protocol != "http" && !g.isResource(e.To):
-			label += " (" + e.Protocol + ")"
+		if notes := g.notes(e); len(notes) > 0 {
+			label += " (" + strings.Join(notes, ", ") + ")"
 		}
 		needs[e.From] = append(needs[e.From], label)
 	}
@@ -109,6 +133,24 @@ func (g graph) text() string {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()
+}
+
+// notes is what the text says of an edge beside the callee's name.
+func (g graph) notes(e graphEdge) []string {
+	var notes []string
+	switch {
+	case e.After:
+		notes = append(notes, "after")
+	case e.Protocol != "" && e.Protocol != "http" && !g.isResource(e.To):
+		notes = append(notes, e.Protocol)
+	}
+	if e.Weight != nil {
+		notes = append(notes, fmt.Sprintf("weight %d", *e.Weight))
+	}
+	if e.Direct != "" && !(g.isResource(e.From) && g.isResource(e.To)) {
+		notes = append(notes, e.Direct)
+	}
+	return notes
 }
 
 func (g graph) isResource(name string) bool {
@@ -136,11 +178,19 @@ func (g graph) mermaid() string {
 		if e.After {
 			arrow = "-.->"
 		} else if e.Protocol != "" {
-			arrow = fmt.Sprintf(`-->|"%s"|`, e.Protocol)
+			arrow = fmt.Sprintf(`-->|"%s"|`, e.label())
 		}
 		fmt.Fprintf(&b, "  %s %s %s\n", id[e.From], arrow, id[e.To])
 	}
 	return b.String()
+}
+
+// label is what is written on an arrow.
+func (e graphEdge) label() string {
+	if e.Weight != nil {
+		return fmt.Sprintf("%s, weight %d", e.Protocol, *e.Weight)
+	}
+	return e.Protocol
 }
 
 func (g graph) dot() string {
@@ -151,7 +201,7 @@ func (g graph) dot() string {
 		fmt.Fprintf(&b, "  %q [shape=%s]\n", n.Name, shape)
 	}
 	for _, e := range g.Edges {
-		style := fmt.Sprintf("label=%q", e.Protocol)
+		style := fmt.Sprintf("label=%q", e.label())
 		if e.After {
 			style = "style=dashed"
 		}

@@ -14,6 +14,7 @@ func (s *Service) Hash() string {
 	c := *s
 	c.Pos, c.Replicas, c.Tasks, c.After, c.Watch, c.Restart = Pos{}, 0, nil, nil, Watch{}, Restart{}
 	c.Optional, c.Requires = false, nil
+	c.Weights, c.Direct = nil, nil // they change where calls go, and what the service is given
 	c.Calls = nil
 	for _, call := range s.Calls {
 		c.Calls = append(c.Calls, Call{To: call.To, Protocol: call.Protocol})

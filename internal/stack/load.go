@@ -83,13 +83,14 @@ func (l *loader) load(root *node) *Stack {
 		return l.st
 	}
 	l.remember(root, "services", "resources")
-	d, _ := object(stackTable()).read(l.collector, root.plain())
+	d, _ := objectFrom(func(Pos) draft { return draft{mesh: true} }, stackTable()).read(l.collector, root.plain())
 	if !l.version(root, d) {
 		return l.st
 	}
 	if l.st.Name = d.name; d.name == "" {
 		l.st.Name = nameFrom(l.st.Dir)
 	}
+	l.st.NoMesh, l.st.Telemetry = !d.mesh, d.telemetry
 	l.resources(d.resources)
 	l.services(d.services)
 	l.profiles(d.profiles)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -66,55 +64,6 @@ func decode(text []byte) (doc *yaml.Node, err error) {
 		return nil, err
 	}
 	return doc, nil
-}
-
-// yamlLine finds the line in what yaml.v3 says.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?:line (\d+): )?(.*)$`)
-
-// syntaxError gives the parser's message our form.
-func syntaxError(file string, text []byte, err error) *Error {
-	out := &Error{Pos: Pos{file, 1, 1}, Msg: "not valid YAML: " + err.Error()}
-	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
-	if m == nil {
-		return out
-	}
-	out.Msg = "not valid YAML: " + strings.ToValidUTF8(m[3][:min(len(m[3]), 200)], "")
-	if n, err := strconv.Atoi(m[1] + m[2]); err == nil {
-		out.Pos.Line = n
-	}
-	if parserMessage.MatchString(m[3]) && m[1]+m[2] != "" {
-		out.Pos.Line++
-	}
-	if anchor := unknownAnchor.FindStringSubmatch(m[3]); anchor != nil {
-		out.Pos = find(file, text, "*"+anchor[1])
-	} else {
-		pointAt(out, text)
-	}
-	return out
-}
-
-// yaml.v3 counts lines from 0 in what its parser says, and from 1 in what its scanner says.
-var parserMessage = regexp.MustCompile(`^did not find expected (node content|key|'-' indicator|',' or|<)`)
-
-var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
-
-// find returns the place of what.
-func find(file string, text []byte, what string) Pos {
-	before, _, _ := bytes.Cut(text, []byte(what))
-	line := bytes.LastIndexByte(before, '\n')
-	return Pos{file, 1 + bytes.Count(before, []byte("\n")), len(before) - line}
-}
-
-// pointAt sets the column to the first word of the line, and explains a tab before it.
-func pointAt(e *Error, text []byte) {
-	lines := bytes.Split(text, []byte("\n"))
-	e.Pos.Line = min(e.Pos.Line, len(lines))
-	line := lines[e.Pos.Line-1]
-	indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
-	e.Pos.Col = len(indent) + 1
-	if at := bytes.IndexByte(indent, '\t'); at >= 0 {
-		e.Pos.Col, e.Hint = at+1, "indent with spaces: YAML allows no tab there"
-	}
 }
 
 // count returns how many values are written in y; aliases are not followed.

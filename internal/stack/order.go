@@ -134,9 +134,23 @@ func (s *Stack) needs() map[string][]string {
 		out[r.Name] = slices.DeleteFunc(r.mentions(), absent)
 	}
 	for _, svc := range s.Services {
-		out[svc.Name] = slices.DeleteFunc(svc.mentions(), absent)
+		out[svc.Name] = slices.DeleteFunc(x.spread(svc.Name, svc.mentions()), absent)
 	}
 	return out
+}
+
+// spread adds to what from needs the services over which calls to these are spread.
+func (x index) spread(from string, needs []string) []string {
+	out := distinct{owner: from}
+	for _, name := range needs {
+		out.add(name)
+		if s := x.services[name]; s != nil {
+			for _, share := range s.Weights {
+				out.add(share.Service)
+			}
+		}
+	}
+	return out.names
 }
 
 // Needs returns the services and resources that must be ready before name starts: what it calls, uses,
@@ -145,7 +159,7 @@ func (s *Stack) needs() map[string][]string {
 func (s *Stack) Needs(name string) []string {
 	absent := func(name string) bool { return s.Service(name) == nil && s.Resource(name) == nil }
 	if svc := s.Service(name); svc != nil {
-		return slices.DeleteFunc(svc.mentions(), absent)
+		return slices.DeleteFunc(s.index().spread(name, svc.mentions()), absent)
 	}
 	if r := s.Resource(name); r != nil {
 		return slices.DeleteFunc(r.mentions(), absent)

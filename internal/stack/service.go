@@ -56,6 +56,7 @@ func (l *loader) services(es []entry[*serviceDraft]) {
 		l.calls(e.Value)
 		l.uses(e.Value)
 		l.after(e.Value)
+		l.weights(&e.Value.Service)
 		l.probe(&e.Value.Service)
 	}
 }
@@ -129,7 +130,10 @@ func (l *loader) uses(d *serviceDraft) {
 		case l.index.resources[u.Name] == nil:
 			l.unknown(u.Pos, u.Name, l.resourceNames(), "service %q uses unknown %s", s.Name, shorten(u.Name))
 		default:
-			s.Uses = l.once(s.Uses, u, "service %q uses %q twice", s.Name)
+			s.Uses = l.once(s.Uses, u.spot, "service %q uses %q twice", s.Name)
+			if u.direct {
+				s.Direct = append(s.Direct, u.Name)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package stack
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // source finds out what a service is made of.
@@ -77,7 +78,7 @@ func (l *loader) run(s *Service, said string) {
 	if s.Run == "container" {
 		l.image(s)
 	} else {
-		l.outsidePorts(s)
+		l.behindPorts(s)
 	}
 }
 
@@ -104,11 +105,16 @@ func (l *loader) image(s *Service) {
 	}
 }
 
-// outsidePorts refuses a port inside a container where there is none.
-func (l *loader) outsidePorts(s *Service) {
+// behindPorts checks the ports behind those that msctl holds, or that the engine leads into a container.
+func (l *loader) behindPorts(s *Service) {
 	for _, p := range s.Listen {
-		if p.Inside != 0 {
-			l.fail(p.Pos, "write one port", "service %q does not run in a container, so its port %q has no inside", s.Name, p.Name)
+		switch {
+		case p.Inside <= 0 || s.InContainer():
+		case p.Inside == p.Port:
+			l.fail(p.Pos, "write "+strconv.Itoa(p.Port)+", or auto behind the colon",
+				"service %q cannot open the port %d that msctl holds in front of it", s.Name, p.Port)
+		case s.Replicas > 1:
+			l.fail(p.Pos, "write auto behind the colon", "the replicas of %q cannot all open port %d", s.Name, p.Inside)
 		}
 	}
 }

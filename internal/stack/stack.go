@@ -16,6 +16,8 @@ type Stack struct {
 	Resources []*Resource
 	Profiles  []Profile
 	Edges     []Edge // every caller to callee, in file order, without doubles
+	NoMesh    bool   // `mesh: off`: callers are given the callee's own address, and nothing stands between
+	Telemetry Telemetry
 	Warnings  Errors // what works but should be looked at
 }
 
@@ -67,6 +69,8 @@ type Service struct {
 	Listen   []Listen
 	Calls    []Call
 	Uses     []string // resources
+	Direct   []string // those of Uses with `mesh: off`
+	Weights  []Share  // how calls to this service are spread over it and others; empty: all to itself
 	After    []string // services or resources that must be ready before this one
 	Health   *Probe   // nil: the listen ports accept (a job: it exited 0)
 	Env      []Var    // env files first, then `env`; references not yet replaced
@@ -104,15 +108,49 @@ type Listen struct {
 	Port int    // 0: auto, a free one that is kept over restarts
 	// Inside is the port in the container when it differs from the one on the host ("8080:80", "auto:80").
 	// 0: the container is told the host's, like a process. Of a resource, Port is the inner one itself.
+	// Of a process it is the port that the program opens while msctl holds Port and leads there; [AutoPort]
+	// is a free one.
 	Inside int
 	Pos    Pos
+}
+
+// AutoPort is the [Listen.Inside] of "8080:auto".
+const AutoPort = -1
+
+// Ingress reports a port that msctl holds in front of the one that the service opens.
+func (s *Service) Ingress(l Listen) bool {
+	return l.Inside == AutoPort || l.Inside > 0 && !s.InContainer()
+}
+
+// InContainer reports whether the service runs in a container.
+func (s *Service) InContainer() bool {
+	return s.Run == "container" || s.Language == Image || s.Language == Dockerfile
 }
 
 // Call is one entry of `calls:`.
 type Call struct {
 	To       string
 	Protocol string // the callee's listen name; "" in the file means http, or the only one there is
+	Direct   bool   // `mesh: off`
 	Pos      Pos
+}
+
+// Share is one entry of `weights:`: a service, and its part of the calls relative to the others'.
+type Share struct {
+	Service string
+	Weight  int // 0 gets none
+	Pos     Pos
+}
+
+// Telemetry says how traces, metrics and logs are taken and kept. The zero value takes them on free ports.
+type Telemetry struct {
+	Off     bool
+	HTTP    int           // OTLP/HTTP; 0: auto
+	GRPC    int           // OTLP/gRPC; 0: auto
+	Forward string        // OTLP endpoint that gets a copy of all; "" is none
+	Keep    int64         // bytes on disk; 0 means 1 GiB
+	Age     time.Duration // 0 means 7 days
+	Pos     Pos
 }
 
 // Resource is one entry under `resources:`: a database, broker, cache or any backing server.

@@ -19,13 +19,15 @@ type draft struct {
 	services  []entry[*serviceDraft]
 	resources []entry[*Resource]
 	profiles  []entry[[]spot]
+	mesh      bool
+	telemetry Telemetry
 }
 
 // serviceDraft is a service with the places of the names that it mentions.
 type serviceDraft struct {
 	Service
 	calls    []Call
-	uses     []spot
+	uses     []link
 	after    []spot
 	envFiles []spot
 	run      string
@@ -43,6 +45,10 @@ func stackTable() []field[draft] {
 			named(serviceValue()), func(d *draft, v []entry[*serviceDraft]) { d.services = v }),
 		key("profiles", "Choices of services by name, for `msctl up --profile NAME`; what they need comes along. Default: none.",
 			named(listOf(at(text()))), func(d *draft, v []entry[[]spot]) { d.profiles = v }),
+		key("mesh", "Whether calls go through msctl, which counts, traces and may disturb them. Default: on; off gives callers the callee's own address.",
+			onOff(), func(d *draft, v bool) { d.mesh = v }),
+		key("telemetry", "How traces, metrics and logs are received and kept: off, or a mapping. Default: on, on free ports of this machine.",
+			telemetryValue(), func(d *draft, v Telemetry) { d.telemetry = v }),
 	}
 }
 

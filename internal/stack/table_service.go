@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -37,12 +36,14 @@ func sourceKeys() []field[*serviceDraft] {
 func linkKeys() []field[*serviceDraft] {
 	type s = *serviceDraft
 	return []field[s]{
-		key("listen", "Ports by name, such as {http: 8080, grpc: auto}. Default of a port: auto, a free one that is kept; 8080:80 adds the port inside a container. Default: none.",
+		key("listen", "Ports by name, such as {http: 8080, grpc: auto}. Default of a port: auto, a free one that is kept; 8080:80 adds the port inside a container, 8080:auto or 8080:80 of a process the one that the program opens behind msctl. Default: none.",
 			named(port()), func(d *s, v []entry[Listen]) { (*d).Listen = listens(v) }),
-		key("calls", "Services that it calls: a list, or a mapping to the listen name. It is given USERS_URL and USERS_GRPC_ADDR. Default: none; the listen name is http, or the only one.",
+		key("calls", "Services that it calls: a list, or a mapping to the listen name or to protocol and mesh. It is given USERS_URL and USERS_GRPC_ADDR. Default: none; the listen name is http, or the only one.",
 			either(isMapping, callMap(), callList()), func(d *s, v []Call) { (*d).calls = v }),
-		key("uses", "Resources that it uses. It is given ORDERS_DB_URL. Default: none.",
-			listOf(at(text())), func(d *s, v []spot) { (*d).uses = v }),
+		key("weights", "How calls to this service are spread, such as {orders: 90, orders-next: 10}: itself and services that listen alike. Default: all to itself.",
+			named(integer(0, 1000)), func(d *s, v []entry[int]) { (*d).Weights = shares(v) }),
+		key("uses", "Resources that it uses: a list, or a mapping to what is special. It is given ORDERS_DB_URL. Default: none.",
+			either(isMapping, useMap(), useList()), func(d *s, v []link) { (*d).uses = v }),
 		key("after", "Services and resources that must be ready before it starts; calls and uses imply it. Default: none.",
 			listOf(at(text())), func(d *s, v []spot) { (*d).after = v }),
 		key("env", "Environment variables. References such as ${users.url}, ${self.http.port}, ${env:HOME} and ${secret:NAME} are replaced once; $$ is a dollar. Default: none.",
@@ -107,67 +108,6 @@ func requirements() value[[]Requirement] {
 		return out
 	})
 	return either(isMapping, long, list)
-}
-
-// port is auto, a number, or either with the port inside the container behind a colon.
-func port() value[Listen] {
-	sch := schema{"anyOf": []schema{{"type": "null"}, {"type": "integer", "minimum": 1, "maximum": 65535},
-		{"type": "string", "pattern": "^(auto|[0-9]+)(:[0-9]+)?$"}}}
-	return value[Listen]{sch, func(c *collector, n *node) (Listen, bool) {
-		if n.empty() {
-			return Listen{}, true
-		}
-		s, ok := scalar(c, n, "a port or auto")
-		host, inside, pair := strings.Cut(s, ":")
-		var l Listen
-		if ok && host != "auto" {
-			l.Port, ok = portNumber(host)
-		}
-		if ok && pair {
-			l.Inside, ok = portNumber(inside)
-		}
-		if !ok && isScalar(n) {
-			c.fail(n.pos, "write auto for a free one", "a port from 1 to 65535 is wanted here, not %s", shorten(n.text))
-		}
-		return l, ok
-	}}
-}
-
-func portNumber(s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 1 && n <= 65535
-}
-
-func listens(es []entry[Listen]) []Listen {
-	var out []Listen
-	for _, e := range es {
-		e.Value.Name, e.Value.Pos = e.Name, e.Pos
-		out = append(out, e.Value)
-	}
-	return out
-}
-
-func callList() value[[]Call] {
-	return as(listOf(at(text())), func(ss []spot) []Call {
-		var out []Call
-		for _, s := range ss {
-			out = append(out, Call{To: s.Name, Pos: s.Pos})
-		}
-		return out
-	})
-}
-
-func callMap() value[[]Call] {
-	one := as(at(text()), func(p spot) []spot { return []spot{p} })
-	return as(named(either(isScalar, one, listOf(at(text())))), func(es []entry[[]spot]) []Call {
-		var out []Call
-		for _, e := range es {
-			for _, p := range e.Value {
-				out = append(out, Call{To: e.Name, Protocol: p.Name, Pos: e.Pos})
-			}
-		}
-		return out
-	})
 }
 
 func restart() value[Restart] {

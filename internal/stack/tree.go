@@ -102,6 +102,8 @@ func writeJSON(b *bytes.Buffer, n *yaml.Node) {
 			writeJSON(b, c)
 		}
 		b.WriteByte(']')
+	case n.Tag == "!!bool" && n.Value == "off":
+		b.WriteString("false")
 	case n.Tag != "!!str":
 		b.WriteString(n.Value)
 	default:

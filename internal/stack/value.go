@@ -271,6 +271,18 @@ func either[V any](first func(n *node) bool, a, b value[V]) value[V] {
 	}}
 }
 
+// optional reads nothing as the zero value.
+func optional[V any](v value[V]) value[V] {
+	sch := schema{"anyOf": []schema{{"type": "null"}, v.schema}}
+	return value[V]{sch, func(c *collector, n *node) (V, bool) {
+		if n.empty() {
+			var none V
+			return none, true
+		}
+		return v.read(c, n)
+	}}
+}
+
 func isScalar(n *node) bool  { return n.kind == yaml.ScalarNode }
 func isMapping(n *node) bool { return n.kind == yaml.MappingNode }
 
