@@ -61,6 +61,9 @@ func (d *descent) run(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
+	if err := d.place.known(); err != nil {
+		return err
+	}
 	if missing(d.place.state()) {
 		fmt.Fprintln(d.app.Err, "nothing was running")
 		return nil

@@ -14,9 +14,10 @@ func newExec(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec SERVICE COMMAND…",
 		Short: "Run a command where a running service runs",
-		Long: "exec runs a command inside the container of a service or backing server; for one that is a process\n" +
-			"it is the same as `run SERVICE -- COMMAND`.",
-		Example:           "  msctl exec gateway -- sh\n  msctl exec users-db psql -U postgres   # a database in a container",
+		Long: "exec runs a command inside the container of a service or backing server. For a service that is a process\n" +
+			"it is the same as `run SERVICE -- COMMAND`. Beside a server that is a process it runs on this machine,\n" +
+			"with the server's address in NAME_URL, and psql, redis-cli, mysql, mongosh, nats and sqlite3 find it.",
+		Example:           "  msctl exec gateway -- sh\n  msctl exec users-db psql -c 'select 1'\n  msctl exec cache redis-cli info server",
 		Args:              args(serviceAndCommand),
 		ValidArgsFunction: a.completeOne,
 	}

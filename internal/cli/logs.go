@@ -105,6 +105,9 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 
 // logUnits returns the units to show: those with a log folder, and with follow also those to come.
 func (a *App) logUnits(p place, names []string, follow bool) ([]string, error) {
+	if err := p.known(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(p.logs())
 	if err != nil && !missing(p.logs()) {
 		return nil, fmt.Errorf("read logs: %w", err)

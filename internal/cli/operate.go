@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ func (a *App) operationCommand(cmd *cobra.Command, op operation) *cobra.Command 
 	cmd.ValidArgsFunction = a.completeNames
 	cmd.Args = args(cobra.MinimumNArgs(1))
 	timeout := cmd.Flags().Duration("timeout", 0, "give up after this `DURATION` (0: never)")
-	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		names := once(words)
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			snap, err := c.Snapshot(ctx)
 			if err != nil {
@@ -44,6 +46,17 @@ func (a *App) operationCommand(cmd *cobra.Command, op operation) *cobra.Command 
 		})
 	}
 	return cmd
+}
+
+// once leaves repeated names away.
+func once(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 func list(names []string) string {

@@ -94,6 +94,9 @@ func (p place) connect(ctx context.Context) (*control.Client, error) {
 	case err == nil:
 		return c, nil
 	case errors.Is(err, control.ErrNotRunning):
+		if err := p.known(); err != nil {
+			return nil, err
+		}
 		return nil, notRunning(p.elsewhere(), "%s is %w", p, control.ErrNotRunning)
 	case errors.Is(err, control.ErrNotAnswering):
 		return nil, notRunning("`msctl down --force` ends it and all that it runs", "%w", err)
@@ -133,6 +136,18 @@ func (p place) copies() []string {
 		}
 	}
 	return names
+}
+
+// known refuses a copy that never was; its error still says that nothing runs.
+func (p place) known() error {
+	if p.instance == "" || !missing(p.state()) {
+		return nil
+	}
+	hint := "no copy runs; `msctl up --isolated` starts one"
+	if copies := p.copies(); len(copies) > 0 {
+		hint = "running: --instance " + strings.Join(copies, ", --instance ")
+	}
+	return notRunning(hint, "there is no copy %s of the stack in %s: it is %w", p.instance, p.dir, control.ErrNotRunning)
 }
 
 // missing reports a file or folder that is not there.

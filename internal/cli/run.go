@@ -107,19 +107,47 @@ func (a *App) inside(ctx context.Context, unit string, argv []string) error {
 		if err != nil {
 			return fmt.Errorf("run in %s: %w", unit, err)
 		}
-		return execProcess(env, argv)
+		hint := ""
+		if u, ok := backing(snap, unit); ok {
+			argv = beside(&env, argv)
+			hint = fmt.Sprintf("%s is a server which runs as a process (%s): commands run on this machine, with %s",
+				unit, u.Backing, names(env.Env, "_URL"))
+		}
+		return execProcess(env, argv, hint)
 	})
 }
 
-// execProcess becomes the command: its own signals, terminal and exit code, with nothing in between.
-func execProcess(env state.Environment, argv []string) error {
+// backing returns the resource or server of that name.
+func backing(snap state.Snapshot, name string) (state.Unit, bool) {
+	for _, u := range pick(snap.Units, []string{name}) {
+		if u.Sort == state.Resource || u.Sort == state.Server {
+			return u, true
+		}
+	}
+	return state.Unit{}, false
+}
+
+// names lists the variables whose names end in suffix.
+func names(env []string, suffix string) string {
+	var out []string
+	for _, e := range env {
+		if name, _, _ := strings.Cut(e, "="); strings.HasSuffix(name, suffix) {
+			out = append(out, name)
+		}
+	}
+	return list(out)
+}
+
+// execProcess becomes the command: its own signals, terminal and exit code, with nothing in between. The
+// hint is for a program that is not there.
+func execProcess(env state.Environment, argv []string, hint string) error {
 	path, err := lookPath(argv[0], env)
 	if err != nil {
 		var gone *exec.Error
 		if errors.As(err, &gone) {
 			err = gone.Err
 		}
-		return &codedError{fmt.Errorf("run %s: %w", argv[0], err), 127, ""}
+		return &codedError{fmt.Errorf("run %s: %w", argv[0], err), 127, hint}
 	}
 	return become(path, argv, env)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/state"
 )
 
 // maxReplicas bounds a slip of the finger.
@@ -38,6 +39,9 @@ func newScale(a *App) *cobra.Command {
 				if err := checkNames([]string{w.service}, append(unitNames(snap), a.serviceNames()...)); err != nil {
 					return err
 				}
+				if err := scalable(snap, w.service); err != nil {
+					return err
+				}
 				err := a.during(ctx, c, "scaling "+w.service, *timeout, func(ctx context.Context) error {
 					return c.Scale(ctx, w.service, w.n)
 				})
@@ -50,6 +54,19 @@ func newScale(a *App) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// scalable refuses what has no replicas.
+func scalable(snap state.Snapshot, name string) error {
+	if u, ok := backing(snap, name); ok {
+		return usage("", "scale %s: %s is a %s: only services have replicas", name, name, u.Sort)
+	}
+	for _, u := range pick(snap.Units, []string{name}) {
+		if u.Sort == state.Job {
+			return usage("", "scale %s: %s is a job: it runs once", name, name)
+		}
+	}
+	return nil
 }
 
 func replicas(n int) string {

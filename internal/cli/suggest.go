@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/agnivade/levenshtein"
@@ -23,11 +24,23 @@ func checkNames(names, known []string) error {
 		if slices.Contains(known, n) {
 			continue
 		}
-		hint := "`msctl ps` shows what there is"
+		hint := "there is " + someOf(known)
 		if near := nearest(n, known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		return usage(hint, "unknown service %q", n)
 	}
 	return nil
+}
+
+// maxNames is how many names a hint lists.
+const maxNames = 20
+
+// someOf lists names, each once, up to [maxNames].
+func someOf(names []string) string {
+	all := once(names)
+	if len(all) <= maxNames {
+		return list(all)
+	}
+	return fmt.Sprintf("%s and %d more", list(all[:maxNames]), len(all)-maxNames)
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 )
@@ -214,7 +215,28 @@ func (f *Fleet) Environment(_ context.Context, name string) (state.Environment, 
 	st := units[0].plan()
 	s, _ := f.store.Unit(st.Name)
 	if st.def == nil {
-		return state.Environment{}, fmt.Errorf("find environment of %s: it is not a service", name)
+		return f.beside(st), nil
 	}
 	return state.Environment{Dir: st.def.Dir, Env: slices.Clone(st.Unit.Env), Container: s.Container, Hidden: f.veil.hidden()}, nil
+}
+
+// beside returns the environment of a command that runs beside a backing server: what every service has of
+// the user's, and the address as who uses the resource is given it.
+func (f *Fleet) beside(st *Step) state.Environment {
+	var choices []resource.Choice
+	switch {
+	case st.choice != nil:
+		choices = append(choices, *st.choice)
+	case st.server != nil:
+		choices = st.server.Choices
+	}
+	o := f.options()
+	p, v := &planner{o: o}, &vars{}
+	p.inherit(v, inherited)
+	v.set("MSCTL_STACK", o.Stack.Name)
+	for _, c := range choices {
+		v.set(variable(c.Resource.Name, "URL"), c.Endpoint(st.place).URL)
+	}
+	s, _ := f.store.Unit(st.Name)
+	return state.Environment{Dir: o.Stack.Dir, Env: v.list(), Container: s.Container, Hidden: f.veil.hidden()}
 }
