@@ -108,15 +108,28 @@ type Series struct {
 	Attrs   []Attr  `json:"attrs,omitempty"`
 	Points  []Point `json:"points"`            // oldest first
 	Monoton bool    `json:"monoton,omitempty"` // a sum that only grows
+	Scope   string  `json:"scope,omitempty"`   // instrumentation scope
+
+	Exemplars []Exemplar `json:"exemplars,omitempty"` // the latest few, oldest first
+}
+
+// Exemplar is one measured value and the span in which it was measured.
+type Exemplar struct {
+	Time  time.Time `json:"time"`
+	Value float64   `json:"value"`
+	Trace TraceID   `json:"trace,omitzero"`
+	Span  SpanID    `json:"span,omitzero"`
+	Attrs []Attr    `json:"attrs,omitempty"` // that the series does not have
 }
 
 // Point is one value of a series.
 type Point struct {
 	Time   time.Time `json:"time"`
 	Value  float64   `json:"value"`            // gauge, sum; of a histogram its sum
-	Count  uint64    `json:"count,omitempty"`  // histogram
-	Bounds []float64 `json:"bounds,omitempty"` // histogram: upper bounds of all buckets but the last
+	Count  uint64    `json:"count,omitempty"`  // histogram, summary
+	Bounds []float64 `json:"bounds,omitempty"` // histogram: upper bounds of all buckets but the last; summary: quantiles, 0 to 1
 	Counts []uint64  `json:"counts,omitempty"` // histogram: per bucket
+	Values []float64 `json:"values,omitempty"` // summary: the value at each of the quantiles
 }
 
 // Finding is something about the traffic that a person should look at.
