@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/containerd/errdefs"
@@ -30,8 +31,7 @@ func list(ctx context.Context, cli *client.Client, stack string, more ...string)
 }
 
 // Sweep ends and removes every container and network of the stack, politely first, and its volumes where
-// asked, by their labels alone. It returns how many it removed, and all that went wrong. Without an engine
-// there is nothing to sweep: that is no error.
+// asked, by their labels alone. It returns how many it removed, and all that went wrong.
 func (d *Driver) Sweep(ctx context.Context, volumes bool) (int, error) {
 	l, err := d.engine(ctx)
 	if err != nil {
@@ -46,12 +46,32 @@ func (d *Driver) Sweep(ctx context.Context, volumes bool) (int, error) {
 	return n + nets + vols, errors.Join(err, netErr, volErr)
 }
 
-// sweepContainers ends all containers with the stack's label and the further ones, at the same time.
+// Prune implements [driver.Pruner].
+func (d *Driver) Prune(ctx context.Context, keep []string) (int, error) {
+	l, err := d.engine(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("prune containers: %w", err)
+	}
+	found, err := list(ctx, l.cli, d.Stack)
+	if err != nil {
+		return 0, fmt.Errorf("prune containers: %w", err)
+	}
+	return endAll(ctx, l.cli, slices.DeleteFunc(found, func(c container.Summary) bool {
+		return slices.Contains(keep, c.Labels[labelUnit])
+	}))
+}
+
+// sweepContainers ends all containers with the stack's label and the further ones.
 func sweepContainers(ctx context.Context, cli *client.Client, stack string, more ...string) (int, error) {
 	found, err := list(ctx, cli, stack, more...)
 	if err != nil {
 		return 0, err
 	}
+	return endAll(ctx, cli, found)
+}
+
+// endAll ends and removes containers, all at the same time, and returns how many it removed.
+func endAll(ctx context.Context, cli *client.Client, found []container.Summary) (int, error) {
 	var n atomic.Int64
 	var g errgroup.Group
 	for _, c := range found {
@@ -63,7 +83,7 @@ func sweepContainers(ctx context.Context, cli *client.Client, stack string, more
 			return err
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	return int(n.Load()), err
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 
 	"msctl.dev/msctl/internal/driver"
@@ -42,6 +43,35 @@ func TestSweepOwnOnly(t *testing.T) {
 	}
 	if left := leftovers(t, other); left != 3 {
 		t.Errorf("the other stack has %d left of 3", left)
+	}
+}
+
+// TestPrune ends what an earlier supervisor left of units that the stack no longer has, and nothing else:
+// neither what stays nor another stack's unit of the same name.
+func TestPrune(t *testing.T) {
+	d, other := newDriver(t), newDriver(t)
+	ids := map[string]string{}
+	for _, name := range []string{"kept", "removed", "renamed"} {
+		r := start(t, d, shell(t, name, "sleep 1000"))
+		ids[name] = r.up(t).Container
+		r.cancel(driver.ErrDetach)
+		r.end(t)
+	}
+	theirs := start(t, other, shell(t, "removed", "sleep 1000"))
+	theirs.up(t)
+	next := &Driver{Stack: d.Stack}
+	if n, err := next.Prune(t.Context(), []string{"kept", "new"}); n != 2 || err != nil {
+		t.Errorf("pruned %d, %v, want the two that are no more", n, err)
+	}
+	if n, err := next.Prune(t.Context(), []string{"kept"}); n != 0 || err != nil {
+		t.Errorf("pruned %d, %v a second time", n, err)
+	}
+	left, err := list(t.Context(), next.link.Load().cli, d.Stack)
+	if err != nil || len(left) != 1 || left[0].ID != ids["kept"] || left[0].State != container.StateRunning {
+		t.Errorf("left %v, %v, want the kept one to run", left, err)
+	}
+	if left := leftovers(t, other); left != 1 {
+		t.Errorf("the other stack has %d left of 1", left)
 	}
 }
 
