@@ -30,6 +30,7 @@ type patient struct {
 	place   place
 	stack   *stack.Stack // nil: there is none here, or it is wrong
 	trouble error        // why stack is nil
+	cure    string       // what to do about resources that nothing here can run
 }
 
 // examinations is everything that doctor looks at, in order.
@@ -54,7 +55,7 @@ func newDoctor(a *App) *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		found := a.examine(cmd.Context())
+		found, cure := a.examine(cmd.Context())
 		bad := 0
 		for _, f := range found {
 			if f.Bad {
@@ -70,20 +71,26 @@ func newDoctor(a *App) *cobra.Command {
 			printFindings(a.screenOf(a.Out), found)
 		}
 		if bad > 0 {
-			return failed("", "look at this machine: %d findings keep the stack from coming up", bad)
+			return failed(cure, "look at this machine: %s the stack from coming up", keeps(bad))
 		}
 		return nil
 	}
 	return cmd
 }
 
-func (a *App) examine(ctx context.Context) []finding {
+func keeps(findings int) string {
+	if findings == 1 {
+		return "1 finding keeps"
+	}
+	return fmt.Sprintf("%d findings keep", findings)
+}
+
+func (a *App) examine(ctx context.Context) (found []finding, cure string) {
 	p := &patient{app: a, machine: a.machine(ctx)}
 	p.stack, p.trouble = a.load("")
 	if p.trouble == nil {
 		p.place, p.trouble = a.place()
 	}
-	var found []finding
 	for _, look := range examinations {
 		found = append(found, look(ctx, p)...)
 	}
@@ -91,7 +98,7 @@ func (a *App) examine(ctx context.Context) []finding {
 	for i := range found {
 		found[i].Text = veil.Text(found[i].Text)
 	}
-	return found
+	return found, p.cure
 }
 
 func printFindings(s screen, found []finding) {
@@ -111,7 +118,9 @@ func printFindings(s screen, found []finding) {
 		case !f.OK:
 			mark, colour = "--", yellow
 		}
-		fmt.Fprintf(s, "  %s  %s  %s\n", s.paint(colour, mark), pad(f.Name, width), clean(firstLine(f.Text)))
+		hang := strings.Repeat(" ", 8+width)
+		text := strings.TrimLeft(fold(clean(firstLine(f.Text)), max(s.width, len(hang)+20), hang), " ")
+		fmt.Fprintf(s, "  %s  %s  %s\n", s.paint(colour, mark), pad(f.Name, width), text)
 	}
 }
 
@@ -200,30 +209,6 @@ func examineStack(_ context.Context, p *patient) []finding {
 	var found []finding
 	for _, m := range mistakes(p.trouble) {
 		found = append(found, finding{Area: "stack", Name: stack.FileName, Bad: true, Text: m.text})
-	}
-	return found
-}
-
-func examineResources(_ context.Context, p *patient) []finding {
-	if p.stack == nil {
-		return nil
-	}
-	var found []finding
-	for _, r := range p.stack.Resources {
-		one := *p.stack
-		one.Resources = []*stack.Resource{r}
-		f := finding{Area: "resources", Name: r.Name}
-		choices, err := resource.Resolve(&one, p.machine, string(resource.Auto))
-		if err != nil {
-			f.Bad, f.Text = true, err.Error()
-		} else {
-			c := choices[0]
-			f.OK, f.Text = true, c.Backing()+" ("+c.Reason+")"
-			for _, no := range c.Rejected {
-				f.Text += fmt.Sprintf("; not %s: %s", no.Runtime, no.Reason)
-			}
-		}
-		found = append(found, f)
 	}
 	return found
 }

@@ -8,6 +8,7 @@ import (
 
 	"msctl.dev/msctl/internal/control"
 	"msctl.dev/msctl/internal/fleet"
+	"msctl.dev/msctl/internal/resource"
 )
 
 // examinePorts plans the start of the stack, which finds ports that others hold, unless it is up.
@@ -30,6 +31,10 @@ func examinePorts(ctx context.Context, p *patient) []finding {
 		}
 	}
 	var found []finding
+	var none *resource.CannotRun
+	if errors.As(err, &none) {
+		return nil // the resources were looked at already
+	}
 	for _, m := range mistakes(err) {
 		found = append(found, finding{Area: "start", Name: "plan", Bad: true, Text: m.text})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"msctl.dev/msctl/internal/control"
 	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
 )
 
@@ -46,7 +47,10 @@ func mistakes(err error) []mistake {
 	var one *stack.Error
 	var refusal *control.Refusal
 	var hinted interface{ Hint() string }
+	var none *resource.CannotRun
 	switch {
+	case errors.As(err, &none):
+		m.text, m.hint = cannotRun(err)
 	case errors.As(err, &one):
 		m.hint = one.Hint
 	case errors.As(err, &coded):

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/resource"
+	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 )
 
@@ -165,5 +168,26 @@ func TestNearest(t *testing.T) {
 		if got := nearest(given, []string{"orders", "gateway", "payments"}); got != want {
 			t.Errorf("%s: got %q, want %q", given, got, want)
 		}
+	}
+}
+
+// TestDoctorSaysACauseOnce is a registry that refuses every image with one long error.
+func TestDoctorSaysACauseOnce(t *testing.T) {
+	cause := errors.New("dial tcp: lookup registry.example: no such host")
+	p := &patient{machine: resource.Machine{Fetch: func(image string) error {
+		return fmt.Errorf("image %s is not here and cannot be had: %w", image, cause)
+	}}, stack: &stack.Stack{Resources: []*stack.Resource{{Name: "a", Type: "redis"}, {Name: "b", Type: "postgres"}, {Name: "c", Type: "mongo"}}}}
+	var b bytes.Buffer
+	printFindings(screen{Writer: &b, width: 60}, examineResources(t.Context(), p))
+	if n := strings.Count(strings.Join(strings.Fields(b.String()), " "), "no such host"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, b.String())
+	}
+	for line := range strings.Lines(b.String()) {
+		if utf8.RuneCountInString(line) > 61 {
+			t.Errorf("a line wraps: %s", line)
+		}
+	}
+	if p.cure == "" {
+		t.Error("nothing says what to do about postgres")
 	}
 }
