@@ -132,20 +132,21 @@ func (s script) explain(e *Error, message string) {
 // explainColon is about a colon where no key can be.
 func (s script) explainColon(e *Error) {
 	n := e.Pos.Line
-	if first := strings.Index(s.line(n), ": "); first >= 0 {
-		if second := strings.Index(s.line(n)[first+1:], ": "); second >= 0 {
-			e.Pos.Col, e.Hint = first+second+2, "put a value with a colon in quotes"
+	prev := s.before(n)
+	if prev > 0 && s.indent(n) > s.indent(prev) {
+		above := strings.TrimSpace(s.line(prev))
+		if !strings.Contains(above, ":") {
+			e.Pos.Line, e.Pos.Col, e.Hint = prev, s.indent(prev)+1, missingColon(above)
+			return
+		}
+		if !strings.HasSuffix(above, ":") {
+			e.Hint = fmt.Sprintf("it is indented deeper than line %d, which has a value already: indent both alike", prev)
 			return
 		}
 	}
-	prev := s.before(n)
-	switch {
-	case prev == 0 || s.indent(n) <= s.indent(prev):
-	case !strings.Contains(s.line(prev), ":"):
-		e.Pos.Line, e.Pos.Col = prev, s.indent(prev)+1
-		e.Hint = missingColon(s.line(prev))
-	default:
-		e.Hint = fmt.Sprintf("it is indented deeper than line %d, which has a value already: indent both alike", prev)
+	first := strings.Index(s.line(n), ": ")
+	if second := strings.Index(s.line(n)[first+1:], ": "); first >= 0 && second >= 0 {
+		e.Pos.Col, e.Hint = first+second+2, "put a value with a colon in quotes"
 	}
 }
 
