@@ -24,7 +24,7 @@ type balance struct {
 // front is one shared port.
 type front struct {
 	port int
-	lb   proxy.Balancer
+	lb   proxy.Edge
 }
 
 // balance says whether a replica takes connections. A step without shared ports has nothing to balance.
@@ -47,10 +47,10 @@ func (b *balance) set(st *Step, ready bool) {
 	if delete(b.ready, st.Name); ready {
 		b.ready[st.Name] = st
 	}
-	backs := map[string][]string{}
+	backs := map[string][]proxy.Target{}
 	for _, r := range b.ready {
 		for _, fr := range r.front {
-			backs[fr.Name] = append(backs[fr.Name], addr(fr.Back))
+			backs[fr.Name] = append(backs[fr.Name], proxy.Target{Unit: r.Name, Addr: addr(fr.Back)})
 		}
 	}
 	for name, fr := range b.fronts {

@@ -7,6 +7,7 @@ type Call struct {
 	From, To string // of the edge; From "" is outside
 	Protocol string // "http", "grpc", "postgres", "redis", "amqp", "nats", "tcp"
 	Unit     string // the replica that answered: "orders-2"
+	Kind     Kind
 
 	Trace    [16]byte
 	Span     [8]byte // of this call
@@ -28,3 +29,13 @@ type Call struct {
 
 // Attr is one attribute of a call, under the names of OpenTelemetry's semantic conventions.
 type Attr struct{ Key, Value string }
+
+// Kind says which part of a conversation a call is.
+type Kind uint8
+
+// The kinds of calls.
+const (
+	Client   Kind = iota // a question with its answer
+	Producer             // a message that the caller handed over
+	Consumer             // a message that the caller was given
+)

@@ -1,0 +1,221 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Edge is one caller and callee on the wire: it takes the caller's connections and carries them to the
+// callee's replicas. It changes nothing on the way but one traceparent header of an HTTP request. Its zero
+// value carries bytes to no target; it is safe for concurrent use.
+type Edge struct {
+	From, To string
+	Protocol string     // "http" or "grpc": requests are forwarded one by one; what package sniff can read: commands are named; else bytes
+	Record   func(Call) // gets each call that ended, from any goroutine; must not block. nil: nobody
+	Caller   *Flights   // what From serves now; nil: not known
+	Callee   *Flights   // what To serves now; nil: nobody asks
+	Log      *slog.Logger
+
+	faults atomic.Pointer[acting]
+	table  atomic.Pointer[table]
+	count  counters
+	recent recent
+	share  sync.Mutex // guards the credits of table's groups
+
+	mu      sync.Mutex         // guards what follows, and the setting of faults and table
+	kick    map[deadliner]bool // reads that a change of faults interrupts, and whether one has
+	serving int                // Serves that have not ended
+}
+
+// Timeouts of an edge.
+const (
+	dialTimeout = 5 * time.Second
+	acceptPause = 5 * time.Millisecond // after an accept that failed for want of file descriptors
+)
+
+// keepAlive finds a peer that has vanished without a word within a minute.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+
+// Serve takes connections from ln until ctx ends, then closes ln and every connection, and returns when
+// all have ended. An edge may serve several listeners at once.
+func (e *Edge) Serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer e.leave()
+	var s serving
+	defer s.ended.Wait()
+	defer cancel()
+	e.enter()
+	defer context.AfterFunc(ctx, func() { ln.Close(); s.close() })()
+	for {
+		c, err := ln.Accept()
+		switch {
+		case err == nil:
+			s.ended.Go(func() { e.carry(ctx, &s, c) })
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			s.close()
+			return nil
+		case !temporary(err) || !e.pause(ctx, err):
+			s.close()
+			return err
+		}
+	}
+}
+
+func (e *Edge) enter() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.serving++
+}
+
+// leave closes what no one can use when the last Serve ends.
+func (e *Edge) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.serving--
+}
+
+// serving is what one Serve has open.
+type serving struct {
+	ended sync.WaitGroup
+
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// add keeps a connection until drop or close. It is false, and the connection closed, after close.
+func (s *serving) add(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		c.Close()
+		return false
+	}
+	if s.conns == nil {
+		s.conns = map[net.Conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *serving) drop(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+func (s *serving) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for c := range s.conns {
+		c.Close()
+	}
+}
+
+// temporary reports an accept that may work the next time: the process is out of file descriptors, or the
+// peer was gone before its turn.
+func temporary(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
+}
+
+// starved reports that the process or the machine is out of file descriptors.
+func starved(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// pause waits until an accept may work again. It is false when ctx ended.
+func (e *Edge) pause(ctx context.Context, err error) bool {
+	if starved(err) {
+		e.log().Warn("connection waiting for a file descriptor", "edge", e.name(), "err", err)
+	}
+	t := time.NewTimer(acceptPause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (e *Edge) log() *slog.Logger {
+	if e.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return e.Log
+}
+
+// name returns "orders:payments".
+func (e *Edge) name() string { return e.From + ":" + e.To }
+
+// carry serves one connection of a caller to its end.
+func (e *Edge) carry(ctx context.Context, s *serving, c net.Conn) {
+	if !s.add(c) {
+		return
+	}
+	defer s.drop(c)
+	defer c.Close()
+	e.count.open.Add(1)
+	defer e.count.open.Add(-1)
+	if e.faults.Load().refuses() != nil {
+		e.refused(c)
+		return
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAliveConfig(keepAlive) // without it a vanished peer is found later
+	}
+	e.carryBytes(ctx, s, newWire(c, 0))
+}
+
+// dial connects to a target that pick chooses, or to the next one where that does not answer, and counts
+// the connection on it. The error is of the last one tried, and errNoTarget where there is none.
+func (e *Edge) dial(ctx context.Context) (net.Conn, *target, error) {
+	var tried []*target
+	last := errNoTarget
+	for {
+		t := e.pick(tried)
+		if t == nil {
+			return nil, nil, last
+		}
+		t.busy.Add(1)
+		c, err := connect(ctx, t)
+		if err == nil {
+			return c, t, nil
+		}
+		t.busy.Add(-1)
+		tried, last = append(tried, t), err
+		if ctx.Err() != nil || starved(err) {
+			return nil, nil, err
+		}
+	}
+}
+
+var errNoTarget = errors.New("no target")
+
+// connect dials one target and keeps its record.
+func connect(ctx context.Context, t *target) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive}
+	c, err := d.DialContext(ctx, "tcp", t.addr)
+	switch {
+	case err == nil:
+		t.well()
+	case ctx.Err() == nil && !starved(err):
+		t.fail(errors.Is(err, syscall.ECONNREFUSED))
+	}
+	return c, err
+}
+
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// ended reports an orderly end.
+func ended(err error) bool { return err == io.EOF }

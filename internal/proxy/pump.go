@@ -1,0 +1,229 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"msctl.dev/msctl/internal/proxy/sniff"
+)
+
+// Bulk transfer.
+const (
+	fullReads  = 4       // in a row: then the kernel moves the bytes
+	spliceSize = 4 << 20 // moved by the kernel until counters are brought up to date
+	lineChunks = 64      // that a delay line holds, of at most bufferSize each
+)
+
+// flow is one connection through an edge, in both directions.
+type flow struct {
+	e              *Edge
+	client, server *wire
+	watch          *watch // nil: the bytes are not read
+	ends           atomic.Int32
+
+	mu     sync.Mutex
+	broken error // why it did not end in order
+	dead   chan struct{}
+	faults []string // that acted on it
+}
+
+// pump is one direction of a flow.
+type pump struct {
+	f        *flow
+	from, to *wire
+	dir      sniff.Dir
+	count    *atomic.Int64 // of the edge
+	moved    int64
+}
+
+// run carries both directions until both have ended, and returns the bytes from and to the caller.
+func (f *flow) run() (sent, received int64) {
+	f.dead = make(chan struct{})
+	up := pump{f: f, from: f.client, to: f.server, dir: sniff.Request, count: &f.e.count.sent}
+	down := pump{f: f, from: f.server, to: f.client, dir: sniff.Response, count: &f.e.count.received}
+	var other sync.WaitGroup
+	other.Go(up.run)
+	down.run()
+	other.Wait()
+	return up.moved, down.moved
+}
+
+// run carries one direction to its end. An orderly end is passed on as one, so that the other direction
+// may go on; anything else ends both with a reset.
+func (p *pump) run() {
+	err := p.carry()
+	p.from.drop()
+	if !ended(err) {
+		p.f.breakOff(err)
+		return
+	}
+	closeWrite(p.to.conn)
+	if p.f.ends.Add(1) == 2 {
+		_ = p.to.conn.SetReadDeadline(longAgo) // the other pump only watches
+		return
+	}
+	if err := p.from.gone(); err != nil { // a peer that has ended may still break off
+		p.f.breakOff(err)
+	}
+}
+
+// breakOff ends both directions with a reset. The first reason stays.
+func (f *flow) breakOff(err error) {
+	f.mu.Lock()
+	first := f.broken == nil
+	if first {
+		f.broken = err
+		close(f.dead)
+	}
+	f.mu.Unlock()
+	if first {
+		abort(f.client.conn)
+		abort(f.server.conn)
+	}
+}
+
+// carry moves bytes until the source ends. What was read before the faults changed obeys the new ones.
+func (p *pump) carry() error {
+	full := 0
+	for {
+		a := p.f.e.faults.Load()
+		if a.delaying() && p.dir == sniff.Response {
+			if err := p.delayed(a); err != nil {
+				return err
+			}
+			continue
+		}
+		if p.from.r < p.from.w {
+			if err := p.pass(p.from.bytes()); err != nil {
+				return err
+			}
+			p.from.r = p.from.w
+		}
+		if full >= fullReads && p.spliceable() {
+			p.from.release()
+			if err := p.splice(a); err != nil {
+				return err
+			}
+			full = 0
+			continue
+		}
+		if err := p.from.fill(); err != nil {
+			return err
+		}
+		if full++; p.from.w < len(p.from.buf) {
+			full = 0
+		}
+	}
+}
+
+// pass writes bytes on, counts them and shows them to who reads along.
+func (p *pump) pass(b []byte) error {
+	p.f.watch.see(p.dir, b)
+	n, err := p.to.conn.Write(b)
+	p.add(int64(n))
+	return err
+}
+
+func (p *pump) add(n int64) {
+	p.moved += n
+	p.count.Add(n)
+}
+
+func (p *pump) spliceable() bool {
+	_, to := p.to.conn.(*net.TCPConn)
+	_, from := p.from.conn.(*net.TCPConn)
+	return to && from && p.f.watch == nil
+}
+
+// splice lets the kernel move bytes until the source ends or the faults change.
+func (p *pump) splice(a *acting) error {
+	to, from := p.to.conn.(*net.TCPConn), p.from.conn.(*net.TCPConn)
+	for {
+		var n int64
+		changed, err := p.f.e.unheeding(from, a, func() (err error) {
+			n, err = to.ReadFrom(&io.LimitedReader{R: from, N: spliceSize})
+			return err
+		})
+		p.add(n)
+		switch {
+		case err != nil || changed:
+			return err
+		case n < spliceSize:
+			return io.EOF
+		}
+	}
+}
+
+// chunk is bytes on a delay line.
+type chunk struct {
+	bytes []byte
+	due   time.Time
+}
+
+// delayed carries through a delay line until the source ends or the faults change: this goroutine reads,
+// another one writes when the time has come. A chunk that was read after the change is left in the wire.
+func (p *pump) delayed(a *acting) error {
+	line := make(chan chunk, lineChunks)
+	var out sync.WaitGroup
+	out.Go(func() { p.release(a, line) })
+	defer out.Wait()
+	defer close(line)
+	for {
+		if p.from.r < p.from.w {
+			if p.f.e.faults.Load() != a {
+				return nil
+			}
+			p.f.acted(a.words())
+			c := chunk{bytes.Clone(p.from.bytes()), time.Now().Add(a.hold())}
+			p.from.r = p.from.w
+			select {
+			case line <- c:
+			case <-p.f.dead:
+				return net.ErrClosed
+			}
+		}
+		if err := p.from.fill(); err != nil {
+			if !ended(err) {
+				p.f.breakOff(err) // now: what is on the line does not arrive
+			}
+			return err
+		}
+	}
+}
+
+// release writes the chunks of a delay line when they are due, and all at once when the faults are lifted.
+func (p *pump) release(a *acting, line <-chan chunk) {
+	var last time.Time
+	t := time.NewTimer(time.Hour)
+	defer t.Stop()
+	for c := range line {
+		if c.due.After(last) {
+			last = c.due // order is kept: none overtakes
+		}
+		if wait := time.Until(last); wait > 0 {
+			t.Reset(wait)
+			select {
+			case <-t.C:
+			case <-a.lifted:
+			case <-p.f.dead:
+			}
+		}
+		if err := p.pass(c.bytes); err != nil {
+			p.f.breakOff(err)
+		}
+	}
+}
+
+// acted notes faults that acted on the connection.
+func (f *flow) acted(words []string) {
+	f.watch.acted(words)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.faults == nil {
+		f.faults = words
+	}
+}

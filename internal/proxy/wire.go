@@ -1,0 +1,170 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// bufferSize is what one read takes at most.
+const bufferSize = 32 << 10
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// wire is one connection and what was read from it and not yet passed on: bytes r to w of buf. It borrows
+// its buffer when the socket has something to read and gives it back when all was passed on and nothing
+// more is there, so that an idle connection holds none. One goroutine reads it; any may write.
+type wire struct {
+	conn net.Conn
+	raw  syscall.RawConn       // nil: not a socket, the buffer is held while it waits
+	try  func(fd uintptr) bool // readNow, bound once
+	room int                   // bytes left free before what is read into an empty buffer
+
+	box  *[]byte // where buf came from; nil: buf is not from the pool
+	buf  []byte
+	r, w int
+	err  error // of the last read
+}
+
+// newWire wraps a connection.
+func newWire(c net.Conn, room int) *wire {
+	w := &wire{conn: c, room: room}
+	if s, ok := c.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			w.raw, w.try = raw, w.readNow
+		}
+	}
+	return w
+}
+
+// bytes are those read and not yet passed on.
+func (w *wire) bytes() []byte { return w.buf[w.r:w.w] }
+
+// fill waits for the next bytes and appends them. It returns io.EOF at the end, and what Read would
+// return otherwise. The buffer must have room.
+func (w *wire) fill() error {
+	if w.raw == nil {
+		w.borrow()
+		n, err := w.conn.Read(w.buf[w.w:])
+		w.w += n
+		if n > 0 {
+			return nil // the error comes again
+		}
+		return err
+	}
+	w.err = nil
+	if err := w.raw.Read(w.try); err != nil {
+		return err
+	}
+	return w.err
+}
+
+// readNow is one read that does not wait. It is false where nothing is there yet.
+func (w *wire) readNow(fd uintptr) bool {
+	w.borrow()
+	n, err := readFD(int(fd), w.buf[w.w:])
+	switch {
+	case err == unix.EAGAIN:
+		w.release()
+		return false
+	case err != nil:
+		w.err = &net.OpError{Op: "read", Net: "tcp", Err: err}
+	case n == 0:
+		w.err = io.EOF
+	}
+	w.w += max(n, 0)
+	return true
+}
+
+func readFD(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, b)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// borrow makes sure of a buffer, and starts at its front where nothing waits in it.
+func (w *wire) borrow() {
+	if w.buf == nil {
+		w.box = buffers.Get().(*[]byte)
+		w.buf = *w.box
+		w.r, w.w = w.room, w.room
+	}
+	if w.r == w.w {
+		w.r, w.w = w.room, w.room
+	}
+}
+
+// release gives the buffer back if nothing waits in it.
+func (w *wire) release() {
+	if w.buf == nil || w.r < w.w {
+		return
+	}
+	if w.box != nil {
+		buffers.Put(w.box)
+	}
+	w.box, w.buf, w.r, w.w = nil, nil, 0, 0
+}
+
+// drop forgets what waits and gives the buffer back.
+func (w *wire) drop() {
+	w.r = w.w
+	w.release()
+}
+
+// gone waits, after the end of what the peer sends, until the connection is broken or the read deadline
+// has passed. It returns nil for the latter.
+func (w *wire) gone() error {
+	if w.raw == nil {
+		return nil
+	}
+	var broken error
+	err := w.raw.Read(func(fd uintptr) bool {
+		code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case err != nil:
+			broken = err
+		case code != 0:
+			broken = syscall.Errno(code)
+		}
+		return broken != nil
+	})
+	if err != nil && !timedOut(err) {
+		return err
+	}
+	return broken
+}
+
+// alive reports that the peer has neither ended nor said anything. It does not wait.
+func (w *wire) alive() bool {
+	if w.raw == nil {
+		return true
+	}
+	quiet := false
+	err := w.raw.Control(func(fd uintptr) {
+		var one [1]byte
+		_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		quiet = err == unix.EAGAIN
+	})
+	return err == nil && quiet
+}
+
+// closeWrite passes on an orderly end.
+func closeWrite(c net.Conn) {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // the peer may be gone already
+	}
+}
+
+// abort closes a connection so that its peer sees a reset instead of an orderly end.
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	c.Close()
+}
