@@ -98,6 +98,14 @@ type RED struct {
 	P99    time.Duration `json:"p99"`
 }
 
+// MetricQuery selects series of metrics.
+type MetricQuery struct {
+	Filter string    `json:"filter,omitempty"` // service, name, unit and attributes; "" is everything
+	Since  time.Time `json:"since,omitzero"`   // inclusive; zero: no bound
+	Until  time.Time `json:"until,omitzero"`   // exclusive; zero: now
+	Limit  int       `json:"limit,omitempty"`  // series; 0 means 100
+}
+
 // Series is one metric with its attributes over time.
 type Series struct {
 	Service string  `json:"service"`

@@ -1,0 +1,200 @@
+// Package desk answers what people ask of the telemetry of a stack. It puts together the store, what the
+// services printed, what stack.yaml says and what happened to the fleet. A Desk answers from these; a
+// Remote asks the Desk of another process.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/insight"
+)
+
+// Store is where spans and logs are kept.
+type Store interface {
+	Search(ctx context.Context, q telemetry.Query) (telemetry.TracePage, error)
+	Spans(ctx context.Context, id telemetry.TraceID) ([]telemetry.Span, error)
+	// FindTrace completes the first digits of an id.
+	FindTrace(ctx context.Context, prefix string) (telemetry.TraceID, error)
+	Logs(ctx context.Context, q telemetry.Query) (telemetry.LogPage, error)
+	Scan(ctx context.Context, since, until time.Time, fn func(*telemetry.Span) bool) error
+}
+
+// Series is where metrics are kept.
+type Series interface {
+	Metrics(ctx context.Context, q telemetry.MetricQuery) ([]telemetry.Series, error)
+}
+
+// Desk answers questions. Store is needed; the zero value of everything else works.
+type Desk struct {
+	Store    Store
+	Series   Series                   // nil: no metrics
+	Topology func() *insight.Topology // nil: nothing is declared
+	Facts    func() []telemetry.Fact  // what happened to the fleet, oldest first; nil: nothing is known
+	Faults   func() map[string][]string
+	Printed  Printed // nil: nothing was printed
+	Limits   insight.Limits
+	Now      func() time.Time // nil: the clock
+}
+
+// Windows that are looked at where none is named.
+const (
+	lately = 15 * time.Minute
+	past   = time.Hour // before a window, to learn what is usual
+)
+
+// ErrUnknownTrace says that no trace has this id, or no longer.
+var ErrUnknownTrace = errors.New("no such trace")
+
+func (d *Desk) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
+
+func (d *Desk) topology() *insight.Topology {
+	if d.Topology == nil {
+		return &insight.Topology{}
+	}
+	return d.Topology()
+}
+
+// Traces searches for traces.
+func (d *Desk) Traces(ctx context.Context, q telemetry.Query) (telemetry.TracePage, error) {
+	return d.Store.Search(ctx, q)
+}
+
+// Trace returns one whole trace by its id or the first digits of it.
+func (d *Desk) Trace(ctx context.Context, id string) (telemetry.Trace, error) {
+	spans, err := d.spans(ctx, id)
+	if err != nil {
+		return telemetry.Trace{}, err
+	}
+	return insight.Whole(spans), nil
+}
+
+func (d *Desk) spans(ctx context.Context, id string) ([]telemetry.Span, error) {
+	full, err := d.Store.FindTrace(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("find trace %q: %w", id, err)
+	}
+	spans, err := d.Store.Spans(ctx, full)
+	if err != nil {
+		return nil, fmt.Errorf("read trace %s: %w", full, err)
+	}
+	if len(spans) == 0 {
+		return nil, fmt.Errorf("find trace %q: %w", id, ErrUnknownTrace)
+	}
+	return spans, nil
+}
+
+// look reads a window; a zero since is the last quarter of an hour.
+func (d *Desk) look(ctx context.Context, since, until time.Time) (*insight.Window, error) {
+	if until.IsZero() {
+		until = d.now()
+	}
+	if since.IsZero() {
+		since = until.Add(-lately)
+	}
+	return insight.Look(ctx, d.Store, since, until)
+}
+
+// Map draws who called whom.
+func (d *Desk) Map(ctx context.Context, since, until time.Time) (telemetry.Map, error) {
+	w, err := d.look(ctx, since, until)
+	if err != nil {
+		return telemetry.Map{}, err
+	}
+	m := w.Map(d.topology())
+	if d.Faults != nil {
+		faults := d.Faults()
+		for i := range m.Edges {
+			m.Edges[i].Faults = faults[m.Edges[i].From+":"+m.Edges[i].To]
+		}
+	}
+	return m, nil
+}
+
+// Advise lists what a person should know of the traffic.
+func (d *Desk) Advise(ctx context.Context, since time.Time) ([]telemetry.Finding, error) {
+	w, err := d.look(ctx, since, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return w.Findings(d.topology(), d.Limits), nil
+}
+
+// Why names what most likely made one trace, or the requests since then, fail or take long.
+func (d *Desk) Why(ctx context.Context, trace string, since time.Time) (telemetry.Reason, error) {
+	q := insight.Question{}
+	if d.Facts != nil {
+		q.Facts = d.Facts()
+	}
+	until := d.now()
+	if since.IsZero() {
+		since = until.Add(-lately / 3)
+	}
+	var err error
+	if trace == "" {
+		q.Asked, err = d.look(ctx, since, until)
+	} else {
+		q.Asked, q.Trace, err = d.one(ctx, trace)
+	}
+	if err != nil {
+		return telemetry.Reason{}, err
+	}
+	q.Before, err = d.look(ctx, q.Asked.Since.Add(-past), q.Asked.Since)
+	if err != nil {
+		return telemetry.Reason{}, err
+	}
+	return insight.Why(q), nil
+}
+
+// one makes a window of one trace.
+func (d *Desk) one(ctx context.Context, id string) (*insight.Window, telemetry.TraceID, error) {
+	spans, err := d.spans(ctx, id)
+	if err != nil {
+		return nil, telemetry.TraceID{}, err
+	}
+	line := insight.Whole(spans).TraceLine
+	w := insight.Of(spans)
+	w.Since, w.Until = line.Start, line.Start.Add(line.Duration)
+	return w, line.ID, nil
+}
+
+// Metrics returns series.
+func (d *Desk) Metrics(ctx context.Context, q telemetry.MetricQuery) ([]telemetry.Series, error) {
+	if d.Series == nil {
+		return nil, nil
+	}
+	return d.Series.Metrics(ctx, q)
+}
+
+// Diff compares two traces, named by their ids, or two windows, written as "10m..5m" (ago) or with times.
+func (d *Desk) Diff(ctx context.Context, a, b string) (telemetry.Diff, error) {
+	before, err := d.side(ctx, a)
+	if err != nil {
+		return telemetry.Diff{}, err
+	}
+	after, err := d.side(ctx, b)
+	if err != nil {
+		return telemetry.Diff{}, err
+	}
+	return telemetry.Diff{A: a, B: b, Rows: insight.Compare(before, after)}, nil
+}
+
+func (d *Desk) side(ctx context.Context, name string) (*insight.Window, error) {
+	since, until, ok, err := window(name, d.now())
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return d.look(ctx, since, until)
+	}
+	w, _, err := d.one(ctx, name)
+	return w, err
+}
