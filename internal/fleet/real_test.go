@@ -235,7 +235,13 @@ func TestWatch(t *testing.T) {
 		t.Errorf("b is %s: %s", u.Phase, u.Reason)
 	}
 	check("b", "two first")
-	p.edit("services/b/main.go", `konst edition = "first"`, `const edition = "third"`)
+	p.edit("services/b/main.go", "konst edition", "const edition")
+	r.until("b builds again", func(e state.Event) bool {
+		return e.Kind == state.KindBuild && e.Unit != nil && e.Unit.Name == "b" && e.Unit.Reason == ""
+	})
+	r.untilNotice("b built in ")
+	r.untilReady("b")
+	p.edit("services/b/main.go", `edition = "first"`, `edition = "third"`)
 	r.untilReady("b")
 	check("b", "two third")
 

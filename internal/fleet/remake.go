@@ -43,6 +43,9 @@ func (f *Fleet) remake(ctx context.Context, edits []edit) {
 			case <-ctx.Done():
 				return
 			}
+			if job.err == nil {
+				f.showMended(e.Name)
+			}
 			did = fmt.Sprintf("%s built in %.1fs", e.Name, time.Since(since).Seconds())
 		}
 		now, _ := stampOf(goProgram(e.Service, f.o.CacheDir))
@@ -86,6 +89,22 @@ func (f *Fleet) showBroken(service string, err error) {
 			continue
 		}
 		u.fail(outcome{err: err}, err.Error())
+	}
+}
+
+// showMended takes back what was said of a broken build.
+func (f *Fleet) showMended(service string) {
+	for _, u := range f.group(service) {
+		if !u.door.look().ready {
+			continue
+		}
+		u.update(state.KindBuild, u.name+" builds again", func(s *state.Unit) bool {
+			broken := s.Phase == state.Ready && s.Reason != ""
+			if broken {
+				s.Reason, s.LastLines = "", nil
+			}
+			return broken
+		})
 	}
 }
 
