@@ -1,0 +1,154 @@
+package telemetry
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// reader puts traces together over blocks, newest first by arrival. What came last replaces what came before.
+type reader struct {
+	blocks []block
+	views  []*view // all of a row
+	briefs []*view // what a list shows
+}
+
+func newReader(blocks []block) *reader {
+	return &reader{blocks: blocks, views: make([]*view, len(blocks)), briefs: make([]*view, len(blocks))}
+}
+
+func (r *reader) view(rank int) (v *view, err error) {
+	if r.views[rank] == nil {
+		r.views[rank], err = newView(r.blocks[rank], false, nil)
+	}
+	return r.views[rank], err
+}
+
+func (r *reader) brief(rank int) (v *view, err error) {
+	if r.briefs[rank] == nil {
+		r.briefs[rank], err = newView(r.blocks[rank], false, briefly)
+	}
+	return r.briefs[rank], err
+}
+
+// place is where rows of a trace are.
+type place struct {
+	rank int
+	rows []uint32
+}
+
+// any reports whether one of the rows is in the set.
+func (p *place) any(rows bitset) bool {
+	return slices.ContainsFunc(p.rows, func(row uint32) bool { return rows.has(int(row)) })
+}
+
+// whole is all rows of one trace that count.
+type whole struct {
+	places        []place
+	start, end    int64
+	spans, errors int
+}
+
+// whole gathers a trace. Segments that cannot be read are passed over.
+func (r *reader) whole(id TraceID) *whole {
+	w := &whole{start: 1<<63 - 1, end: -1 << 63}
+	for rank, b := range r.blocks {
+		if !b.mayHave(id) {
+			continue
+		}
+		t, err := b.traces()
+		if err != nil {
+			continue
+		}
+		if rows := living(t.rowsWith(id), b.alive()); len(rows) > 0 {
+			w.places = append(w.places, place{rank, rows})
+		}
+	}
+	if len(w.places) > 1 {
+		r.replace(w)
+	}
+	for i := range w.places {
+		r.measure(w, &w.places[i])
+	}
+	return w
+}
+
+func living(rows []uint32, live bitset) []uint32 {
+	if live == nil {
+		return rows
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(row uint32) bool { return !live.has(int(row)) })
+}
+
+// replace drops the rows of spans that came again later.
+func (r *reader) replace(w *whole) {
+	seen := map[uint64]bool{}
+	for i := range w.places {
+		p := &w.places[i]
+		ids, err := r.blocks[p.rank].spans()
+		if err != nil {
+			p.rows = nil
+			continue
+		}
+		p.rows = slices.DeleteFunc(slices.Clone(p.rows), func(row uint32) bool { return seen[ids[row]] })
+		for _, row := range p.rows {
+			seen[ids[row]] = true
+		}
+	}
+	w.places = slices.DeleteFunc(w.places, func(p place) bool { return len(p.rows) == 0 })
+}
+
+func (r *reader) measure(w *whole, p *place) {
+	v, err := r.brief(p.rank)
+	if err != nil {
+		p.rows = nil
+		return
+	}
+	for _, row := range p.rows {
+		w.spans++
+		w.start, w.end = min(w.start, v.start[row]), max(w.end, v.start[row]+v.dur[row])
+		if tagStatus(v.tag[row]) == Failed {
+			w.errors++
+		}
+	}
+}
+
+// line makes the row of a list.
+func (r *reader) line(w *whole) TraceLine {
+	type item struct {
+		start   int64
+		root    bool
+		id      uint64
+		name    string
+		service string
+	}
+	items := make([]item, 0, w.spans)
+	line := TraceLine{Spans: w.spans, Errors: w.errors, Start: moment(w.start), Duration: time.Duration(w.end - w.start), Services: []string{}}
+	for _, p := range w.places {
+		v, err := r.brief(p.rank)
+		if err != nil {
+			continue
+		}
+		for _, row := range p.rows {
+			s, err := v.readSpan(row)
+			if err != nil {
+				break
+			}
+			line.ID = s.Trace
+			items = append(items, item{v.start[row], v.parent[row] == 0, v.span[row], s.Name, s.Service})
+		}
+	}
+	slices.SortFunc(items, func(a, b item) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.id, b.id)) })
+	for _, it := range items {
+		if it.service != "" && !slices.Contains(line.Services, it.service) {
+			line.Services = append(line.Services, it.service)
+		}
+	}
+	if len(items) == 0 {
+		return line
+	}
+	head := slices.IndexFunc(items, func(it item) bool { return it.root })
+	line.Partial = head < 0
+	line.Service, line.Name = items[max(head, 0)].service, items[max(head, 0)].name
+	return line
+}

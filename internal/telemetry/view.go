@@ -1,0 +1,244 @@
+package telemetry
+
+import (
+	"slices"
+	"time"
+)
+
+// cell is one value of one row.
+type cell struct {
+	key   int    // index in keys of the block
+	id    uint32 // equal for equal values of this key
+	value []byte
+}
+
+// celler gives the values of one row. Blocks implement it.
+type celler interface {
+	// cells appends the values of a row under the keys that are wanted; nil: all.
+	cells(row uint32, want []bool, out []cell) ([]cell, error)
+}
+
+// view reads whole rows of a block.
+type view struct {
+	b      block
+	log    bool
+	want   []bool
+	class  []class // per key
+	keys   []string
+	trace  *traceColumn
+	span   []uint64
+	parent []uint64
+	start  []int64
+	dur    []int64
+	tag    []byte
+	extra  *parts // nil: not wanted
+	buf    []cell
+	memo   []map[uint32]any // per key, by id
+}
+
+// origin is what a resource says, decoded.
+type origin struct {
+	service, instance string
+	attrs             []Attr
+}
+
+// newView opens a block for reading rows. Only nil reads all; otherwise attributes under these keys alone,
+// and neither events nor links.
+func newView(b block, log bool, only []string) (*view, error) {
+	v := &view{b: b, log: log, keys: b.keys()}
+	v.memo = make([]map[uint32]any, len(v.keys))
+	v.class = make([]class, len(v.keys))
+	for i, k := range v.keys {
+		v.class[i] = classOf(k)
+	}
+	var err error
+	get := func(fn func() error) {
+		if err == nil {
+			err = fn()
+		}
+	}
+	get(func() (e error) { v.trace, e = b.traces(); return })
+	get(func() (e error) { v.span, e = b.spans(); return })
+	get(func() (e error) { v.parent, e = b.parents(); return })
+	get(func() (e error) { v.start, e = b.starts(); return })
+	get(func() (e error) { v.dur, e = b.durations(); return })
+	get(func() (e error) { v.tag, e = b.tags(); return })
+	if only == nil {
+		get(func() (e error) { v.extra, e = b.extras(); return })
+		return v, err
+	}
+	v.want = make([]bool, len(v.keys))
+	for i, k := range v.keys {
+		v.want[i] = slices.Contains(only, k)
+	}
+	return v, err
+}
+
+// briefly are the keys of what a list of traces shows.
+var briefly = []string{reserved[className], reserved[classResource]}
+
+// value decodes a cell, each distinct one once.
+func (v *view) value(c cell) any {
+	m := v.memo[c.key]
+	if m == nil {
+		m = map[uint32]any{}
+		v.memo[c.key] = m
+	}
+	if out, ok := m[c.id]; ok {
+		return out
+	}
+	var out any
+	switch v.class[c.key] {
+	case className, classMessage:
+		out = validText(c.value)
+	case classScope:
+		out = scopeName(c.value)
+	case classResource:
+		out = decodeOrigin(c.value)
+	default:
+		out = decodeValue(c.value)
+	}
+	m[c.id] = out
+	return out
+}
+
+func scopeName(b []byte) string {
+	name := ""
+	_ = each(b, 1, func(p []byte) error { name = validText(p); return nil })
+	return name
+}
+
+func decodeOrigin(b []byte) *origin {
+	o := &origin{attrs: unique(decodePairs(b, 1))}
+	for _, a := range o.attrs {
+		switch a.Key {
+		case "service.name":
+			o.service = Format(a.Value)
+		case "service.instance.id":
+			o.instance = Format(a.Value)
+		}
+	}
+	return o
+}
+
+// unique keeps the first of attributes with one key.
+func unique(attrs []Attr) []Attr {
+	out := attrs[:0]
+	for _, a := range attrs {
+		if _, twice := valueOf(out, a.Key); !twice {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// readSpan fills in one row.
+func (v *view) readSpan(row uint32) (s Span, err error) {
+	s = Span{Trace: v.trace.ids[v.trace.of[row]], ID: spanID(v.span[row]), Parent: spanID(v.parent[row]),
+		Kind: tagKind(v.tag[row]), Status: tagStatus(v.tag[row]), Start: moment(v.start[row])}
+	s.Duration = time.Duration(v.dur[row])
+	if v.buf, err = v.b.cells(row, v.want, v.buf[:0]); err != nil {
+		return s, err
+	}
+	if v.want == nil {
+		s.Attrs = make([]Attr, 0, len(v.buf))
+	}
+	for _, c := range v.buf {
+		switch x := v.value(c); v.class[c.key] {
+		case className:
+			s.Name = x.(string)
+		case classMessage:
+			s.Message = x.(string)
+		case classScope:
+			s.Scope = x.(string)
+		case classResource:
+			o := x.(*origin)
+			s.Service, s.Instance, s.Resource = o.service, o.instance, o.attrs
+		default:
+			if k := v.keys[c.key]; k == edgeKey {
+				s.Edge = Format(x)
+			} else {
+				s.Attrs = append(s.Attrs, Attr{k, x})
+			}
+		}
+	}
+	if v.extra != nil {
+		decodeExtras(v.extra.at(row), &s)
+	}
+	return s, nil
+}
+
+// readLog fills in one row.
+func (v *view) readLog(row uint32) (l Log, err error) {
+	l = Log{Time: moment(v.start[row]), Severity: tagSeverity(v.tag[row]), Printed: v.tag[row]&printedTag != 0,
+		Trace: v.trace.ids[v.trace.of[row]], Span: spanID(v.span[row])}
+	if v.buf, err = v.b.cells(row, v.want, v.buf[:0]); err != nil {
+		return l, err
+	}
+	for _, c := range v.buf {
+		switch x := v.value(c); v.class[c.key] {
+		case classBody:
+			l.Body = Format(x)
+		case classResource:
+			l.Service, l.Instance = x.(*origin).service, x.(*origin).instance
+		case classPair:
+			l.Attrs = append(l.Attrs, Attr{v.keys[c.key], x})
+		}
+	}
+	return l, nil
+}
+
+// decodeExtras reads the events and links of a span.
+func decodeExtras(b []byte, s *Span) {
+	var f field
+	var err error
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return
+		}
+		if f.num == 11 {
+			s.Events = append(s.Events, decodeEvent(f.p))
+		} else {
+			s.Links = append(s.Links, decodeLink(f.p))
+		}
+	}
+}
+
+func decodeEvent(b []byte) SpanEvent {
+	e := SpanEvent{Time: moment(0)}
+	if attrs := decodePairs(b, 3); len(attrs) > 0 {
+		e.Attrs = attrs
+	}
+	var f field
+	var err error
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return e
+		}
+		if f.num == 1 && f.wire == wire64 {
+			e.Time = moment(signed(f.v))
+		} else if f.isBytes(2) {
+			e.Name = validText(f.p)
+		}
+	}
+	return e
+}
+
+func decodeLink(b []byte) (l Link) {
+	if attrs := decodePairs(b, 4); len(attrs) > 0 {
+		l.Attrs = attrs
+	}
+	var f field
+	var err error
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return l
+		}
+		if f.isBytes(1) && len(f.p) == 16 {
+			copy(l.Trace[:], f.p)
+		} else if f.isBytes(2) && len(f.p) == 8 {
+			copy(l.Span[:], f.p)
+		}
+	}
+	return l
+}
