@@ -10,7 +10,7 @@ import (
 	"msctl.dev/msctl/internal/state"
 )
 
-// route is one thing that can be asked. Only POST changes anything.
+// route is one thing that can be asked. Only POST changes anything, but for the questions, which have bodies.
 type route struct {
 	method, path string
 	serve        func(s *Server, ctx context.Context, w http.ResponseWriter, req *http.Request) error
@@ -21,6 +21,7 @@ var routes = []route{
 	{"GET", "/v1/snapshot", serveSnapshot},
 	{"GET", "/v1/events", serveEvents},
 	{"GET", "/v1/environment", serveEnvironment},
+	{"POST", "/v1/ask/{verb}", serveAsk},
 	{"POST", "/v1/start", byNames(Fleet.Start)},
 	{"POST", "/v1/stop", byNames(Fleet.Stop)},
 	{"POST", "/v1/restart", byNames(Fleet.Restart)},

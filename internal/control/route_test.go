@@ -1,6 +1,10 @@
 package control
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,7 +14,7 @@ import (
 // TestRoutes is promise J6: every route of the table against every sort of bad request.
 func TestRoutes(t *testing.T) {
 	f := newFake()
-	h := (&Server{Fleet: f, Ended: f.ended}).handler(t.Context())
+	h := (&Server{Fleet: f, Ended: f.ended, Ask: echo}).handler(t.Context())
 	for _, r := range routes {
 		path := r.path
 		if path == "/v1/events" {
@@ -49,6 +53,40 @@ func TestRoutes(t *testing.T) {
 	}
 	if len(f.asked) != 0 {
 		t.Errorf("a bad request reached the fleet: %v", f.asked)
+	}
+}
+
+// echo answers the verb "echo" with what was asked.
+func echo(_ context.Context, verb string, body []byte) (any, error) {
+	var q struct{ Say string }
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&q); err != nil || d.More() {
+		return nil, fmt.Errorf("%w: %v", ErrBadQuestion, err)
+	}
+	if verb != "echo" {
+		return nil, ErrUnknownQuestion
+	}
+	return q, nil
+}
+
+func TestAsk(t *testing.T) {
+	f := newFake()
+	ask := func(s *Server, verb, body string) (int, string) {
+		w := httptest.NewRecorder()
+		s.handler(t.Context()).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/v1/ask/"+verb, strings.NewReader(body)))
+		return w.Code, w.Body.String()
+	}
+	s := &Server{Fleet: f, Ended: f.ended, Ask: echo}
+	if code, body := ask(s, "echo", `{"say":"hello"}`); code != http.StatusOK || !strings.Contains(body, "hello") {
+		t.Errorf("got %d %s", code, body)
+	}
+	if code, body := ask(s, "nosuch", `{}`); code != http.StatusNotFound || !strings.Contains(body, "another version") {
+		t.Errorf("got %d %s", code, body)
+	}
+	s.Ask = nil
+	if code, body := ask(s, "echo", `{}`); code != http.StatusNotFound || !strings.Contains(body, "telemetry is off") {
+		t.Errorf("got %d %s", code, body)
 	}
 }
 

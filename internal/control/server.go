@@ -23,8 +23,10 @@ type Server struct {
 	Info  Info
 	// Ended blocks until the fleet has ended and says how; the answer to a down waits for it.
 	Ended func(ctx context.Context) (Ended, error)
-	Log   *slog.Logger        // nil discards
-	Mask  func(string) string // hides secrets in what is refused and how it ended; nil hides nothing
+	Log   *slog.Logger // nil discards
+	// Ask answers questions on telemetry; nil: there is none.
+	Ask  func(ctx context.Context, verb string, body []byte) (any, error)
+	Mask func(string) string // hides secrets in what is refused and how it ended; nil hides nothing
 }
 
 // Serve answers on ln until ctx is cancelled, then lets answers under way finish for a second. It closes ln.

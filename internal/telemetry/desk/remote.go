@@ -1,9 +1,12 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"msctl.dev/msctl/internal/telemetry"
@@ -37,15 +40,26 @@ var verbs = map[string]func(*Desk, context.Context, question) (any, error){
 	"diff":    func(d *Desk, ctx context.Context, q question) (any, error) { return d.Diff(ctx, q.ID, q.Other) },
 }
 
+// What Answer says of what a Remote of this version would not send.
+var (
+	ErrUnknownVerb = errors.New("no such question")
+	ErrQuestion    = errors.New("read question")
+)
+
 // Answer answers a question that a Remote asked.
 func (d *Desk) Answer(ctx context.Context, verb string, body []byte) (any, error) {
 	do := verbs[verb]
 	if do == nil {
-		return nil, fmt.Errorf("answer %q: no such question", verb)
+		return nil, fmt.Errorf("answer %q: %w", verb, ErrUnknownVerb)
 	}
 	var q question
-	if err := json.Unmarshal(body, &q); err != nil {
-		return nil, fmt.Errorf("read question %s: %w", verb, err)
+	r := json.NewDecoder(bytes.NewReader(body))
+	r.DisallowUnknownFields()
+	if err := r.Decode(&q); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrQuestion, err)
+	}
+	if _, err := r.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: more than one value", ErrQuestion)
 	}
 	return do(d, ctx, q)
 }
