@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -63,15 +64,17 @@ func (p *planner) environment(s *stack.Service, name string, ports []driver.Port
 	v.set("MSCTL_STACK", p.o.Stack.Name)
 	own(v, ports)
 	for _, c := range s.Calls {
-		p.call(v, c.To)
+		p.call(v, s.Name, c.To)
 	}
 	for _, r := range s.Uses {
-		if e, ok := p.endpoint(r); ok {
+		if e, ok := p.endpoint(s.Name, r); ok {
 			v.set(variable(r, "URL"), e.URL)
 		}
 	}
 	p.telemetry(v, s, name)
-	given = slices.Clone(v.names[inherits:])
+	given = slices.DeleteFunc(slices.Clone(v.names[inherits:]), func(name string) bool {
+		return slices.Contains(said, name) && p.getenv(name) != "" // the user's, and maybe secret
+	})
 	err = p.user(v, s, ports)
 	return v.list(), given, err
 }
@@ -111,13 +114,13 @@ func inner(p driver.Port) int {
 
 // call tells a service where one that it calls listens. A callee that is skipped is not there: its caller
 // finds no variable and does without.
-func (p *planner) call(v *vars, to string) {
+func (p *planner) call(v *vars, from, to string) {
 	s := p.o.Stack.Service(to)
 	if s == nil || p.skip[to] != "" {
 		return
 	}
 	for _, l := range s.Listen {
-		port := p.ports[key(to, l.Name)]
+		port := p.reach(from, to, l.Name)
 		if port == 0 {
 			continue
 		}
@@ -130,8 +133,8 @@ func (p *planner) call(v *vars, to string) {
 	}
 }
 
-// telemetry names the service to OpenTelemetry, and turns it off where nobody said who listens: exporters
-// that find nobody cost time and lines in the log.
+// telemetry names the service to OpenTelemetry, and says where msctl listens unless somebody said another
+// receiver. Where nobody listens it is turned off: exporters that find nobody cost time and lines in the log.
 func (p *planner) telemetry(v *vars, s *stack.Service, name string) {
 	v.set("OTEL_SERVICE_NAME", s.Name)
 	v.set("OTEL_RESOURCE_ATTRIBUTES", "service.namespace="+p.o.Stack.Name+",service.instance.id="+name)
@@ -142,9 +145,34 @@ func (p *planner) telemetry(v *vars, s *stack.Service, name string) {
 	if slices.ContainsFunc(v.names, told) || slices.ContainsFunc(s.Env, func(e stack.Var) bool { return told(e.Name) }) {
 		return
 	}
-	for _, exporter := range exporters {
-		v.set(exporter, "none")
+	if p.ports[otlpHTTP] == 0 || container(s) && !hostNetwork(s) {
+		for _, exporter := range exporters {
+			v.set(exporter, "none")
+		}
+		return
 	}
+	p.receiver(v, s)
+}
+
+// receiver tells a service where msctl listens, and to send soon what it has: a trace is looked for the
+// moment after the request.
+func (p *planner) receiver(v *vars, s *stack.Service) {
+	const protocol = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	wish := v.values[protocol]
+	for _, e := range s.Env {
+		if e.Name == protocol {
+			wish = e.Value
+		}
+	}
+	port := p.ports[otlpHTTP]
+	if wish == "grpc" {
+		port = p.ports[otlpGRPC]
+	}
+	v.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+addr(port))
+	v.set(protocol, cmp.Or(wish, "http/protobuf"))
+	v.set("OTEL_BSP_SCHEDULE_DELAY", "500")
+	v.set("OTEL_BLRP_SCHEDULE_DELAY", "500")
+	v.set("OTEL_METRIC_EXPORT_INTERVAL", "10000")
 }
 
 // user lays the service's own variables over the given ones, their references replaced.
@@ -167,24 +195,27 @@ func (p *planner) user(v *vars, s *stack.Service, ports []driver.Port) error {
 	return nil
 }
 
-// lookup answers one reference in the environment of a service.
+// lookup answers one reference in the environment of a service. Of itself a service learns the URL where
+// others find it, and the port that it is to open.
 func (p *planner) lookup(s *stack.Service, ports []driver.Port, r stack.Ref) (string, error) {
 	switch {
 	case r.Scheme == stack.SchemeEnv:
 		return p.getenv(r.Name), nil
 	case r.Scheme == stack.SchemeSecret:
 		return p.secrets.Lookup(r.Name)
+	case (r.Name == stack.Self || r.Name == s.Name) && r.Parts[len(r.Parts)-1] == "url":
+		return p.part(s, r, func(l string) int { return p.ports[key(s.Name, l)] })
 	case r.Name == stack.Self || r.Name == s.Name:
 		return p.part(s, r, func(l string) int { return ownPort(ports, l) })
 	}
 	if to := p.o.Stack.Service(r.Name); to != nil {
-		return p.part(to, r, func(l string) int { return p.ports[key(to.Name, l)] })
+		return p.part(to, r, func(l string) int { return p.reach(s.Name, to.Name, l) })
 	}
-	e, ok := p.endpoint(r.Name)
+	e, ok := p.endpoint(s.Name, r.Name)
 	if !ok {
 		return "", nil // it is not run (--no-deps)
 	}
-	return resourcePart(e, r, p.resourcePorts(r.Name))
+	return resourcePart(e, r, p.at(s.Name, p.choice(r.Name)).Ports)
 }
 
 // resourceEnv replaces the references in the variables of a resource that is a container.
@@ -202,24 +233,13 @@ func (p *planner) resourceEnv(r *stack.Resource) ([]stack.Var, error) {
 	return out, nil
 }
 
-// endpoint returns what the users of a resource are given, or false when it is not run.
-func (p *planner) endpoint(name string) (resource.Endpoint, bool) {
-	for i := range p.choices {
-		if p.choices[i].Resource.Name == name {
-			return p.choices[i].Endpoint(p.home(&p.choices[i])), true
-		}
+// endpoint returns what a user of a resource is given, or false when it is not run.
+func (p *planner) endpoint(from, name string) (resource.Endpoint, bool) {
+	c := p.choice(name)
+	if c == nil {
+		return resource.Endpoint{}, false
 	}
-	return resource.Endpoint{}, false
-}
-
-// resourcePorts returns the ports of a resource's server.
-func (p *planner) resourcePorts(name string) map[string]int {
-	for i := range p.choices {
-		if p.choices[i].Resource.Name == name {
-			return p.home(&p.choices[i]).Ports
-		}
-	}
-	return nil
+	return c.Endpoint(p.at(from, c)), true
 }
 
 // part returns one part of a service's address: of the listener that the reference names, else of http,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/proxy"
 	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
@@ -28,6 +29,7 @@ type Options struct {
 	NoDeps    bool // without what the services need
 	Isolated  bool // a second copy: fixed ports become automatic ones
 	Watch     bool // rebuild and restart what is edited
+	Telemetry bool // somebody listens on the ports of [Fleet.Receiver], unless the stack has telemetry off
 	Ephemeral bool // every unit ends with the supervisor, however it ends
 	Runtime   string
 	ID        string // marker of this running stack, unique on the machine
@@ -41,6 +43,7 @@ type Options struct {
 	Images    ImageBuilder  // nil where no engine answers
 	Log       *slog.Logger  // nil discards
 	Getenv    func(string) string
+	Record    func(proxy.Call) // is told each call over an edge; must not block; nil: nobody wants to know
 
 	probe func(*Step) prober // tests: instead of the network
 }
@@ -64,6 +67,7 @@ type Fleet struct {
 	down  chan struct{} // closed by Down
 	began chan struct{} // closed when Run has started the first plan's units
 	made  *maker
+	mesh  *mesh
 	veil  veil
 
 	members   door          // its run counts the changes of which units there are and what they need
@@ -77,8 +81,7 @@ type Fleet struct {
 	plan     *Plan
 	units    map[string]*unit
 	groups   map[string][]*unit // by service
-	balances map[string]*balance
-	replicas map[string]int // by Scale
+	replicas map[string]int     // by Scale
 	killed   bool
 	downed   bool
 	volumes  bool
@@ -98,7 +101,7 @@ func newFleet(o Options, p *Plan) *Fleet {
 	f := &Fleet{
 		o: o, plan: p, log: o.Log,
 		hurry: make(chan struct{}), down: make(chan struct{}), began: make(chan struct{}), watching: make(chan struct{}), changing: make(chan struct{}, 1),
-		units: map[string]*unit{}, groups: map[string][]*unit{}, balances: map[string]*balance{},
+		units: map[string]*unit{}, groups: map[string][]*unit{},
 		listening: &listeners{},
 	}
 	if f.log == nil {
@@ -106,6 +109,8 @@ func newFleet(o Options, p *Plan) *Fleet {
 	}
 	f.base, f.halt = context.WithCancelCause(context.Background())
 	f.made = newMaker(f)
+	f.mesh = newMesh(f)
+	f.mesh.follow(p)
 	f.veil.hide(p.hidden)
 	f.store = state.NewStore(state.Snapshot{
 		Time: time.Now(), Stack: p.Stack, Dir: p.Dir, Runtime: p.Runtime, PID: os.Getpid(), Units: p.states(),
@@ -175,8 +180,8 @@ func (f *Fleet) cause() error {
 // [driver.ErrKill] it is killed at once.
 func (f *Fleet) Run(ctx context.Context) error {
 	f.prune(ctx)
-	if err := f.openFronts(f.current()); err != nil {
-		f.closeFronts(everyService)
+	if err := f.mesh.openAll(); err != nil {
+		f.mesh.closeAll()
 		return err
 	}
 	aux, stopAux := context.WithCancel(f.base)
@@ -202,7 +207,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 	f.goOn.Wait()
 	stopAux()
-	f.closeFronts(everyService)
+	f.mesh.closeAll()
 	f.halt(errStop)
 	helpers.Wait()
 	f.made.wait()
@@ -236,6 +241,12 @@ func (f *Fleet) Snapshot() state.Snapshot { return f.store.Snapshot() }
 // Follow sends the events after the one of that number until ctx ends. See [state.Store.Follow].
 func (f *Fleet) Follow(ctx context.Context, after uint64) <-chan state.Event {
 	return f.store.Follow(ctx, after)
+}
+
+// Receiver returns the ports on which the services expect the receiver of telemetry, 0 where it is off.
+func (f *Fleet) Receiver() (http, grpc int) {
+	p := f.current()
+	return p.Ports[otlpHTTP], p.Ports[otlpGRPC]
 }
 
 // current returns the plan that is followed.

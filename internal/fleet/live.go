@@ -99,7 +99,7 @@ func (u *unit) watchRun(ctx context.Context, st *Step, failures int) outcome {
 		case h.ended != nil:
 			stopProbing()
 			u.f.drain(&helpers, happened)
-			u.f.balance(st, false)
+			u.f.mesh.set(u.name, isDown)
 			h.ended.was, h.ended.ready = ready.was, ready.last()
 			return *h.ended
 		case h.started != nil:
@@ -111,7 +111,7 @@ func (u *unit) watchRun(ctx context.Context, st *Step, failures int) outcome {
 		case h.stopping:
 			stopProbing()
 			u.door.set(func(g *gate) { g.ready = false })
-			u.f.balance(st, false)
+			u.f.mesh.set(u.name, isDown)
 			u.phase(state.Stopping, "", u.name+" stopping")
 		case h.killed > 0:
 			u.update(state.KindNotice, u.killedText(h.killed), func(*state.Unit) bool { return true })
@@ -199,6 +199,7 @@ func (u *unit) started(st *Step, s driver.Started) {
 		n.LastLines = nil
 		return true
 	})
+	u.f.mesh.set(u.name, isUp)
 	u.door.set(func(g *gate) { g.run++; g.broken = "" })
 	u.f.log.Info("unit started", "unit", u.name, "pid", s.PID, "adopted", s.Adopted)
 }

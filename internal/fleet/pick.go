@@ -72,6 +72,11 @@ func needs(st *stack.Stack) map[string][]string {
 	}
 	for _, e := range st.Edges {
 		add(e.From, e.To)
+		if to := st.Service(e.To); to != nil {
+			for _, share := range to.Weights {
+				add(e.From, share.Service)
+			}
+		}
 	}
 	for _, s := range st.Services {
 		for _, to := range s.After {

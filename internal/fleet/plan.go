@@ -21,6 +21,7 @@ type Plan struct {
 	Steps   []*Step
 	Ports   Ports // of every listener, by "unit/listen"
 	Choices []resource.Choice
+	Edges   []Edge // ports that msctl holds in front of services first
 
 	hidden []string // values that must not be shown
 }
@@ -44,7 +45,6 @@ type Step struct {
 	server *resource.Server // of a server, and of a resource that lives on one
 	choice *resource.Choice // of a resource
 	place  resource.Place   // of the server, or of the file
-	front  []Front          // ports that are shared by the replicas
 	given  []string         // names of the variables that msctl gives, in order
 	rank   int              // place in the file; 0 for servers and resources, which come first
 }
@@ -53,12 +53,6 @@ type Step struct {
 type Need struct {
 	Name string // of a service, resource or server
 	Soft bool   // it may be broken: it is optional
-}
-
-// Front is a port of a service in front of the ports of its replicas.
-type Front struct {
-	Name       string
-	Port, Back int // shared by all, and of this replica
 }
 
 // facts is what planning has to know of the machine; everything else follows from the stack.
@@ -130,6 +124,7 @@ func makePlan(o Options, picked picked, fs facts) (*Plan, error) {
 			return nil, err
 		}
 	}
+	p.plan.Edges = p.edges()
 	p.plan.hidden = p.hides()
 	return p.plan, p.unique()
 }
@@ -260,21 +255,11 @@ func (p *planner) replica(s *stack.Service, replica int) (*Step, error) {
 	return st, err
 }
 
-// listen returns the ports of a replica, and notes those that it shares and the URL to show.
+// listen returns the ports of a replica, and notes the URL to show.
 func (p *planner) listen(st *Step, s *stack.Service, replica int) []driver.Port {
 	var ports []driver.Port
 	for _, l := range s.Listen {
-		public := p.ports[key(s.Name, l.Name)]
-		own := public
-		if p.shared(s) {
-			own = p.ports[key(backName(s.Name, replica), l.Name)]
-			st.front = append(st.front, Front{Name: l.Name, Port: public, Back: own})
-		}
-		port := driver.Port{Name: l.Name, Host: own}
-		if container(s) {
-			port.Inside = l.Inside
-		}
-		ports = append(ports, port)
+		ports = append(ports, driver.Port{Name: l.Name, Host: p.own(s, l, replica), Inside: inside(s, l)})
 	}
 	main := mainListen(s)
 	st.URL = address(scheme(s, main), p.ports[key(s.Name, main)])
@@ -299,7 +284,7 @@ func (p *planner) unit(s *stack.Service, name string, ports []driver.Port) (driv
 		return u, err
 	}
 	u.Dir, u.Argv, u.Image = "", s.Command, image(p.o, s)
-	u.HostNetwork = !slices.ContainsFunc(s.Listen, func(l stack.Listen) bool { return l.Inside != 0 })
+	u.HostNetwork = hostNetwork(s)
 	if !u.HostNetwork {
 		for i := range u.Ports {
 			if u.Ports[i].Inside == 0 {
@@ -346,9 +331,7 @@ func unitName(service string, replica int) string {
 func backName(service string, replica int) string { return service + "#" + strconv.Itoa(replica) }
 
 // container reports whether a service runs in one.
-func container(s *stack.Service) bool {
-	return s.Run == "container" || s.Language == stack.Image || s.Language == stack.Dockerfile
-}
+func container(s *stack.Service) bool { return s.InContainer() }
 
 // backing says how a service is run.
 func backing(s *stack.Service, m resource.Machine) string {

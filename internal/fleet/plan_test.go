@@ -20,13 +20,18 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const secretKey = "canary-4711"
 
-// planned returns the plan of testdata/plan with ports that do not depend on the machine.
+// planned returns the plan of testdata/plan/stack.yaml with ports that do not depend on the machine.
 func planned(t *testing.T, change func(*Options)) *Plan {
+	t.Helper()
+	return plannedOf(t, "stack.yaml", change)
+}
+
+func plannedOf(t *testing.T, file string, change func(*Options)) *Plan {
 	t.Helper()
 	getenv := func(name string) string {
 		return map[string]string{"MSCTL_SECRET_API_KEY": secretKey, "PATH": "/bin", "AWS_SECRET_ACCESS_KEY": "cloud"}[name]
 	}
-	st, err := stack.Load(stack.LoadOptions{Files: []string{filepath.Join("testdata", "plan", "stack.yaml")}, Getenv: getenv})
+	st, err := stack.Load(stack.LoadOptions{Files: []string{filepath.Join("testdata", "plan", file)}, Getenv: getenv})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +64,47 @@ func planned(t *testing.T, change func(*Options)) *Plan {
 
 // TestPlan compares the dry run with its golden file.
 func TestPlan(t *testing.T) {
-	plan := planned(t, func(*Options) {})
-	file := filepath.Join("testdata", "plan", "plan.txt")
+	golden(t, "plan.txt", planned(t, func(*Options) {}))
+}
+
+// TestMeshPlan is the same of a stack that says where msctl stands between and where not.
+func TestMeshPlan(t *testing.T) {
+	plan := plannedOf(t, "mesh.yaml", func(o *Options) { o.Profile, o.Telemetry = "", true })
+	golden(t, "mesh.txt", plan)
+	for unit, want := range map[string][]string{
+		"gateway":     {"SELF=http://127.0.0.1:8080 20004 127.0.0.1:20004", "ORDERS=127.0.0.1:20017", "OTEL_BSP_SCHEDULE_DELAY=100"},
+		"orders":      {"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:20022", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
+		"orders-next": {"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:9"},
+		"users":       {"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:20021", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"},
+	} {
+		for _, st := range plan.Steps {
+			for _, e := range want {
+				if st.Name == unit && !slices.Contains(st.Unit.Env, e) {
+					t.Errorf("%s is not given %s but %v", unit, e, st.Unit.Env)
+				}
+			}
+		}
+	}
+}
+
+// TestMeshOff checks that a stack without mesh is planned as one before there was any.
+func TestMeshOff(t *testing.T) {
+	plan := planned(t, func(o *Options) { st := *o.Stack; st.NoMesh, o.Stack = true, &st })
+	for _, e := range plan.Edges {
+		if e.From != "" && e.Direct == "" {
+			t.Errorf("%s goes through msctl", e.Name())
+		}
+	}
+	for name := range plan.Ports {
+		if strings.HasPrefix(name, "edge/") {
+			t.Errorf("port for %s", name)
+		}
+	}
+}
+
+func golden(t *testing.T, name string, plan *Plan) {
+	t.Helper()
+	file := filepath.Join("testdata", "plan", name)
 	got := plan.String()
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -89,10 +133,10 @@ func TestEnvironment(t *testing.T) {
 		dir := st.def.Dir
 		want := []string{
 			"PATH=/bin", "MSCTL_STACK=shop", "HTTP_PORT=20006", "GRPC_PORT=20009",
-			"ORDERS_DB_URL=sqlite:///shop/.msctl/data/files/orders-db.db", "BROKER_URL=nats://127.0.0.1:20001",
+			"ORDERS_DB_URL=sqlite:///shop/.msctl/data/files/orders-db.db", "BROKER_URL=nats://127.0.0.1:20013",
 			"OTEL_SERVICE_NAME=orders", "OTEL_RESOURCE_ATTRIBUTES=service.namespace=shop,service.instance.id=orders-2",
 			"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none",
-			"PG=file=/shop/.msctl/data/files/orders-db.db", "SELF=127.0.0.1:20009", "MAIN_CACHE=127.0.0.1:20002",
+			"PG=file=/shop/.msctl/data/files/orders-db.db", "SELF=127.0.0.1:20009", "MAIN_CACHE=127.0.0.1:20014",
 			"KEY=" + secretKey, "PRICE=5$",
 		}
 		if diff := cmp.Diff(want, st.Unit.Env); diff != "" {

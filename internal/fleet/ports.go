@@ -59,17 +59,30 @@ func demands(o Options, p picked, fs facts) []demand {
 			continue
 		}
 		for _, l := range s.Listen {
-			d := demand{key: key(s.Name, l.Name), owner: s.Name, fixed: l.Port, pos: l.Pos}
-			if o.Isolated {
-				d.fixed = 0
-			}
-			all = append(all, d)
-			for replica := 1; fs.shared(s) && replica <= fs.count(s); replica++ {
-				all = append(all, demand{key: key(backName(s.Name, replica), l.Name), owner: s.Name})
+			all = append(all, demand{key: key(s.Name, l.Name), owner: s.Name, fixed: o.public(l.Port), pos: l.Pos})
+			for replica := 1; fs.fronted(s, l) && replica <= fs.count(s); replica++ {
+				all = append(all, demand{key: key(backName(s.Name, replica), l.Name), owner: s.Name, fixed: back(s, l), pos: l.Pos})
 			}
 		}
 	}
+	for _, w := range ways(p, fs) {
+		if w.From != "" && w.Direct == "" {
+			all = append(all, demand{key: w.key(), owner: w.Name()})
+		}
+	}
+	if t := o.Stack.Telemetry; o.Telemetry && !t.Off {
+		all = append(all, demand{key: otlpHTTP, owner: "telemetry", fixed: o.public(t.HTTP), pos: t.Pos},
+			demand{key: otlpGRPC, owner: "telemetry", fixed: o.public(t.GRPC), pos: t.Pos})
+	}
 	return all
+}
+
+// public returns a fixed port, which a second copy of the stack cannot have too: 0 is any.
+func (o Options) public(port int) int {
+	if o.Isolated {
+		return 0
+	}
+	return port
 }
 
 // PortTaken says that a fixed port belongs to another program.

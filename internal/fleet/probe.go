@@ -22,7 +22,8 @@ type prober interface {
 
 // verdict is what a unit's owner hears of its probe: only changes.
 type verdict struct {
-	err error // nil: ready
+	err   error // nil: ready
+	early bool  // the unit still has time: err is why it is not ready yet
 }
 
 // The pace of a probe until the first success: a fiftieth of the time since the start, so that the answer
@@ -40,15 +41,15 @@ func (u *unit) probe(ctx context.Context, st *Step, s driver.Started, out chan<-
 	if st.Sort == state.Job {
 		return
 	}
-	tell := func(err error) {
+	tell := func(v verdict) {
 		select {
-		case out <- happening{probe: &verdict{err: err}}:
+		case out <- happening{probe: &v}:
 		case <-ctx.Done():
 		}
 	}
 	p := u.f.prober(u, st, s)
 	if p == nil { // nothing to ask: that it runs must do
-		tell(nil)
+		tell(verdict{})
 		return
 	}
 	defer p.close()
@@ -58,22 +59,32 @@ func (u *unit) probe(ctx context.Context, st *Step, s driver.Started, out chan<-
 	}
 }
 
-// untilReady tries fast until the first success. Past the deadline it says so once and goes on.
-func untilReady(ctx context.Context, p prober, rules stack.Probe, tell func(error)) bool {
+// longStart is how long a unit may be on its way before it is said what it lacks, and how often that is
+// said anew.
+const longStart = time.Second
+
+// untilReady tries fast until the first success. It tells the last answer where that takes long, and past
+// the deadline it says so once and goes on.
+func untilReady(ctx context.Context, p prober, rules stack.Probe, tell func(verdict)) bool {
 	begin, late := time.Now(), false
+	said, next := "", longStart
 	for {
 		err := try(ctx, p, rules.Timeout)
 		if ctx.Err() != nil {
 			return false
 		}
 		if err == nil {
-			tell(nil)
+			tell(verdict{})
 			return true
 		}
 		since := time.Since(begin)
-		if !late && since >= rules.Deadline {
+		switch {
+		case !late && since >= rules.Deadline:
 			late = true
-			tell(fmt.Errorf("not ready %s after its start: %w", rules.Deadline, err))
+			tell(verdict{err: fmt.Errorf("not ready %s after its start: %w", rules.Deadline, err)})
+		case !late && since >= next && err.Error() != said:
+			said, next = err.Error(), since+longStart
+			tell(verdict{err: err, early: true})
 		}
 		if !p.pause(ctx, pace(since)) {
 			return false
@@ -82,7 +93,7 @@ func untilReady(ctx context.Context, p prober, rules stack.Probe, tell func(erro
 }
 
 // whileReady tries now and then, and tells when so many tries in a row fail, and when one succeeds again.
-func whileReady(ctx context.Context, p prober, rules stack.Probe, tell func(error)) {
+func whileReady(ctx context.Context, p prober, rules stack.Probe, tell func(verdict)) {
 	failures := 0
 	for rules.Interval > 0 && sleep(ctx, rules.Interval) {
 		err := try(ctx, p, rules.Timeout)
@@ -91,12 +102,12 @@ func whileReady(ctx context.Context, p prober, rules stack.Probe, tell func(erro
 			return
 		case err == nil && failures >= rules.Failures:
 			failures = 0
-			tell(nil)
+			tell(verdict{})
 		case err == nil:
 			failures = 0
 		default:
 			if failures++; failures == rules.Failures {
-				tell(fmt.Errorf("%d probes in a row: %w", failures, err))
+				tell(verdict{err: fmt.Errorf("%d probes in a row: %w", failures, err)})
 			}
 		}
 	}
@@ -118,6 +129,10 @@ func (u *unit) answered(st *Step, v verdict, was bool) {
 		return
 	}
 	why := v.err.Error()
+	if v.early {
+		u.phase(state.Starting, why, u.name+" is not ready yet: "+why)
+		return
+	}
 	if was {
 		u.phase(state.Unready, why, u.name+" is not ready: "+why)
 	} else {
@@ -128,7 +143,7 @@ func (u *unit) answered(st *Step, v verdict, was bool) {
 		})
 	}
 	u.door.set(func(g *gate) { g.ready, g.broken = false, why })
-	u.f.balance(st, false)
+	u.f.mesh.set(u.name, isUp)
 	u.f.log.Warn("unit unready", "unit", u.name, "err", why)
 }
 

@@ -68,7 +68,7 @@ func (u *unit) phaseReady(st *Step) {
 		return true
 	})
 	u.door.set(func(g *gate) { g.ready, g.broken = true, "" })
-	u.f.balance(st, true)
+	u.f.mesh.set(u.name, isReady)
 }
 
 // took says how long a unit was on its way, or nothing where that is not known.

@@ -50,8 +50,8 @@ func (f *Fleet) claim(ctx context.Context) error {
 	return nil
 }
 
-// Scale runs a service in n replicas from now on. The first time, its ports are taken over from the one
-// that runs by a balancer in front of all.
+// Scale runs a service in n replicas from now on. The first time, msctl takes its ports over from the one
+// that runs, in front of all.
 func (f *Fleet) Scale(ctx context.Context, service string, n int) error {
 	if err := f.rescale(ctx, service, n); err != nil {
 		return err
@@ -125,8 +125,8 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 	d := f.compare(p)
 	f.stopInOrder(slices.Concat(d.gone, d.changed)) // frees their ports before anyone takes them over
 	f.remove(d.gone)
-	f.closeFronts(func(service string) bool { return !f.shares(p, service) })
 	f.follow(o, p, replicas)
+	f.mesh.follow(p)
 	for u, st := range d.to {
 		u.adopt(st)
 	}
@@ -136,7 +136,7 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 		fresh = append(fresh, f.add(st))
 	}
 	f.showPlan(p)
-	if err := f.openFronts(p); err != nil {
+	if err := f.mesh.openAll(); err != nil {
 		return err
 	}
 	f.made.begin(f.base, stepsOf(d.changed, d.added))
@@ -206,7 +206,7 @@ func same(a, b *Step) bool {
 
 // identity is what makes a unit run anew when it changes.
 func (st *Step) identity() []any {
-	id := []any{st.Sort, st.Skip, st.Unit, st.front}
+	id := []any{st.Sort, st.Skip, st.Unit}
 	if st.def != nil {
 		id = append(id, st.def.Hash())
 	}
@@ -223,19 +223,6 @@ func (f *Fleet) remove(units []*unit) {
 		gone.Go(func() { u.awaitDown(u.dismiss(errStop, true)) })
 	}
 	gone.Wait()
-}
-
-// shares reports whether a service has shared ports in a plan, and the same as now.
-func (f *Fleet) shares(p *Plan, service string) bool {
-	f.mu.Lock()
-	b := f.balances[service]
-	f.mu.Unlock()
-	for _, st := range p.Steps {
-		if st.Service == service && len(st.front) > 0 {
-			return !slices.ContainsFunc(st.front, func(fr Front) bool { return b.fronts[fr.Name] == nil || b.fronts[fr.Name].port != fr.Port })
-		}
-	}
-	return false
 }
 
 // follow makes the plan the current one.

@@ -18,6 +18,10 @@ func (p *Plan) String() string {
 	for i, st := range p.Steps {
 		fmt.Fprintf(&b, "\n%d. %s\n", i+1, st.title())
 		st.details(&b)
+		if st.def != nil && st.Skip == "" {
+			detail(&b, "front", p.fronts(st.Service))
+			detail(&b, "edges", p.routes(st.Service))
+		}
 	}
 	return b.String()
 }
@@ -39,11 +43,7 @@ func (st *Step) title() string {
 }
 
 func (st *Step) details(b *strings.Builder) {
-	line := func(key, value string) {
-		if value != "" {
-			fmt.Fprintf(b, "     %-8s %s\n", key, value)
-		}
-	}
+	line := func(key, value string) { detail(b, key, value) }
 	if st.Skip != "" {
 		line("because", st.Skip)
 		return
@@ -61,8 +61,59 @@ func (st *Step) details(b *strings.Builder) {
 		line("command", strings.Join(stack.MaskArguments(st.Unit.Argv), " "))
 		line("image", st.Unit.Image)
 		line("ready", st.readiness())
-		line("env", strings.Join(st.environment(), "\n              "))
+		line("env", strings.Join(st.environment(), newLine))
 	}
+}
+
+// newLine begins another line of the same detail.
+const newLine = "\n              "
+
+// detail is one line of a step.
+func detail(b *strings.Builder, key, value string) {
+	if value != "" {
+		fmt.Fprintf(b, "     %-8s %s\n", key, value)
+	}
+}
+
+// fronts lists the ports that msctl holds in front of a service.
+func (p *Plan) fronts(service string) string {
+	var all []string
+	for _, e := range p.Edges {
+		if e.From == "" && e.To == service {
+			all = append(all, e.Listen+" "+addr(e.Port)+e.spread())
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// routes lists where a service calls others, and which it reaches without msctl between.
+func (p *Plan) routes(service string) string {
+	var all []string
+	for _, e := range p.Edges {
+		switch {
+		case e.From != service:
+		case e.Direct != "":
+			all = append(all, fmt.Sprintf("%s (%s) direct (%s)", e.To, e.Protocol, e.Direct))
+		default:
+			all = append(all, fmt.Sprintf("%s (%s) %s%s", e.To, e.Protocol, addr(e.Port), e.spread()))
+		}
+	}
+	return strings.Join(all, newLine)
+}
+
+// spread says over which services an edge is spread, where that is more than one.
+func (e Edge) spread() string {
+	var parts []string
+	for _, end := range e.ends {
+		part := fmt.Sprintf("%s %d", end.service, end.share)
+		if !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) < 2 {
+		return ""
+	}
+	return ", spread over " + list(parts)
 }
 
 func (st *Step) after() string {
@@ -109,7 +160,7 @@ func (st *Step) environment() []string {
 	for _, e := range st.Unit.Env {
 		name, value, _ := strings.Cut(e, "=")
 		switch {
-		case slices.Contains(inherited, name), slices.Contains(said, name):
+		case slices.Contains(inherited, name):
 		case slices.ContainsFunc(st.def.Env, func(v stack.Var) bool { return v.Name == name }):
 			user = append(user, name)
 		case slices.Contains(st.given, name) && strings.Contains(value, "://"):

@@ -90,6 +90,7 @@ func (u *unit) start() int {
 
 // stop asks for the unit to end and stay down.
 func (u *unit) stop(cause error) int {
+	u.f.mesh.set(u.name, isDown) // before it hears of it
 	return u.command(cause, func(o *order) bool {
 		changed := o.run
 		o.run = false
@@ -99,6 +100,7 @@ func (u *unit) stop(cause error) int {
 
 // restart asks for a new run, of another step where st is not nil.
 func (u *unit) restart(st *Step, fresh bool) int {
+	u.f.mesh.set(u.name, isDown)
 	return u.command(errRestart, func(o *order) bool {
 		if st != nil {
 			u.step = st
@@ -171,8 +173,8 @@ func (u *unit) leaveOrder(o order) {
 // rest says that the unit is down on request.
 func (u *unit) rest(o order) {
 	u.update(state.KindPhase, u.name+" stopped", func(s *state.Unit) bool {
-		if s.Phase == state.Done || s.Phase == state.Skipped {
-			return false
+		if s.Phase == state.Done || s.Phase == state.Skipped || s.Phase == state.Stopped && s.Reason == "" {
+			return false // a stop, and then the dismissal of the same unit, say it once
 		}
 		settle(s, state.Stopped, "")
 		return true

@@ -7,9 +7,11 @@ import "time"
 type Edge struct {
 	From     string `json:"from"` // "" is whoever calls from outside the stack (an ingress)
 	To       string `json:"to"`
+	Listen   string `json:"listen,omitempty"` // name of the callee's port
 	Protocol string `json:"protocol"`
-	Addr     string `json:"addr"` // where the caller finds it
-	Mesh     bool   `json:"mesh"` // goes through msctl; false: switched off, or a file
+	Addr     string `json:"addr"`             // where the caller finds it
+	Mesh     bool   `json:"mesh"`             // goes through msctl; false: switched off, or a file
+	Direct   string `json:"direct,omitempty"` // why it does not
 
 	Requests int64 `json:"requests"` // HTTP requests, calls, commands; connections where the protocol is not read
 	Errors   int64 `json:"errors"`

@@ -117,6 +117,7 @@ const (
 	KindUsage   Kind = "usage"  // CPU and memory were sampled
 	KindBuild   Kind = "build"  // a build began, ended or broke
 	KindNotice  Kind = "notice" // something the user should read
+	KindFault   Kind = "fault"  // a fault was put on an edge, or lifted
 	KindGone    Kind = "gone"   // a unit was removed from the fleet
 	KindGap     Kind = "gap"    // events were dropped for this reader; Snapshot is where it goes on
 )

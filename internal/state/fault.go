@@ -1,0 +1,50 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Fault is what is done to the calls of an edge, until it is lifted. One with none of Latency and Refuse
+// does nothing.
+type Fault struct {
+	Edge    string        `json:"edge"` // "orders:payments", ":gateway" from outside, or with the callee's port "orders:payments/grpc"
+	Latency time.Duration `json:"latency,omitempty"`
+	Jitter  time.Duration `json:"jitter,omitempty"` // to either side of Latency
+	Refuse  bool          `json:"refuse,omitempty"`
+	For     time.Duration `json:"for,omitempty"`  // lifted by itself after so long; 0: when it is asked for, or the fleet ends
+	Until   time.Time     `json:"until,omitzero"` // when For is over
+}
+
+// String says what it does: "latency 300ms ±50ms", "refuse".
+func (f Fault) String() string {
+	var words []string
+	if f.Latency > 0 {
+		text := "latency " + f.Latency.String()
+		if f.Jitter > 0 {
+			text += " ±" + f.Jitter.String()
+		}
+		words = append(words, text)
+	}
+	if f.Refuse {
+		words = append(words, "refuse")
+	}
+	return strings.Join(words, ", ")
+}
+
+// Check says what is wrong with a fault, apart from its edge.
+func (f Fault) Check() error {
+	switch {
+	case f.Latency < 0 || f.Jitter < 0 || f.For < 0:
+		return errors.New("a duration is negative")
+	case f.Jitter > f.Latency:
+		return fmt.Errorf("the jitter %s is more than the latency %s", f.Jitter, f.Latency)
+	case f.Latency > time.Hour:
+		return fmt.Errorf("a latency of %s is more than an hour", f.Latency)
+	case f.Latency == 0 && !f.Refuse:
+		return errors.New("it says neither latency nor refuse")
+	}
+	return nil
+}
