@@ -3,8 +3,9 @@ package sniff
 import "testing"
 
 // bench measures one exchange: the steps are fed again and again.
-func bench(b *testing.B, protocol string, steps ...step) {
-	p := New(protocol)
+func bench(b *testing.B, protocol string, steps ...step) { benchOn(b, New(protocol), steps...) }
+
+func benchOn(b *testing.B, p Parser, steps ...step) {
 	n := 0
 	count := func(Exchange) { n++ }
 	b.ReportAllocs()

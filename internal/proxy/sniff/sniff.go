@@ -63,6 +63,7 @@ var protocols = []struct {
 	name string
 	open func() Parser
 }{
+	{"postgres", func() Parser { return &postgres{statements: statements{dialect: dialect{dollar: true}}} }},
 	{"redis", func() Parser { return &redis{} }},
 }
 
@@ -122,7 +123,7 @@ func (g *guarded) rescue() {
 const broken = "connection closed before the answer"
 
 // maxPending bounds the exchanges of one connection that wait for their end.
-const maxPending = 256
+const maxPending = 128
 
 // teller is what every parser tells its exchanges with. It is set for the time of one call.
 type teller struct {

@@ -9,6 +9,7 @@ import "bytes"
 // again, for the same piece, when that is there.
 type tape struct {
 	held []byte // the beginning of a piece
+	used int    // how much of held was handed out; it is wiped before anything else is done
 	skip int64  // bytes that nobody wants
 	off  int64  // bytes taken so far, held ones not among them
 }
@@ -17,10 +18,17 @@ type tape struct {
 const smallBuffer = 512
 
 // between reports that the next byte begins a piece.
-func (t *tape) between() bool { return len(t.held) == 0 && t.skip == 0 }
+func (t *tape) between() bool { return len(t.held) == t.used && t.skip == 0 }
 
 // pass takes what is to be skipped.
 func (t *tape) pass(b *[]byte) bool {
+	if t.used > 0 {
+		clear(t.held[:t.used]) // it may be secret
+		t.held, t.used = t.held[:0], 0
+		if cap(t.held) > smallBuffer {
+			t.held = nil
+		}
+	}
 	if t.skip == 0 {
 		return true
 	}
@@ -49,7 +57,8 @@ func (t *tape) cut(b *[]byte, n int) ([]byte, bool) {
 		return nil, false
 	}
 	t.off += int64(n)
-	return t.release(), true
+	t.used = n
+	return t.held, true
 }
 
 // line takes a line, and returns at most limit bytes of it, without its end. The line is good until the next
@@ -78,17 +87,8 @@ func (t *tape) line(b *[]byte, limit int) ([]byte, bool) {
 		return nil, false
 	}
 	t.off += int64(len(t.held))
-	return trim(bytes.TrimSuffix(t.release(), []byte("\n")), limit), true
-}
-
-// release returns what is held and empties it.
-func (t *tape) release() []byte {
-	piece := t.held
-	t.held = t.held[:0]
-	if cap(piece) > smallBuffer {
-		t.held = nil
-	}
-	return piece
+	t.used = len(t.held)
+	return trim(bytes.TrimSuffix(t.held, []byte("\n")), limit), true
 }
 
 func trim(line []byte, limit int) []byte {

@@ -4,10 +4,10 @@ package sniff
 // works.
 type words struct{ known map[string]string }
 
-// Bounds of words: at most 16 KiB.
+// Bounds of words: at most 8 KiB.
 const (
 	maxWords = 64
-	maxWord  = 256
+	maxWord  = 128
 )
 
 func (w *words) of(b []byte) string {
