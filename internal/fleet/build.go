@@ -127,6 +127,20 @@ func (m *maker) module(ctx context.Context, root string, services []*stack.Servi
 	}
 }
 
+// await blocks until the newest attempt to make a service is over, if there is one.
+func (m *maker) await(ctx context.Context, s *stack.Service) {
+	m.mu.Lock()
+	job := m.jobs[s.Name]
+	m.mu.Unlock()
+	if job == nil {
+		return
+	}
+	select {
+	case <-job.done:
+	case <-ctx.Done():
+	}
+}
+
 // wait blocks until no build runs.
 func (m *maker) wait() { m.running.Wait() }
 

@@ -43,19 +43,48 @@ func (g *goBuilds) module(root string) *goModule {
 	return g.modules[root]
 }
 
-// build makes services of one module and returns what broke, by service.
+// build makes services of one module and returns what broke, by service. What goes into them is asked for
+// beside a first build. Beside a later one that would take time from it: it is asked for afterwards, with
+// the module still locked, while they start.
 func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Service) map[string]error {
 	if root == "" {
 		return each(services, func(s *stack.Service) error { return fmt.Errorf("build %s: %w", s.Name, errNoModule) })
 	}
 	m := g.module(root)
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	services = m.stale(services, g.f.o.CacheDir)
 	if len(services) == 0 {
+		m.mu.Unlock()
 		return nil
 	}
-	return g.compile(ctx, m, services)
+	begin := time.Now()
+	list := sync.OnceValue(func() *goGraph { return listGraph(ctx, m.root, services, m.graph, begin) })
+	if m.graph == nil {
+		g.f.made.running.Go(func() { list() })
+	}
+	errs := g.compile(ctx, m, services)
+	learn := func() {
+		defer m.mu.Unlock()
+		g.learn(m, list(), errs)
+	}
+	if m.graph == nil {
+		learn()
+	} else {
+		g.f.made.running.Go(learn)
+	}
+	return errs
+}
+
+// learn keeps a new graph; nil is none.
+func (g *goBuilds) learn(m *goModule, graph *goGraph, errs map[string]error) {
+	if graph == nil {
+		return
+	}
+	graph.forget(errs)
+	m.graph = graph
+	if err := graph.save(g.graphFile(m.root)); err != nil {
+		g.f.log.Warn("package graph not kept", "err", err)
+	}
 }
 
 func each(services []*stack.Service, fn func(*stack.Service) error) map[string]error {
@@ -86,20 +115,11 @@ func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.S
 	}
 	g.f.note(state.KindBuild, "building "+list(names))
 	begin := time.Now()
-	listed := make(chan *goGraph, 1)
-	go func() { listed <- listGraph(ctx, m.root, services, m.graph, begin) }()
 	errs := map[string]error{}
 	for i, batch := range batches(services) {
 		stage := filepath.Join(g.f.o.CacheDir, "go", fmt.Sprintf("%s-%d", shortHash(m.root), i))
 		for name, err := range g.goBuild(ctx, m, batch, stage) {
 			errs[name] = err
-		}
-	}
-	if graph := <-listed; graph != nil {
-		graph.forget(errs)
-		m.graph = graph
-		if err := graph.save(g.graphFile(m.root)); err != nil {
-			g.f.log.Warn("package graph not kept", "err", err)
 		}
 	}
 	if len(errs) == 0 {

@@ -18,7 +18,7 @@ import (
 
 // Editors write in several steps: what changes is taken together until it has been quiet for a moment.
 const (
-	quiet   = 40 * time.Millisecond
+	quiet   = 20 * time.Millisecond
 	hurried = 500 * time.Millisecond // a folder that is never quiet does not hold up for longer
 )
 
@@ -36,6 +36,11 @@ func (f *Fleet) watch(ctx context.Context) {
 		gather(ctx, w, changes)
 	}()
 	f.watchStack(w) // at once; what goes into services is known when they are built
+	for _, s := range f.running() {
+		if s.Language == stack.Go {
+			f.made.await(ctx, s)
+		}
+	}
 	f.watchFolders(w)
 	close(f.watching)
 	for paths := range changes {
