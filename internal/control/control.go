@@ -27,7 +27,11 @@ type Fleet interface {
 	Scale(ctx context.Context, service string, n int) error
 	Reload(ctx context.Context) error
 	Environment(ctx context.Context, unit string) (state.Environment, error)
-	Down(volumes bool) // makes the fleet's Run return after everything ended
+	Edges() []state.Edge
+	Faults() []state.Fault
+	SetFault(state.Fault) error
+	ClearFaults(edge string) (int, error) // "" is all
+	Down(volumes bool)                    // makes the fleet's Run return after everything ended
 }
 
 // Info says who answers on a socket.

@@ -28,9 +28,10 @@ func TestMain(m *testing.M) {
 // fake is a fleet that remembers what was asked and refuses the unit "nobody".
 type fake struct {
 	*state.Store
-	mu    sync.Mutex
-	asked []string
-	down  chan struct{}
+	mu     sync.Mutex
+	asked  []string
+	faults []state.Fault
+	down   chan struct{}
 }
 
 func newFake() *fake {
@@ -61,6 +62,30 @@ func (f *fake) Environment(_ context.Context, unit string) (state.Environment, e
 	return state.Environment{Dir: "/srv", Env: []string{"A=1"}}, f.ask("environment", unit)
 }
 func (f *fake) Down(bool) { close(f.down) }
+
+func (f *fake) Edges() []state.Edge {
+	return []state.Edge{{From: "web", To: "api", Protocol: "http", Mesh: true, Requests: 7, P95: time.Second}}
+}
+
+func (f *fake) Faults() []state.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.faults
+}
+
+func (f *fake) SetFault(fault state.Fault) error {
+	if err := f.ask("fault", fault.Edge); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, fault)
+	return nil
+}
+
+func (f *fake) ClearFaults(edge string) (int, error) {
+	return len(f.Faults()), f.ask("clear", edge)
+}
 
 // ended is what a supervisor gives the server: it blocks until the fleet is down.
 func (f *fake) ended(ctx context.Context) (Ended, error) {
