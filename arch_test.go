@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/telemetry/jaeger":      {"internal/telemetry"},
 	"internal/telemetry/desk":        {"internal/telemetry", "internal/telemetry/filter", "internal/telemetry/insight", "internal/telemetry/printed"},
 	"internal/proxy/sniff":           {},
-	"internal/tui":                   {"internal/state", "internal/output", "internal/telemetry"},
+	"internal/tui":                   {"internal/state", "internal/output", "internal/telemetry", "internal/telemetry/filter"},
 	"internal/need":                  {}, // tests only
 	"internal/testlog":               {},
 	"internal/bench":                 {},

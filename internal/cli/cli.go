@@ -61,6 +61,7 @@ var commands = []command{
 	{groupRun, newUp},
 	{groupRun, newDown},
 	{groupLook, newPs},
+	{groupLook, newDash},
 	{groupLook, newLogs},
 	{groupLook, newOpen},
 	{groupLook, newWait},

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/state"
+	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/desk"
+	"msctl.dev/msctl/internal/tui"
+)
+
+func newDash(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dash",
+		Short: "Look at the running fleet on one screen",
+		Long: "dash shows the running fleet at the terminal: services, logs, traces, the map of calls, and events.\n" +
+			"From there services are restarted, stopped and scaled. ? lists the keys. Leaving it changes nothing.",
+		Example: "  msctl up -d && msctl dash\n  msctl dash --instance i1",
+		Args:    args(cobra.NoArgs),
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !a.canDraw() {
+			return usage("`msctl ps`, `msctl logs -f` and `msctl map` print the same as lines", "dash needs a terminal")
+		}
+		p, err := a.place()
+		if err != nil {
+			return err
+		}
+		c, err := p.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return a.look(cmd.Context(), p, c)
+	}
+	return cmd
+}
+
+// canDraw reports that a dashboard can be shown: a terminal at both ends that knows more than lines, and
+// nobody's automation.
+func (a *App) canDraw() bool {
+	in, ok := a.In.(*os.File)
+	return ok && a.screenOf(in).terminal && a.screenOf(a.Out).terminal && a.Getenv("TERM") != "dumb" && a.Getenv("CI") == ""
+}
+
+// look shows the dashboard of a fleet that is another process's.
+func (a *App) look(ctx context.Context, p place, c *control.Client) error {
+	o, err := a.dashboard(ctx, p, c)
+	if err != nil {
+		return err
+	}
+	_, err = tui.Run(ctx, o.source, o.Options)
+	return a.dashEnd(p, err)
+}
+
+// dashboard is what a dashboard needs.
+type dashboard struct {
+	source tui.Source
+	tui.Options
+}
+
+// behindScreen is how far back the output goes that a dashboard shows at first.
+const behindScreen = 15 * time.Minute
+
+func (a *App) dashboard(ctx context.Context, p place, c *control.Client) (dashboard, error) {
+	veil, err := a.logVeil(ctx, p)
+	if err != nil {
+		return dashboard{}, err
+	}
+	d := dashboard{
+		source:  dashSource{Client: c, Telemetry: telemetryOf(c), logs: p.logs(), mask: veil.Bytes, hub: &output.Hub{}},
+		Options: tui.Options{In: a.In, Out: a.Out, Environ: a.Environ, Since: time.Now().Add(-behindScreen)},
+	}
+	if a.desktop() {
+		d.Browse = browse
+	}
+	return d, nil
+}
+
+// dashEnd says how a dashboard ended. Where it broke, what is needed to mend it is kept in a file.
+func (a *App) dashEnd(p place, err error) error {
+	var crash *tui.Crash
+	if !errors.As(err, &crash) {
+		return err
+	}
+	path := filepath.Join(p.state(), "crash.txt")
+	text := a.veil().Text(fmt.Sprintf("msctl %s, %s\n%v\n\n%s", version(), time.Now().Format(time.RFC3339), crash.Value, crash.Stack))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return crash
+	}
+	return failed(path+" says where; the fleet runs on", "%w", crash)
+}
+
+// dashSource is the fleet behind the socket, with the output that its units leave on disk.
+type dashSource struct {
+	*control.Client
+	tui.Telemetry
+	logs string // folder with one log folder per unit
+	mask func([]byte) []byte
+	hub  *output.Hub
+}
+
+// Edges returns the edges of the running fleet.
+func (s dashSource) Edges(ctx context.Context) ([]state.Edge, error) {
+	e, ok := any(s.Client).(interface {
+		Edges(ctx context.Context) ([]state.Edge, error)
+	})
+	if !ok {
+		return nil, errors.New("this msctl does not count them")
+	}
+	return e.Edges(ctx)
+}
+
+// Lines follows what a unit prints, with secrets masked.
+func (s dashSource) Lines(ctx context.Context, unit string, since time.Time, fn func([]output.Line) error) error {
+	return s.hub.Follow(ctx, filepath.Join(s.logs, unit), output.Query{Since: since}, func(lines []output.Line) error {
+		for i := range lines {
+			lines[i].Text = s.mask(lines[i].Text)
+		}
+		return fn(lines)
+	})
+}
+
+// telemetryOf asks the fleet behind the socket what its services say of themselves.
+func telemetryOf(c *control.Client) tui.Telemetry {
+	if asker, ok := any(c).(interface {
+		Ask(ctx context.Context, verb string, question, answer any) error
+	}); ok {
+		return desk.Remote{Ask: asker.Ask}
+	}
+	return deaf{}
+}
+
+// deaf is the telemetry of a fleet that keeps none.
+type deaf struct{}
+
+var errDeaf = errors.New("the running msctl keeps no telemetry")
+
+func (deaf) Traces(context.Context, telemetry.Query) (telemetry.TracePage, error) {
+	return telemetry.TracePage{}, errDeaf
+}
+func (deaf) Trace(context.Context, string) (telemetry.Trace, error) {
+	return telemetry.Trace{}, errDeaf
+}
+func (deaf) Logs(context.Context, telemetry.Query) (telemetry.LogPage, error) {
+	return telemetry.LogPage{}, errDeaf
+}
+func (deaf) Map(context.Context, time.Time, time.Time) (telemetry.Map, error) {
+	return telemetry.Map{}, errDeaf
+}
+func (deaf) Advise(context.Context, time.Time) ([]telemetry.Finding, error) { return nil, errDeaf }
+func (deaf) Why(context.Context, string, time.Time) (telemetry.Reason, error) {
+	return telemetry.Reason{}, errDeaf
+}

@@ -1,0 +1,121 @@
+package tui
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// traffic is what goes over the edges, as last asked, with the history that sparklines need.
+type traffic struct {
+	edges   []state.Edge
+	err     string
+	have    bool
+	byTo    map[string]load
+	history map[string][]float64 // requests per second of each callee, oldest first
+}
+
+// load is the sum of all edges that lead to one service or resource.
+type load struct {
+	Requests, Errors int64
+	Rate, Failed     float64
+	P95              time.Duration // the slowest edge's
+}
+
+// maxHistory is how many seconds a sparkline can reach back.
+const maxHistory = 120
+
+// askEdges asks for the edges; the frame is drawn anew only where something changed.
+func (m *model) askEdges() tea.Cmd {
+	if _, busy := m.asked["edges"]; busy {
+		return nil
+	}
+	return m.ask("edges", "", func(ctx context.Context) func(*model) tea.Cmd {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		edges, err := m.source.Edges(ctx)
+		return func(m *model) tea.Cmd {
+			if m.edges.set(edges, err) {
+				m.dirty = true
+			}
+			return nil
+		}
+	})
+}
+
+// set takes in an answer and reports whether anything that is drawn changed.
+func (t *traffic) set(edges []state.Edge, err error) bool {
+	if err != nil {
+		said := why(err)
+		changed := t.err != said
+		t.err = said
+		return changed
+	}
+	changed := !t.have || t.err != "" || !reflect.DeepEqual(edges, t.edges)
+	t.edges, t.err, t.have = edges, "", true
+	t.byTo = map[string]load{}
+	for _, e := range edges {
+		l := t.byTo[e.To]
+		l.Requests, l.Errors = l.Requests+e.Requests, l.Errors+e.Errors
+		l.Rate, l.Failed = l.Rate+e.Rate, l.Failed+e.Failed
+		l.P95 = max(l.P95, e.P95)
+		t.byTo[e.To] = l
+	}
+	return t.remember() || changed
+}
+
+// remember adds a second to the history and reports whether any sparkline looks different.
+func (t *traffic) remember() bool {
+	if t.history == nil {
+		t.history = map[string][]float64{}
+	}
+	changed := false
+	for to, l := range t.byTo {
+		h := t.history[to]
+		changed = changed || l.Rate > 0 || anyAbove(h)
+		h = append(h, l.Rate)
+		t.history[to] = h[max(0, len(h)-maxHistory):]
+	}
+	return changed
+}
+
+func anyAbove(values []float64) bool {
+	for _, v := range values {
+		if v > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// total is the load on all services together, calls between them counted each.
+func (t *traffic) total() load {
+	var sum load
+	for _, e := range t.edges {
+		sum.Rate, sum.Failed = sum.Rate+e.Rate, sum.Failed+e.Failed
+		sum.P95 = max(sum.P95, e.P95)
+	}
+	return sum
+}
+
+// sameFleet reports two snapshots that look the same: usage is compared as it is drawn.
+func sameFleet(a, b state.Snapshot) bool {
+	if a.Stack != b.Stack || a.Stopping != b.Stopping || len(a.Units) != len(b.Units) {
+		return false
+	}
+	for i := range a.Units {
+		x, y := a.Units[i], b.Units[i]
+		if cores(x.CPU) != cores(y.CPU) || size(x.Memory) != size(y.Memory) {
+			return false
+		}
+		x.CPU, x.Memory, y.CPU, y.Memory = 0, 0, 0, 0
+		if !reflect.DeepEqual(x, y) {
+			return false
+		}
+	}
+	return true
+}

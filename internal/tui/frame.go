@@ -1,0 +1,262 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// View implements [tea.Model]. It is called after every message, so the last frame is kept until
+// something that is seen changed. A panic in it ends the dashboard in order.
+func (m *model) View() (v tea.View) {
+	defer func() {
+		if r := recover(); r != nil {
+			m.crash = crashed(r)
+			v = m.frame
+		}
+	}()
+	if !m.dirty || m.crash != nil {
+		return m.frame
+	}
+	m.dirty = false
+	rows, cursor := m.draw()
+	m.frame = tea.NewView(strings.Join(rows, "\n"))
+	m.frame.AltScreen = true
+	m.frame.MouseMode = tea.MouseModeCellMotion
+	m.frame.WindowTitle = "msctl " + plainText(m.snap.Stack)
+	m.frame.Cursor = cursor
+	return m.frame
+}
+
+// splitAt is the width from which on the chosen row's details stand beside the list.
+const splitAt = 150
+
+// draw returns exactly the screen's rows.
+func (m *model) draw() ([]string, *tea.Cursor) {
+	w, h := max(m.w, 1), max(m.h, 1)
+	var rows []string
+	if h >= 4 {
+		rows = append(rows, m.health(w))
+	}
+	if h >= 10 {
+		rows = append(rows, m.tabLine(w))
+	}
+	foot, cursor := m.foot(w)
+	if h < 2 {
+		foot = nil
+	}
+	foot = foot[:min(len(foot), max(1, h-2))]
+	body := m.body(w, max(0, h-len(rows)-len(foot)))
+	rows = append(append(rows, body...), foot...)
+	for i := range rows {
+		rows[i] = cut(rows[i], w)
+	}
+	if cursor != nil {
+		cursor.Y = len(rows) - 1
+	}
+	return rows, cursor
+}
+
+// bodyTop is the first row of the visible screen: below health and tab line.
+func (m *model) bodyTop() int {
+	switch {
+	case m.h >= 10:
+		return 2
+	case m.h >= 4:
+		return 1
+	}
+	return 0
+}
+
+// body draws the visible screen, with details beside it where there is room.
+func (m *model) body(w, h int) []string {
+	s := m.visible()
+	d, ok := s.(detailer)
+	if !ok || w < splitAt {
+		return filled(s.draw(m, w, h), h)
+	}
+	left := w * 3 / 5
+	right := w - left - 3
+	list, detail := filled(s.draw(m, left, h), h), filled(d.detail(m, right, h), h)
+	line := m.theme.paint(faint, "│")
+	for i := range list {
+		list[i] = fit(list[i], left) + " " + line + " " + cut(detail[i], right)
+	}
+	return list
+}
+
+// filled makes rows exactly h long.
+func filled(rows []string, h int) []string {
+	rows = rows[:min(len(rows), h)]
+	for len(rows) < h {
+		rows = append(rows, "")
+	}
+	return rows
+}
+
+// health is the one line about the whole fleet.
+func (m *model) health(w int) string {
+	t := m.theme
+	parts := []string{t.paint(strong, plainText(m.snap.Stack))}
+	parts = append(parts, m.phases()...)
+	if sum := m.edges.total(); m.edges.have && sum.Rate > 0 {
+		text := rate(sum.Rate) + " req/s"
+		parts = append(parts, text)
+		if sum.Failed > 0 {
+			parts = append(parts, t.paint(bad, percent(sum.Failed, sum.Rate)+" errors"))
+		}
+	}
+	if n := m.faults(); n > 0 {
+		parts = append(parts, t.paint(warn, plural(n, "fault")+" on edges"))
+	}
+	return cut(" "+strings.Join(parts, t.paint(faint, " · ")), w)
+}
+
+// phases counts the units: those that are up, and by name those that are not.
+func (m *model) phases() []string {
+	t := m.theme
+	switch {
+	case m.gone:
+		return []string{t.paint(bad, "the fleet went down")}
+	case m.snap.Time.IsZero():
+		return []string{t.paint(faint, "connecting")}
+	}
+	up, all := 0, 0
+	var failing, waiting []string
+	for _, u := range m.snap.Units {
+		if u.Phase == state.Skipped || u.Phase == state.Stopped {
+			continue
+		}
+		all++
+		switch u.Phase {
+		case state.Ready, state.Done:
+			up++
+		case state.Failed, state.Looping, state.Unready:
+			failing = append(failing, u.Name+" "+string(u.Phase))
+		default:
+			waiting = append(waiting, u.Name)
+		}
+	}
+	k, sign := good, "●"
+	if len(failing) > 0 {
+		k, sign = bad, "✗"
+	} else if len(waiting) > 0 {
+		k, sign = warn, "◐"
+	}
+	out := []string{t.paint(k, fmt.Sprintf("%s %d of %d ready", sign, up, all))}
+	if m.snap.Stopping {
+		out = append(out, t.paint(warn, "going down"))
+	}
+	if len(failing) > 0 {
+		out = append(out, t.paint(bad, several(failing)))
+	}
+	if len(waiting) > 0 {
+		out = append(out, t.paint(warn, "waiting for "+several(waiting)))
+	}
+	return out
+}
+
+// several joins names and leaves most out where they are many.
+func several(names []string) string {
+	if len(names) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:2], ", "), len(names)-2)
+	}
+	return strings.Join(names, ", ")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// faults counts the faults that act now.
+func (m *model) faults() int {
+	n := 0
+	for _, e := range m.edges.edges {
+		n += len(e.Faults)
+	}
+	return n
+}
+
+// tabLine is the names of the views, or the way to the screen that was opened from one.
+func (m *model) tabLine(w int) string {
+	t := m.theme
+	var b strings.Builder
+	for i, v := range Views {
+		text := fmt.Sprintf(" %d %s ", i+1, v.Name)
+		switch {
+		case i == m.tab && len(m.trail) == 0:
+			b.WriteString(t.paint(chosen, text))
+		case i == m.tab:
+			b.WriteString(t.paint(strong, text))
+		default:
+			b.WriteString(t.paint(faint, text))
+		}
+	}
+	var way []string
+	for _, s := range m.trail {
+		way = append(way, s.title(m))
+	}
+	if len(way) == 0 {
+		if text := m.visible().title(m); text != "" {
+			return cut(b.String()+"  "+t.paint(accent, text), w)
+		}
+		return cut(b.String(), w)
+	}
+	if text := strings.Join(way, " › "); width(b.String())+width(text)+4 <= w {
+		return b.String() + " › " + t.paint(accent, text)
+	}
+	return cut(" "+t.paint(strong, Views[m.tab].Name)+" › "+t.paint(accent, strings.Join(way, " › ")), w)
+}
+
+// foot is the last rows: what is asked of the user, what is being done, or what the keys do.
+func (m *model) foot(w int) ([]string, *tea.Cursor) {
+	t := m.theme
+	switch {
+	case m.choice != nil:
+		return []string{m.choice.draw(m, w)}, nil
+	case m.prompt != nil:
+		return m.prompt.draw(m, w)
+	case m.notice != "" && m.grave:
+		return []string{t.paint(bad, cut(" ✗ "+m.notice, w))}, nil
+	case m.notice != "":
+		return []string{t.paint(good, cut(" "+m.notice, w))}, nil
+	}
+	if doing := m.doing(); doing != "" {
+		return []string{t.paint(warn, cut(" … "+doing, w))}, nil
+	}
+	return []string{m.hints(w)}, nil
+}
+
+// hints is as many keys as fit, the screen's own first.
+func (m *model) hints(w int) string {
+	var b strings.Builder
+	used := 0
+	for _, part := range m.bindings() {
+		if part.name == "" {
+			continue
+		}
+		key := keyName(part.keys[0])
+		n := 1 + width(key) + 1 + width(part.name) + 1
+		if used+n > w {
+			continue
+		}
+		used += n
+		b.WriteString(" " + m.theme.paint(accent, key) + " " + m.theme.paint(faint, part.name) + " ")
+	}
+	return b.String()
+}
+
+// empty is a screen that has nothing to show, and why.
+func (m *model) empty(w, h int, text string) []string {
+	rows := []string{""}
+	for _, r := range words(text, w-4) {
+		rows = append(rows, m.theme.paint(faint, "  "+r))
+	}
+	return rows[:min(len(rows), max(h, 0))]
+}

@@ -1,0 +1,210 @@
+package tui
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/filter"
+)
+
+// graph is the view of who calls whom: the services in layers, and the edges between them.
+type graph struct {
+	list
+	filter string
+	node   *filter.Node
+	name   string // of the chosen edge
+	told   telemetry.Map
+	err    string
+	wait   int // ticks until telemetry is asked again
+}
+
+// link is one edge as it is drawn: what msctl's own edge counts, or what spans tell.
+type link struct {
+	from, to, protocol string
+	rate, failed       float64
+	requests, errors   int64
+	p95                time.Duration
+	faults             []string
+	note               string
+	open               int64
+}
+
+func (l link) name() string { return l.from + ":" + l.to }
+
+func (v *graph) title(*model) string    { return filterTitle(v.filter) }
+func (v *graph) cursor() *list          { return &v.list }
+func (v *graph) filterText() string     { return v.filter }
+func (v *graph) moved(m *model) tea.Cmd { v.remember(m); return nil }
+
+func (v *graph) setFilter(_ *model, text string) (tea.Cmd, error) {
+	n, err := filter.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	v.filter, v.node = text, n
+	return nil, nil
+}
+
+// mapWindow is how far back the map of telemetry looks, and mapEvery how many seconds it holds.
+const (
+	mapWindow = 5 * time.Minute
+	mapEvery  = 5
+)
+
+func (v *graph) tick(m *model) tea.Cmd {
+	if v.wait--; v.wait > 0 {
+		return m.askEdges()
+	}
+	v.wait = mapEvery
+	return tea.Batch(m.askEdges(), m.ask("map", "", func(ctx context.Context) func(*model) tea.Cmd {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		now := time.Now()
+		told, err := m.source.Map(ctx, now.Add(-mapWindow), now)
+		return func(m *model) tea.Cmd {
+			v.take(m, told, err)
+			return nil
+		}
+	}))
+}
+
+func (v *graph) take(m *model, told telemetry.Map, err error) {
+	said := ""
+	if err != nil {
+		said, told = why(err), v.told
+	}
+	told.Since, told.Until = time.Time{}, time.Time{} // they move without anything to see
+	if said != v.err || !reflect.DeepEqual(told, v.told) {
+		v.told, v.err, m.dirty = told, said, true
+	}
+}
+
+// links is every edge: msctl's own first, then those that only spans know.
+func (v *graph) links(m *model) []link {
+	var out []link
+	told := map[string]telemetry.MapEdge{}
+	for _, e := range v.told.Edges {
+		told[e.From+":"+e.To] = e
+	}
+	add := func(l link) {
+		if v.node.Match(linkField(l), func() string { return l.name() + " " + l.protocol + " " + strings.Join(l.faults, " ") + " " + l.note }) {
+			out = append(out, l)
+		}
+	}
+	known := map[string]bool{}
+	for _, e := range m.edges.edges {
+		known[e.Name()] = true
+		l := link{from: e.From, to: e.To, protocol: e.Protocol, rate: e.Rate, failed: e.Failed, requests: e.Requests,
+			errors: e.Errors, p95: e.P95, faults: e.Faults, open: e.Open}
+		if !e.Mesh {
+			l.note = "not through msctl"
+			if t, ok := told[e.Name()]; ok && t.Seen {
+				l = l.with(t.RED)
+			}
+		}
+		add(l)
+	}
+	for _, e := range v.told.Edges {
+		if known[e.From+":"+e.To] {
+			continue
+		}
+		l := link{from: e.From, to: e.To, protocol: e.Protocol, faults: e.Faults}.with(e.RED)
+		switch {
+		case !e.Declared:
+			l.note = "not in stack.yaml"
+		case !e.Seen:
+			l.note = "never used"
+		}
+		add(l)
+	}
+	return out
+}
+
+// with takes its figures from spans.
+func (l link) with(r telemetry.RED) link {
+	l.requests, l.errors, l.rate, l.p95 = r.Count, r.Errors, r.Rate, r.P95
+	if r.Count > 0 {
+		l.failed = r.Rate * float64(r.Errors) / float64(r.Count)
+	}
+	return l
+}
+
+func linkField(l link) func(key string) (any, bool) {
+	return func(key string) (any, bool) {
+		switch key {
+		case "service":
+			return []string{l.from, l.to}, true
+		case "from":
+			return l.from, true
+		case "to":
+			return l.to, true
+		case "edge", "name":
+			return l.name(), true
+		case "protocol", "kind":
+			return l.protocol, true
+		case "rate":
+			return l.rate, true
+		case "errors":
+			return l.errors, true
+		case "duration", "p95":
+			return l.p95, true
+		case "fault":
+			return strings.Join(l.faults, " "), len(l.faults) > 0
+		case "status":
+			if l.errors > 0 {
+				return "error", true
+			}
+			return "ok", true
+		}
+		return nil, false
+	}
+}
+
+func (v *graph) chosen(m *model) (link, bool) {
+	all := v.links(m)
+	if v.at < 0 || v.at >= len(all) {
+		return link{}, false
+	}
+	return all[v.at], true
+}
+
+func (v *graph) remember(m *model) {
+	if l, ok := v.chosen(m); ok {
+		v.name = l.name()
+	}
+}
+
+func (v *graph) keys(*model) []binding {
+	with := func(do func(m *model, l link) tea.Cmd) func(m *model) tea.Cmd {
+		return func(m *model) tea.Cmd {
+			if l, ok := v.chosen(m); ok {
+				return do(m, l)
+			}
+			return nil
+		}
+	}
+	return []binding{
+		{[]string{"enter", "t"}, "traces", "the traces that went over the chosen edge", with(func(m *model, l link) tea.Cmd {
+			return m.push(&traces{filter: "edge=" + l.name()})
+		})},
+		{[]string{"d"}, "callee", "all about the one that is called", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.to) })},
+		{[]string{"D"}, "", "all about the caller", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.from) })},
+		{[]string{"w"}, "why", "what most likely makes requests fail or slow", func(m *model) tea.Cmd { return m.push(&reason{}) }},
+	}
+}
+
+// pushUnit opens the first unit of a service.
+func (m *model) pushUnit(service string) tea.Cmd {
+	for _, u := range m.snap.Units {
+		if u.Service == service || u.Name == service {
+			return m.push(&unit{name: u.Name})
+		}
+	}
+	m.complain(outside(service) + " is not part of the fleet")
+	return nil
+}

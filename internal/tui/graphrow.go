@@ -1,0 +1,182 @@
+package tui
+
+import (
+	"strings"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+var linkColumns = []column{
+	{title: "EDGE", width: 22, flex: true},
+	{title: "PROTOCOL", width: 8, drop: 4},
+	{title: "REQ/S", width: 6, right: true},
+	{title: "REQS", width: 6, right: true, drop: 3},
+	{title: "ERR", width: 5, right: true},
+	{title: "P95", width: 6, right: true, drop: 1},
+	{title: "OPEN", width: 4, right: true, drop: 5},
+	{title: "FAULTS", width: 10, flex: true, drop: 2},
+}
+
+func (v *graph) draw(m *model, w, h int) []string {
+	all := v.links(m)
+	if len(all) == 0 {
+		return m.empty(w, h, v.nothing(m))
+	}
+	for i, l := range all {
+		if l.name() == v.name {
+			v.at = i
+		}
+	}
+	v.at = clamp(v.at, 0, len(all)-1)
+	v.name = all[v.at].name()
+	var rows []string
+	if h >= 12 {
+		rows = m.layerRows(all, all[v.at], w)
+		rows = append(rows[:min(len(rows), h/2)], "")
+	}
+	widths := layout(linkColumns, w)
+	if h > 3 {
+		rows = append(rows, m.head(linkColumns, widths))
+	}
+	from, to := v.set(len(all), h-len(rows))
+	v.lead = len(rows)
+	for i := from; i < to; i++ {
+		rows = append(rows, m.row(linkColumns, widths, linkCells(all[i]), i == v.at))
+	}
+	return rows
+}
+
+func (v *graph) nothing(m *model) string {
+	switch {
+	case v.filter != "":
+		return "no edge matches " + v.filter + "; Esc drops the filter"
+	case m.edges.err != "":
+		return "edges cannot be read: " + m.edges.err
+	case m.edges.have:
+		return "no service calls another, as stack.yaml says it"
+	}
+	return ""
+}
+
+func linkCells(l link) []cell {
+	errs := tone(plain)
+	if l.failed > 0 || l.errors > 0 {
+		errs = bad
+	}
+	remark := cell{l.note, faint}
+	if len(l.faults) > 0 {
+		remark = cell{"⚡ " + plainText(strings.Join(l.faults, ", ")), warn}
+	}
+	failed := percent(l.failed, l.rate)
+	if failed == "–" && l.errors > 0 {
+		failed = count(l.errors)
+	}
+	return []cell{
+		{outside(l.from) + " → " + plainText(l.to), plain}, {plainText(l.protocol), faint}, {rate(l.rate), plain},
+		{counted(l.requests), plain}, {failed, errs}, {took(l.p95), plain}, {counted(l.open), plain}, remark,
+	}
+}
+
+// layers sorts everything that edges touch: callers left of what they call. Cycles are broken where they
+// close.
+func layers(all []link) [][]string {
+	depth := map[string]int{}
+	var order []string
+	for _, l := range all {
+		for _, n := range []string{l.from, l.to} {
+			if _, seen := depth[n]; !seen {
+				depth[n] = 0
+				order = append(order, n)
+			}
+		}
+	}
+	for range len(order) {
+		moved := false
+		for _, l := range all {
+			if l.from != l.to && depth[l.to] <= depth[l.from] && depth[l.from]+1 < len(order) {
+				depth[l.to] = depth[l.from] + 1
+				moved = true
+			}
+		}
+		if !moved {
+			break
+		}
+	}
+	out := [][]string{}
+	used := map[int]int{} // depths without a node are left out
+	for d := range len(order) + 1 {
+		var names []string
+		for _, n := range order {
+			if depth[n] == d {
+				names = append(names, n)
+			}
+		}
+		if len(names) > 0 {
+			used[d] = len(out)
+			out = append(out, names)
+		}
+	}
+	return out
+}
+
+// layerRows draws the layers as columns, with the ends of the chosen edge marked.
+func (m *model) layerRows(all []link, here link, w int) []string {
+	cols := layers(all)
+	const gap = 3
+	wide := make([]int, len(cols))
+	tall, sum := 0, 2
+	for i, names := range cols {
+		for _, n := range names {
+			wide[i] = max(wide[i], width(outside(n))+4)
+		}
+		tall = max(tall, len(names))
+		sum += wide[i] + gap
+	}
+	for i := range wide {
+		if sum-gap > w {
+			wide[i] = max(6, wide[i]*(w-2)/sum)
+		}
+	}
+	rows := make([]string, tall)
+	for r := range rows {
+		rows[r] = "  "
+		for i, names := range cols {
+			text := ""
+			if r < len(names) {
+				text = m.nodeText(names[r], here, wide[i])
+			}
+			rows[r] += fit(text, wide[i])
+			if i < len(cols)-1 {
+				rows[r] += m.theme.paint(faint, arrow(r))
+			}
+		}
+		rows[r] = cut(rows[r], w)
+	}
+	return rows
+}
+
+func arrow(row int) string {
+	if row == 0 {
+		return " ▶ "
+	}
+	return "   "
+}
+
+// nodeText is one service or resource of the map with its state.
+func (m *model) nodeText(name string, here link, w int) string {
+	sign, k := "◇", tone(faint)
+	for _, u := range m.snap.Units {
+		if u.Service == name || u.Name == name {
+			sign, k = phaseSign(u.Phase), phaseTone(u.Phase)
+			if u.Phase != state.Ready && u.Phase != state.Done {
+				break
+			}
+		}
+	}
+	text := cut(outside(name), max(1, w-4))
+	switch name {
+	case here.from, here.to:
+		return m.theme.paint(k, sign) + " " + m.theme.paint(chosen, "["+text+"]")
+	}
+	return m.theme.paint(k, sign) + " " + text
+}

@@ -1,0 +1,95 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// Options is how the dashboard is shown.
+type Options struct {
+	In      io.Reader
+	Out     io.Writer
+	Environ []string
+	Since   time.Time // output before is not fetched
+
+	// Asks makes leaving a question: whether the fleet stays. Without it q just leaves.
+	Asks bool
+	// EndWithFleet leaves when the fleet ends; else the last state stays to be looked at.
+	EndWithFleet bool
+	// Interrupt is told of each Ctrl-C where leaving asks; the dashboard stays to show the way down.
+	Interrupt func()
+	// Browse opens a page; nil shows its address.
+	Browse func(ctx context.Context, url string) error
+
+	width, height int // of tests without a terminal
+}
+
+// Outcome is how the user left.
+type Outcome int
+
+// The ways to leave.
+const (
+	Left   Outcome = iota // or the fleet ended, or ctx
+	Detach                // the fleet stays
+	Down                  // the fleet goes down
+)
+
+// Run shows the dashboard until the user leaves, ctx ends, or, where Options says so, the fleet does. All
+// that it started has ended when it returns, and the terminal is as it was. A *Crash says that the
+// dashboard broke.
+func Run(ctx context.Context, s Source, o Options) (Outcome, error) {
+	snap, err := s.Snapshot(ctx)
+	if err != nil {
+		return Left, err
+	}
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f := newFeed(s, o.Since)
+	m := newModel(inner, s, f, o)
+	m.snap = snap
+	p := tea.NewProgram(m, m.programOptions(inner)...)
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		f.run(inner, snap, func(msg any) { p.Send(msg) })
+	}()
+	_, err = p.Run()
+	cancel()
+	m.crew.dismiss()
+	<-fed
+	return m.outcome, m.verdict(ctx, err)
+}
+
+// verdict is the error of a dashboard that did not end as the user wanted.
+func (m *model) verdict(ctx context.Context, err error) error {
+	switch {
+	case m.crash != nil:
+		return m.crash
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, tea.ErrProgramPanic):
+		return &Crash{Value: err}
+	case err != nil:
+		return fmt.Errorf("show the dashboard: %w", err)
+	}
+	return nil
+}
+
+// framesPerSecond bounds how often the screen is written; a key is on it within two frames.
+const framesPerSecond = 50
+
+func (m *model) programOptions(ctx context.Context) []tea.ProgramOption {
+	out := []tea.ProgramOption{
+		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
+		tea.WithInput(m.opts.In), tea.WithOutput(m.opts.Out), tea.WithEnvironment(m.opts.Environ),
+	}
+	if m.opts.width > 0 {
+		out = append(out, tea.WithWindowSize(m.opts.width, m.opts.height))
+	}
+	return out
+}
