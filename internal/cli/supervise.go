@@ -55,6 +55,11 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 	if s.parts, err = a.parts(ctx, p, st, o, s.log); err != nil {
 		return err
 	}
+	if s.parts.options.Container != nil {
+		if err := os.WriteFile(containersMark(p), nil, 0o600); err != nil {
+			return fmt.Errorf("note the use of containers: %w", err)
+		}
+	}
 	if s.fleet, err = fleet.New(s.parts.options); err != nil {
 		return err
 	}
@@ -113,6 +118,8 @@ func (s *supervisor) finish(err error) {
 	s.result.Left = left
 	if err = errors.Join(err, swept); err != nil {
 		s.result.Error = err.Error()
+	} else if left == 0 {
+		os.Remove(containersMark(s.place))
 	}
 	close(s.ended)
 }

@@ -49,7 +49,7 @@ func (a *App) parts(ctx context.Context, p place, st *stack.Stack, o *upOptions,
 		Log:       log,
 		Getenv:    a.Getenv,
 	}}
-	if needsMachine(st) {
+	if needsMachine(st) || !missing(containersMark(p)) {
 		out.options.Machine = a.machine(ctx)
 		if out.options.Machine.Engine == nil {
 			d := a.containers(p)
@@ -59,6 +59,10 @@ func (a *App) parts(ctx context.Context, p place, st *stack.Stack, o *upOptions,
 	}
 	return out, nil
 }
+
+// containersMark is a file that is there while a place may have containers: those that a killed supervisor
+// left are looked for even where the stack, edited since, needs none.
+func containersMark(p place) string { return filepath.Join(p.state(), "containers") }
 
 // needsMachine reports a stack for which it matters what the machine can run.
 func needsMachine(st *stack.Stack) bool {
