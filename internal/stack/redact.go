@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -14,11 +15,13 @@ import (
 // Mask is what stands in place of a secret.
 const Mask = "***"
 
-// minSecret is the length from which a value is masked: a shorter one would mask half of any text.
+// minSecret is the length from which a value is masked. A shorter one is not found in text: it stands in
+// half of any text by chance, which would become unreadable and, by what is missing from it, tell the
+// value. Where a variable is shown by its name it is masked at any length.
 const minSecret = 4
 
-// Redactor masks known secret values in text: as they are, in base64, URL-escaped and JSON-escaped. It
-// is safe for concurrent use; nil and the zero value mask nothing.
+// Redactor masks known secret values in text: as they are, in base64, hexadecimal, URL-escaped and
+// JSON-escaped. It is safe for concurrent use; nil and the zero value mask nothing.
 type Redactor struct{ replacer *strings.Replacer }
 
 // NewRedactor masks these values, and each longer line of one that has several: output comes in lines.
@@ -56,6 +59,8 @@ func secretForms(s string) []string {
 	quoted := strconv.Quote(s)
 	forms := []string{s, url.QueryEscape(s), url.PathEscape(s), quoted[1 : len(quoted)-1]}
 	forms = append(forms, jsonForms(s)...)
+	digits := hex.EncodeToString([]byte(s))
+	forms = append(forms, digits, strings.ToUpper(digits))
 	for shift := range 3 {
 		forms = append(forms, base64Forms(s, shift)...)
 	}

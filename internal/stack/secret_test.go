@@ -2,8 +2,10 @@ package stack
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -126,6 +128,7 @@ func TestRedactor(t *testing.T) {
 		"Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+secret)),
 		base64.StdEncoding.EncodeToString([]byte("ab" + secret + "xyz")),
 		base64.StdEncoding.EncodeToString([]byte("abc" + secret + "x")),
+		hex.EncodeToString([]byte(secret)), fmt.Sprintf("%X", secret),
 		"line three is long",
 	}
 	middle := base64.RawStdEncoding.EncodeToString([]byte(secret[2 : len(secret)-4]))[4:12]
