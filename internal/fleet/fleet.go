@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/output"
 	"msctl.dev/msctl/internal/proxy"
 	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
@@ -69,6 +70,7 @@ type Fleet struct {
 	made  *maker
 	mesh  *mesh
 	veil  veil
+	logs  output.Hub // what waits for a line shares one watcher of the system
 
 	members   door          // its run counts the changes of which units there are and what they need
 	watching  chan struct{} // closed when the folders of the services are watched

@@ -136,7 +136,7 @@ func TestLogProbe(t *testing.T) {
 	}
 	began := time.Now()
 	write(began.Add(-time.Hour), "ready to serve")
-	p := newLogProbe(f.logDir("a"), "ready to .erve", began)
+	p := newLogProbe(&f.logs, f.logDir("a"), "ready to .erve", began)
 	defer p.close()
 	write(time.Now(), "starting")
 	if err := p.try(t.Context()); err == nil {
