@@ -52,11 +52,12 @@ func (p place) state() string {
 	return filepath.Join(p.dir, ".msctl", "instances", p.instance)
 }
 
-func (p place) cache() string { return filepath.Join(p.dir, ".msctl", "cache") }
-func (p place) run() string   { return filepath.Join(p.state(), "run") }
-func (p place) logs() string  { return filepath.Join(p.state(), "logs") }
-func (p place) log() string   { return filepath.Join(p.state(), "msctl.log") }
-func (p place) lock() string  { return filepath.Join(p.state(), "up.lock") }
+func (p place) cache() string     { return filepath.Join(p.dir, ".msctl", "cache") }
+func (p place) run() string       { return filepath.Join(p.state(), "run") }
+func (p place) logs() string      { return filepath.Join(p.state(), "logs") }
+func (p place) telemetry() string { return filepath.Join(p.state(), "telemetry") }
+func (p place) log() string       { return filepath.Join(p.state(), "msctl.log") }
+func (p place) lock() string      { return filepath.Join(p.state(), "up.lock") }
 
 // socket returns where the fleet answers: where the holder of the lock said, else the usual place.
 func (p place) socket() string {

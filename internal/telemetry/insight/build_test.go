@@ -51,7 +51,7 @@ func (w *weave) span(parent telemetry.SpanID, service, name string, kind telemet
 
 // edge adds what the edge between two records.
 func (w *weave) edge(parent telemetry.SpanID, from, to, name string, begin, end time.Duration, attrs ...string) telemetry.SpanID {
-	return w.span(parent, from, name, telemetry.Client, begin, end, append([]string{"edge", from + ":" + to, "msctl.protocol", "http"}, attrs...)...)
+	return w.span(parent, from, name, telemetry.Client, begin, end, append([]string{"edge", from + ":" + to, "network.protocol.name", "http"}, attrs...)...)
 }
 
 const ms = time.Millisecond

@@ -57,7 +57,7 @@ func (t *tree) call(topo *Topology, i int) (call, bool) {
 		async: s.Kind == telemetry.Producer || s.Kind == telemetry.Consumer}
 	switch from, to, ok := strings.Cut(s.Edge, ":"); {
 	case ok:
-		c.from, c.to, c.protocol = from, to, text(s, "msctl.protocol")
+		c.from, c.to, c.protocol = from, to, text(s, "network.protocol.name")
 	case s.Kind == telemetry.Client || s.Kind == telemetry.Producer:
 		if c.to = t.callee(topo, i); c.to == "" || c.to == c.from {
 			return call{}, false

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+func newMetrics(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "metrics [FILTER…]",
+		Short: "Show the metrics that services send",
+		Long: "metrics lists the series that services sent over OpenTelemetry with their last value and how they went.\n" +
+			"A filter asks for service, name and attributes: service=orders name:queue. While the stack runs,\n" +
+			"Prometheus can read the same at the address that `msctl ps` shows.",
+		Example: "  msctl metrics\n  msctl metrics service=orders name:duration\n  msctl metrics --since 5m --json | jq -c '[.name, .points[-1].value]'",
+	}
+	since := cmd.Flags().String("since", "15m", "of the last `DURATION`, or since this time")
+	limit := cmd.Flags().IntP("limit", "n", 200, "at most this `NUMBER` of series")
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		from, err := momentFlag("--since", *since, time.Now())
+		if err != nil {
+			return err
+		}
+		q := telemetry.MetricQuery{Filter: strings.Join(words, " "), Since: from, Limit: *limit}
+		return a.tell(cmd.Context(), func(t teller) error {
+			series, err := t.Metrics(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.jsonLines("series", len(series), func(i int) any { return series[i] })
+			}
+			if len(series) == 0 {
+				fmt.Fprintln(a.screenOf(a.Err), "no metric was sent"+matching(telemetry.Query{Filter: q.Filter}))
+				return nil
+			}
+			metricsTable(a.shown(), series)
+			return nil
+		})
+	}
+	return cmd
+}
+
+func metricsTable(s screen, series []telemetry.Series) {
+	cols := []column{
+		{title: "SERVICE", least: 8}, {title: "METRIC", least: 16}, {title: "ATTRIBUTES", least: 10, spare: 1}, {title: "LAST", right: true}, {title: "", spare: 2},
+	}
+	rows := make([][]cell, 0, len(series))
+	for _, m := range series {
+		if len(m.Points) == 0 {
+			continue
+		}
+		rows = append(rows, []cell{
+			{clean(m.Service), ""}, {clean(m.Name), bold}, {clean(attrText(m.Attrs)), dim}, {lastValue(m), ""}, {sparkline(values(m), 20), cyan},
+		})
+	}
+	writeTable(s, "", cols, rows)
+}
+
+// lastValue is the newest value of a series with its unit; of a histogram the mean and the count.
+func lastValue(m telemetry.Series) string {
+	p := m.Points[len(m.Points)-1]
+	if m.Type == "histogram" || m.Type == "summary" {
+		if p.Count == 0 {
+			return "none"
+		}
+		return fmt.Sprintf("%s × %d", withUnit(p.Value/float64(p.Count), m.Unit), p.Count)
+	}
+	return withUnit(p.Value, m.Unit)
+}
+
+// withUnit writes a value with its UCUM unit for people.
+func withUnit(v float64, unit string) string {
+	switch unit {
+	case "By":
+		return bytesText(int64(v))
+	case "s":
+		return took(time.Duration(v * float64(time.Second)))
+	case "ms":
+		return took(time.Duration(v * float64(time.Millisecond)))
+	}
+	text := strconv.FormatFloat(v, 'g', 4, 64)
+	if unit == "" || unit == "1" || strings.HasPrefix(unit, "{") {
+		return text
+	}
+	return text + " " + clean(unit)
+}
+
+// values are what a sparkline shows: of what only grows, how much it grew.
+func values(m telemetry.Series) []float64 {
+	var out []float64
+	for i, p := range m.Points {
+		v := p.Value
+		if m.Type == "histogram" || m.Type == "summary" {
+			v = float64(p.Count)
+		}
+		if !m.Monoton && m.Type == "sum" || m.Type == "gauge" {
+			out = append(out, v)
+			continue
+		}
+		if i > 0 {
+			before := m.Points[i-1].Value
+			if m.Type != "sum" {
+				before = float64(m.Points[i-1].Count)
+			}
+			out = append(out, max(v-before, 0))
+		}
+	}
+	return out
+}
+
+// sparkline draws the last values as bars, at most width.
+func sparkline(v []float64, width int) string {
+	v = v[max(0, len(v)-width):]
+	least, most := 0.0, 0.0
+	for _, x := range v {
+		least, most = min(least, x), max(most, x)
+	}
+	if most == least {
+		return strings.Repeat("▁", len(v))
+	}
+	var b strings.Builder
+	for _, x := range v {
+		b.WriteRune([]rune("▁▂▃▄▅▆▇█")[int((x-least)/(most-least)*7)])
+	}
+	return b.String()
+}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/state"
+	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/desk"
+	"msctl.dev/msctl/internal/telemetry/filter"
+	"msctl.dev/msctl/internal/telemetry/insight"
+)
+
+// teller answers questions on the telemetry of a stack.
+type teller interface {
+	Traces(ctx context.Context, q telemetry.Query) (telemetry.TracePage, error)
+	Trace(ctx context.Context, id string) (telemetry.Trace, error)
+	Logs(ctx context.Context, q telemetry.Query) (telemetry.LogPage, error)
+	Map(ctx context.Context, since, until time.Time) (telemetry.Map, error)
+	Metrics(ctx context.Context, q telemetry.MetricQuery) ([]telemetry.Series, error)
+	Diff(ctx context.Context, a, b string) (telemetry.Diff, error)
+	Advise(ctx context.Context, since time.Time) ([]telemetry.Finding, error)
+	Why(ctx context.Context, trace string, since time.Time) (telemetry.Reason, error)
+}
+
+// tell asks the running fleet, or, where none runs, what is kept of the runs before.
+func (a *App) tell(ctx context.Context, ask func(teller) error) error {
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	c, err := p.connect(ctx)
+	if err == nil {
+		defer c.Close()
+		return wiser(ask(desk.Remote{Ask: c.Ask}))
+	}
+	if !errors.Is(err, control.ErrNotRunning) {
+		return err
+	}
+	store, err := telemetry.OpenRead(p.telemetry())
+	if errors.Is(err, fs.ErrNotExist) {
+		return notRunning(p.elsewhere(), "%s is not running and nothing is kept of earlier runs", p)
+	}
+	if err != nil {
+		return err
+	}
+	return wiser(ask(a.desk(p, store, nil)))
+}
+
+// wiser adds a hint to what a desk said.
+func wiser(err error) error {
+	var mistake *filter.Error
+	var coded *codedError
+	switch {
+	case err == nil, errors.As(err, &coded):
+		return err
+	case errors.As(err, &mistake):
+		return usage(mistake.Hint, "read filter: %w", err)
+	case errors.Is(err, desk.ErrUnknownTrace):
+		return failed("`msctl traces` lists those that are kept", "%w", err)
+	}
+	return err
+}
+
+// live is what a running fleet knows beside its telemetry.
+type live interface {
+	Snapshot() state.Snapshot
+	Edges() []state.Edge
+}
+
+// desk answers from a store. fleet is nil where none runs.
+func (a *App) desk(p place, store desk.Store, fleet live) *desk.Desk {
+	return &desk.Desk{
+		Store:    store,
+		Topology: func() *insight.Topology { return a.topology(fleet) },
+		Printed:  printedFiles{dir: p.logs(), services: a.serviceNames()},
+		Faults:   func() map[string][]string { return faultsOf(fleet) },
+	}
+}
+
+// topology is what stack.yaml says of traffic, and where a running fleet listens.
+func (a *App) topology(fleet live) *insight.Topology {
+	t := &insight.Topology{Resources: map[string]string{}, Addrs: map[string]string{}}
+	st, err := a.load("")
+	if err != nil {
+		return t // nothing is declared, and what was seen is still told
+	}
+	for _, s := range st.Services {
+		t.Services = append(t.Services, s.Name)
+	}
+	for _, r := range st.Resources {
+		t.Resources[r.Name] = r.Type
+	}
+	meshed := map[string]bool{}
+	if fleet != nil {
+		meshed = addresses(t.Addrs, fleet)
+	}
+	for _, e := range st.Edges {
+		through := meshed[e.String()] || fleet == nil
+		t.Edges = append(t.Edges, insight.Declared{From: e.From, To: e.To, Protocol: e.Protocol, Mesh: through})
+	}
+	return t
+}
+
+// addresses notes who listens where, and returns the edges that go through msctl.
+func addresses(addrs map[string]string, fleet live) map[string]bool {
+	meshed := map[string]bool{}
+	for _, u := range fleet.Snapshot().Units {
+		for _, port := range u.Ports {
+			if u.Sort == state.Service {
+				addrs[port.Addr] = u.Service
+			}
+		}
+	}
+	for _, e := range fleet.Edges() {
+		addrs[e.Addr] = e.To
+		meshed[e.Name()] = meshed[e.Name()] || e.Mesh
+	}
+	return meshed
+}
+
+// faultsOf lists the faults that act now, by edge.
+func faultsOf(fleet live) map[string][]string {
+	if fleet == nil {
+		return nil
+	}
+	all := map[string][]string{}
+	for _, e := range fleet.Edges() {
+		all[e.Name()] = append(all[e.Name()], e.Faults...)
+	}
+	return all
+}
+
+// printedFiles reads what units printed from the folder of their logs.
+type printedFiles struct {
+	dir      string
+	services []string
+}
+
+func (f printedFiles) Units() []desk.Unit {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil
+	}
+	var have []string
+	for _, e := range entries {
+		if e.IsDir() {
+			have = append(have, e.Name())
+		}
+	}
+	var units []desk.Unit
+	for _, s := range f.services {
+		for _, name := range logsOf(s, have, f.services) {
+			units = append(units, desk.Unit{Name: name, Service: s})
+		}
+	}
+	return units
+}
+
+func (f printedFiles) Read(ctx context.Context, unit string, since time.Time, fn func(time.Time, string) error) error {
+	return output.Read(ctx, filepath.Join(f.dir, unit), output.Query{Since: since}, func(l output.Line) error {
+		return fn(l.At, output.Plain(l.Text))
+	})
+}
+
+// shown masks the secrets of the stack in all that is printed to it.
+func (a *App) shown() screen {
+	s := a.screenOf(a.Out)
+	s.Writer = &maskedWriter{w: a.Out, mask: a.veil().Text}
+	return s
+}
+
+// quote puts a value of a filter into quotes where it needs them.
+func quote(value string) string {
+	if value != "" && !slices.ContainsFunc([]rune(value), func(r rune) bool { return !plainRune(r) }) {
+		return value
+	}
+	return fmt.Sprintf("%q", value)
+}
+
+func plainRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '/' || r == '.' || r == '-' || r == '_' || r == '{' || r == '}'
+}

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/desk"
+)
+
+func newTraces(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "traces [FILTER…]",
+		Short: "List the requests that went through the stack",
+		Long: "traces lists requests with the services that they passed, newest first: seen on the edges between\n" +
+			"services, and told by those that send OpenTelemetry. A filter is words such as service=orders\n" +
+			"status=error duration>200ms http.route=/v1/orders, OR, parentheses and a leading - for not; the flags\n" +
+			"are short for the common ones. It works on what is kept when nothing runs.",
+		Example: "  msctl traces --status error --since 10m\n  msctl traces 'duration>200ms service=orders -http.route=/healthz'\n" +
+			"  msctl traces --service orders --min 50ms --sort duration --json | jq -r .id",
+	}
+	o := traceOptions{}
+	f := cmd.Flags()
+	f.StringVar(&o.service, "service", "", "that pass this `SERVICE`")
+	f.StringVar(&o.op, "op", "", "with an operation of this `NAME`, such as 'POST /v1/orders'")
+	f.StringVar(&o.status, "status", "", "error or ok")
+	f.DurationVar(&o.min, "min", 0, "with a span that took at least this `DURATION`")
+	f.StringArrayVar(&o.attrs, "attr", nil, "with an attribute `KEY=VALUE`; repeat for more")
+	f.StringVar(&o.since, "since", "", "begun in the last `DURATION`, or since this time")
+	f.StringVar(&o.until, "until", "", "begun before this time, or that `DURATION` ago")
+	f.StringVar(&o.sort, "sort", "time", "`ORDER`: time or duration")
+	f.IntVarP(&o.limit, "limit", "n", 20, "at most this `NUMBER`")
+	cmd.RegisterFlagCompletionFunc("service", a.completeOneService)
+	cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions([]string{"error", "ok"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions([]string{"time", "duration"}, cobra.ShellCompDirectiveNoFileComp))
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		q, err := o.query(words, time.Now())
+		if err != nil {
+			return err
+		}
+		return a.tell(cmd.Context(), func(t teller) error {
+			page, err := t.Traces(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.jsonLines("trace", len(page.Traces), func(i int) any { return page.Traces[i] })
+			}
+			a.tracesTable(page, q)
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (a *App) completeOneService(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return a.serviceNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+type traceOptions struct {
+	service, op, status, since, until, sort string
+	min                                     time.Duration
+	attrs                                   []string
+	limit                                   int
+}
+
+// query puts the flags and the words of the filter together.
+func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, err error) {
+	if q.Limit, q.Filter = o.limit, strings.Join(words, " "); q.Filter != "" && o.narrows() {
+		q.Filter = "(" + q.Filter + ")" // an OR in it is not for the flags
+	}
+	add := func(key, op, value string) { q.Filter = strings.TrimSpace(q.Filter + " " + key + op + quote(value)) }
+	if o.service != "" {
+		add("service", "=", o.service)
+	}
+	if o.op != "" {
+		add("name", "=", o.op)
+	}
+	switch o.status {
+	case "":
+	case "error", "ok":
+		add("status", "=", o.status)
+	default:
+		return q, usage("error or ok", "read --status: unknown status %q", o.status)
+	}
+	if o.min > 0 {
+		add("duration", ">=", o.min.String())
+	}
+	for _, attr := range o.attrs {
+		key, value, ok := strings.Cut(attr, "=")
+		if !ok || key == "" {
+			return q, usage("for example --attr http.route=/v1/orders", "read --attr: %q is not KEY=VALUE", attr)
+		}
+		add(key, "=", value)
+	}
+	switch o.sort {
+	case "time":
+	case "duration":
+		q.Sort = o.sort
+	default:
+		return q, usage("time or duration", "read --sort: unknown order %q", o.sort)
+	}
+	if o.limit < 1 {
+		return q, usage("a positive number", "read --limit: %d traces cannot be listed", o.limit)
+	}
+	if q.Since, err = momentFlag("--since", o.since, now); err != nil {
+		return q, err
+	}
+	q.Until, err = momentFlag("--until", o.until, now)
+	return q, err
+}
+
+// narrows reports flags that add to the filter.
+func (o traceOptions) narrows() bool {
+	return o.service != "" || o.op != "" || o.status != "" || o.min > 0 || len(o.attrs) > 0
+}
+
+// momentFlag reads a time or a duration ago; "" is none.
+func momentFlag(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := desk.Moment(text, now)
+	if err != nil {
+		return t, usage("for example 10m, 14:02, or 2006-01-02T15:04:05Z", "read %s: %q is neither a duration nor a time", flag, text)
+	}
+	return t, nil
+}
+
+// jsonLines prints n values, one per line, with secrets masked.
+func (a *App) jsonLines(kind string, n int, at func(i int) any) error {
+	out := a.shown()
+	for i := range n {
+		if err := writeJSON(out, kind, at(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query) {
+	s := a.shown()
+	if len(page.Traces) == 0 {
+		note := a.screenOf(a.Err)
+		fmt.Fprintf(note, "no trace%s among %d spans\n", matching(q), page.Scanned)
+		return
+	}
+	cols := []column{
+		{title: "TRACE"}, {title: "BEGUN"}, {title: "TOOK", right: true}, {title: "SPANS", right: true, spare: 2}, {title: "ERRORS", right: true},
+		{title: "REQUEST", least: 20}, {title: "THROUGH", least: 12, spare: 1},
+	}
+	rows := make([][]cell, len(page.Traces))
+	for i, t := range page.Traces {
+		errs := cell{"", ""}
+		if t.Errors > 0 {
+			errs = cell{fmt.Sprint(t.Errors), red}
+		}
+		rows[i] = []cell{
+			{t.ID.String()[:16], bold}, {clockText(t.Start), ""}, {took(t.Duration), ""}, {fmt.Sprint(t.Spans), ""}, errs,
+			{clean(t.Service + " " + t.Name), ""}, {clean(strings.Join(t.Services, " ")), dim},
+		}
+	}
+	writeTable(s, "", cols, rows)
+	if page.Next != "" || page.Truncated {
+		fmt.Fprintln(a.screenOf(a.Err), "more are kept: --limit, or a narrower filter")
+	}
+}
+
+// matching says what was asked for, for a sentence.
+func matching(q telemetry.Query) string {
+	if q.Filter == "" {
+		return ""
+	}
+	return " matches " + q.Filter
+}
+
+// clockText is a time of today, else with its day.
+func clockText(t time.Time) string {
+	t = t.Local()
+	if time.Since(t) > 20*time.Hour {
+		return t.Format("Jan 02 15:04:05")
+	}
+	return t.Format("15:04:05.000")
+}
+
+// took is a duration with three figures: 12.3ms, 1.24s.
+func took(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}} {
+		if d < unit.of {
+			continue
+		}
+		v := float64(d) / float64(unit.of)
+		digits := 2 - min(2, len(fmt.Sprint(int(v)))-1)
+		return fmt.Sprintf("%.*f%s", digits, v, unit.name)
+	}
+	return fmt.Sprintf("%dns", max(d, 0))
+}
+
+// status is the colour of a span's end.
+func status(s telemetry.Status) string {
+	if s == telemetry.Failed {
+		return red
+	}
+	return ""
+}
