@@ -1,9 +1,13 @@
 package telemetry
 
-import "msctl.dev/msctl/internal/telemetry/filter"
+import (
+	"slices"
+
+	"msctl.dev/msctl/internal/telemetry/filter"
+)
 
 // may reports whether any row could give a filter the answer want, from what is known of the block
-// without reading it: its bounds, its keys and their bloom filters.
+// without reading its columns: its bounds, its keys and their bloom filters.
 func (m *matcher) may(n *filter.Node, want bool) bool {
 	if n == nil {
 		return want
@@ -19,6 +23,8 @@ func (m *matcher) may(n *filter.Node, want bool) bool {
 			}
 		}
 		return every
+	case filter.Text:
+		return true
 	}
 	return !want || m.mayHold(n)
 }
@@ -26,12 +32,58 @@ func (m *matcher) may(n *filter.Node, want bool) bool {
 // mayHold answers for one comparison.
 func (m *matcher) mayHold(n *filter.Node) bool {
 	z := m.b.bounds()
-	switch {
-	case m.log:
-	case n.Key == "duration" && n.Numeric && (n.Op == filter.Greater || n.Op == filter.GreaterEqual):
-		return float64(z.maxDur) >= n.Number
-	case n.Key == "status" && n.Op == filter.Equal && n.Value == "error":
-		return z.failed > 0
+	switch n.Key {
+	case "duration":
+		if !m.log {
+			return !n.Numeric || n.Op != filter.Greater && n.Op != filter.GreaterEqual || float64(z.maxDur) >= n.Number
+		}
+	case "status":
+		if !m.log {
+			return n.Op != filter.Equal || n.Value != "error" || z.failed > 0
+		}
+	case "trace":
+		var id TraceID
+		return n.Op != filter.Equal || id.UnmarshalText([]byte(n.Value)) != nil || m.b.mayHave(id)
+	case "kind", "level", "severity", "printed", "instance", "span", "parent", "service":
+		return true
 	}
-	return true
+	if wholeTrace(n.Key) && !m.log || n.MatchValue(nil, false) {
+		return true
+	}
+	key := m.plain(n.Key)
+	if key == "" {
+		return m.mayHaveAttr(n, n.Key) || !m.log && m.inResource(n)
+	}
+	return m.always(key) && n.MatchValue("", true) || m.mayHaveAttr(n, key)
+}
+
+// mayHaveAttr answers for one column.
+func (m *matcher) mayHaveAttr(n *filter.Node, key string) bool {
+	if n.Op != filter.Equal {
+		return slices.Contains(m.b.keys(), key)
+	}
+	hashes := []uint64{hashText(n.Value)}
+	if n.Numeric {
+		hashes = append(hashes, hashNumber(n.Number))
+	}
+	return m.b.mayEqual(key, hashes)
+}
+
+// inResource says that a resource of the block has an attribute for which n holds.
+func (m *matcher) inResource(n *filter.Node) bool {
+	c, err := m.b.column(reserved[classResource])
+	if err != nil || c == nil {
+		return err != nil
+	}
+	seen := newBitset(c.values.len())
+	for _, id := range c.id {
+		if seen.has(int(id)) {
+			continue
+		}
+		seen.set(int(id))
+		if v, ok := valueOf(decodeOrigin(c.values.at(id)).attrs, n.Key); ok && n.MatchValue(v, true) {
+			return true
+		}
+	}
+	return false
 }

@@ -25,7 +25,7 @@ func (s *Store) Search(ctx context.Context, q Query) (TracePage, error) {
 	}
 	blocks, done := s.spans.blocks()
 	defer done()
-	x := search{question: ask, in: newReader(blocks), seen: map[TraceID]bool{}, slow: q.Sort == "duration"}
+	x := search{question: ask, in: newJoiner(blocks), seen: map[TraceID]bool{}, slow: q.Sort == "duration"}
 	if err := x.run(ctx, byTime(blocks, false)); err != nil {
 		return TracePage{}, err
 	}
@@ -45,7 +45,7 @@ func (s *Store) Search(ctx context.Context, q Query) (TracePage, error) {
 // search is one walk over the blocks.
 type search struct {
 	question
-	in      *reader
+	in      *joiner
 	slow    bool // longest first
 	seen    map[TraceID]bool
 	found   []found // best first, at most limit+1
@@ -98,8 +98,8 @@ func (x *search) enough(at int64) bool {
 
 // candidate is a trace of which rows of this block match.
 type candidate struct {
-	trace uint32
-	start int64 // the earliest known here
+	trace       uint32
+	first, last int64 // starts of the earliest and the latest row that match
 }
 
 // block takes the matching rows of one block, latest trace first.
@@ -117,13 +117,11 @@ func (x *search) block(ctx context.Context, b ranked, rows bitset) error {
 			return ctx.Err()
 		}
 		id := t.ids[c.trace]
-		if !x.slow && (x.enough(c.start) || x.cursor.set && c.start > add(x.cursor.rank, slack)) {
-			if x.enough(c.start) {
-				break
-			}
-			continue
+		if !x.slow && x.enough(c.last) {
+			break
 		}
-		if !x.seen[id] {
+		far := x.cursor.set && !x.slow && c.first > add(x.cursor.rank, slack)
+		if !far && !x.seen[id] {
 			x.take(id, b.rank, rows)
 		}
 	}
@@ -138,14 +136,14 @@ func candidates(t *traceColumn, starts []int64, rows bitset) []candidate {
 			row := w<<6 + bits.TrailingZeros64(word)
 			n := t.of[row]
 			if at[n] == 0 {
-				out = append(out, candidate{n, starts[row]})
+				out = append(out, candidate{n, starts[row], starts[row]})
 				at[n] = int32(len(out))
 			}
 			c := &out[at[n]-1]
-			c.start = min(c.start, starts[row])
+			c.first, c.last = min(c.first, starts[row]), max(c.last, starts[row])
 		}
 	}
-	slices.SortFunc(out, func(a, b candidate) int { return cmp.Compare(b.start, a.start) })
+	slices.SortFunc(out, func(a, b candidate) int { return cmp.Compare(b.last, a.last) })
 	return out
 }
 

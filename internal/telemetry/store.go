@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,6 +17,9 @@ type Options struct {
 	Age    time.Duration // of what is kept; 0 means 7 days
 	Rows   int           // spans or log records of one segment; 0 means 16384
 	Log    *slog.Logger  // nil: nothing is said
+
+	disk disk             // nil means the file system
+	now  func() time.Time // nil means time.Now
 }
 
 // Counts are the figures of a store. All but the first group count since it was opened.
@@ -36,24 +40,18 @@ type Counts struct {
 
 // Store keeps spans and logs. All methods may be called at the same time.
 type Store struct {
-	o     Options
-	spans table
-	logs  table
+	o        Options
+	said     notices
+	cache    cache
+	spans    table
+	logs     table
+	flushNow chan struct{}
+	sealNow  chan struct{}
 
 	version  atomic.Uint64
 	accepted atomic.Int64
 	rejected atomic.Int64
 	refused  atomic.Int64
-}
-
-// Open opens the store of a folder, which it makes. What cannot be read there is passed over and said in
-// the log; the error is only of a folder that cannot be made or listed. The caller runs [Store.Run].
-func Open(dir string, o Options) (*Store, error) {
-	o.fill()
-	s := &Store{o: o}
-	s.spans = table{o: &s.o}
-	s.logs = table{o: &s.o, log: true}
-	return s, nil
 }
 
 func (o *Options) fill() {
@@ -69,6 +67,12 @@ func (o *Options) fill() {
 	if o.Rows == 0 {
 		o.Rows = 16 << 10
 	}
+	if o.disk == nil {
+		o.disk = local{}
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -77,7 +81,10 @@ func (o *Options) fill() {
 // Run writes to disk what comes in, and removes what is too old or too much. When ctx ends it writes what
 // is still in memory and returns. It is called once.
 func (s *Store) Run(ctx context.Context) error {
-	<-ctx.Done()
+	var g sync.WaitGroup
+	g.Go(func() { s.flusher(ctx) })
+	g.Go(func() { s.sealer(ctx) })
+	g.Wait()
 	return nil
 }
 
@@ -136,6 +143,7 @@ func (s *Store) ingest(t *table, body []byte, record func(*decoder, []byte) (boo
 // Counts returns the figures of the store.
 func (s *Store) Counts() Counts {
 	c := Counts{Accepted: s.accepted.Load(), Rejected: s.rejected.Load(), Refused: s.refused.Load()}
+	c.Memory = s.cache.size()
 	c.Spans = s.spans.count(&c)
 	c.Logs = s.logs.count(&c)
 	return c

@@ -15,7 +15,7 @@ import (
 func (s *Store) Spans(ctx context.Context, id TraceID) ([]Span, error) {
 	blocks, done := s.spans.blocks()
 	defer done()
-	r := newReader(blocks)
+	r := newJoiner(blocks)
 	var out []Span
 	for _, p := range r.whole(id).places {
 		v, err := r.view(p.rank)

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// reader puts traces together over blocks, newest first by arrival. What came last replaces what came before.
-type reader struct {
+// joiner puts traces together over blocks, newest first by arrival. What came last replaces what came before.
+type joiner struct {
 	blocks []block
 	views  []*view // all of a row
 	briefs []*view // what a list shows
 }
 
-func newReader(blocks []block) *reader {
-	return &reader{blocks: blocks, views: make([]*view, len(blocks)), briefs: make([]*view, len(blocks))}
+func newJoiner(blocks []block) *joiner {
+	return &joiner{blocks: blocks, views: make([]*view, len(blocks)), briefs: make([]*view, len(blocks))}
 }
 
-func (r *reader) view(rank int) (v *view, err error) {
+func (r *joiner) view(rank int) (v *view, err error) {
 	if r.views[rank] == nil {
 		r.views[rank], err = newView(r.blocks[rank], false, nil)
 	}
 	return r.views[rank], err
 }
 
-func (r *reader) brief(rank int) (v *view, err error) {
+func (r *joiner) brief(rank int) (v *view, err error) {
 	if r.briefs[rank] == nil {
 		r.briefs[rank], err = newView(r.blocks[rank], false, briefly)
 	}
@@ -50,7 +50,7 @@ type whole struct {
 }
 
 // whole gathers a trace. Segments that cannot be read are passed over.
-func (r *reader) whole(id TraceID) *whole {
+func (r *joiner) whole(id TraceID) *whole {
 	w := &whole{start: 1<<63 - 1, end: -1 << 63}
 	for rank, b := range r.blocks {
 		if !b.mayHave(id) {
@@ -81,7 +81,7 @@ func living(rows []uint32, live bitset) []uint32 {
 }
 
 // replace drops the rows of spans that came again later.
-func (r *reader) replace(w *whole) {
+func (r *joiner) replace(w *whole) {
 	seen := map[uint64]bool{}
 	for i := range w.places {
 		p := &w.places[i]
@@ -98,7 +98,7 @@ func (r *reader) replace(w *whole) {
 	w.places = slices.DeleteFunc(w.places, func(p place) bool { return len(p.rows) == 0 })
 }
 
-func (r *reader) measure(w *whole, p *place) {
+func (r *joiner) measure(w *whole, p *place) {
 	v, err := r.brief(p.rank)
 	if err != nil {
 		p.rows = nil
@@ -114,7 +114,7 @@ func (r *reader) measure(w *whole, p *place) {
 }
 
 // line makes the row of a list.
-func (r *reader) line(w *whole) TraceLine {
+func (r *joiner) line(w *whole) TraceLine {
 	type item struct {
 		start   int64
 		root    bool

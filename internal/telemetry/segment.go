@@ -1,0 +1,305 @@
+package telemetry
+
+import (
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// segment is one file of columns. It is a block: columns are read when they are asked for.
+type segment struct {
+	*meta
+	d     disk
+	cache *cache
+	path  string
+	seq   uint64
+	size  int64
+	bad   error          // it cannot be read: it only takes up room
+	say   func(error)    // tells once that it cannot be read
+	index map[string]int // key -> its place in keys
+
+	mu   sync.Mutex
+	f    file // open while it is used; guarded by mu
+	refs int  // queries that use it, and one for the table; guarded by mu
+	gone bool // remove the file when no one uses it; guarded by mu
+}
+
+// openSegment reads the end of a segment. A segment that cannot be read is returned with bad set.
+func openSegment(d disk, c *cache, path string, seq uint64) *segment {
+	s := &segment{d: d, cache: c, path: path, seq: seq, meta: &meta{}, refs: 1}
+	f, err := d.Open(path, false)
+	if err != nil {
+		s.bad = err
+		return s
+	}
+	defer f.Close()
+	m, size, err := readMeta(f)
+	if s.size = size; err != nil {
+		s.bad = err
+		return s
+	}
+	s.meta = m
+	s.index = make(map[string]int, len(m.names))
+	for i, name := range m.names {
+		s.index[name] = i
+	}
+	return s
+}
+
+// use keeps the file from being removed until the caller calls release.
+func (s *segment) use() {
+	s.mu.Lock()
+	s.refs++
+	s.mu.Unlock()
+}
+
+func (s *segment) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refs--
+	if s.refs <= 1 && s.f != nil {
+		_ = s.f.Close()
+		s.f = nil
+	}
+	if s.refs == 0 && s.gone {
+		_ = s.d.Remove(s.path)
+	}
+}
+
+// drop removes the segment: at once, or when the last query that uses it has ended.
+func (s *segment) drop() {
+	s.mu.Lock()
+	s.gone = true
+	s.mu.Unlock()
+	s.release()
+	s.cache.forget(s)
+}
+
+// file returns the open file.
+func (s *segment) file() (file, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f != nil {
+		return s.f, nil
+	}
+	f, err := s.d.Open(s.path, false)
+	if err == nil {
+		s.f = f
+	}
+	return f, err
+}
+
+var unpackers = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))
+})
+
+// load reads the bytes of one column.
+func (s *segment) load(r *ref) ([]byte, error) {
+	if r.size == 0 {
+		return nil, nil
+	}
+	f, err := s.file()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, r.size)
+	if _, err := f.ReadAt(b, r.off); err != nil {
+		return nil, err
+	}
+	if crc32.Checksum(b, castagnoli) != r.sum {
+		return nil, errDamaged
+	}
+	if !r.packed {
+		return b, nil
+	}
+	dec, err := unpackers()
+	if err != nil {
+		return nil, err
+	}
+	if b, err = dec.DecodeAll(b, make([]byte, 0, r.raw)); err == nil && len(b) != r.raw {
+		err = errDamaged
+	}
+	return b, err
+}
+
+// column numbers in the cache: the fixed ones, then two for each key.
+func keySlot(k int) int   { return fixedColumns + 2*k }
+func bloomSlot(k int) int { return fixedColumns + 2*k + 1 }
+
+// cachedColumn reads a column unless it is in memory still.
+func cachedColumn[T any](s *segment, slot int, read func() (T, int, error)) (T, error) {
+	at := cacheKey{s, slot}
+	if v, ok := s.cache.get(at); ok {
+		return v.(T), nil
+	}
+	v, bytes, err := read()
+	if err != nil {
+		err = fmt.Errorf("read %s: %w", s.path, err)
+		if s.say != nil {
+			s.say(err)
+		}
+		return v, err
+	}
+	s.cache.put(at, v, int64(bytes)+128)
+	return v, nil
+}
+
+func fixed[T any](s *segment, col int, width int, read func([]byte) (T, error)) (T, error) {
+	return cachedColumn(s, col, func() (out T, bytes int, err error) {
+		b, err := s.load(&s.meta.fixed[col])
+		if err != nil {
+			return out, 0, err
+		}
+		out, err = read(b)
+		return out, s.meta.rows * width, err
+	})
+}
+
+func (s *segment) rows() int               { return s.meta.rows }
+func (s *segment) bounds() *zone           { return &s.zone }
+func (s *segment) keys() []string          { return s.names }
+func (s *segment) alive() bitset           { return nil }
+func (s *segment) mayHave(id TraceID) bool { return s.bloom.may(hashTrace(id)) }
+
+func (s *segment) traces() (*traceColumn, error) {
+	return fixed(s, colTraces, 12, func(b []byte) (*traceColumn, error) {
+		if len(b) != 16*s.meta.traces {
+			return nil, errColumn
+		}
+		t := &traceColumn{ids: make([]TraceID, s.meta.traces), of: make([]uint32, s.meta.rows)}
+		for i := range t.ids {
+			t.ids[i] = TraceID(b[16*i:])
+		}
+		b, err := s.load(&s.meta.fixed[colOf])
+		if err != nil {
+			return nil, err
+		}
+		of, err := readDeltas(b, s.meta.rows)
+		for i, n := range of {
+			if t.of[i] = uint32(n); n < 0 || n >= int64(len(t.ids)) {
+				return nil, errColumn
+			}
+		}
+		return t, err
+	})
+}
+
+func (s *segment) spans() ([]uint64, error) {
+	return fixed(s, colSpans, 8, func(b []byte) ([]uint64, error) { return read64s(b, s.meta.rows) })
+}
+
+func (s *segment) parents() ([]uint64, error) {
+	spans, err := s.spans()
+	if err != nil {
+		return nil, err
+	}
+	return fixed(s, colParents, 8, func(b []byte) ([]uint64, error) { return readParents(b, spans) })
+}
+
+func (s *segment) starts() ([]int64, error) {
+	return fixed(s, colStarts, 8, func(b []byte) ([]int64, error) { return readDeltas(b, s.meta.rows) })
+}
+
+func (s *segment) durations() ([]int64, error) {
+	return fixed(s, colDurations, 8, func(b []byte) ([]int64, error) { return readInts(b, s.meta.rows) })
+}
+
+func (s *segment) tags() ([]byte, error) {
+	return fixed(s, colTags, 1, func(b []byte) ([]byte, error) {
+		if len(b) != s.meta.rows {
+			return nil, errColumn
+		}
+		return b, nil
+	})
+}
+
+func (s *segment) extras() (*parts, error) {
+	return cachedColumn(s, colExtras, func() (*parts, int, error) {
+		b, err := s.load(&s.meta.fixed[colExtras])
+		if err != nil {
+			return nil, 0, err
+		}
+		p, err := readParts(b, s.meta.rows)
+		return p, len(b) + 4*s.meta.rows, err
+	})
+}
+
+func (s *segment) column(key string) (*keyColumn, error) {
+	k, ok := s.index[key]
+	if !ok {
+		return nil, nil
+	}
+	return s.keyColumn(k)
+}
+
+func (s *segment) keyColumn(k int) (*keyColumn, error) {
+	return cachedColumn(s, keySlot(k), func() (*keyColumn, int, error) {
+		c, err := s.readKey(&s.meta.keys[k])
+		if err != nil {
+			return nil, 0, err
+		}
+		return c, 4*(len(c.row)+len(c.id)) + 8*c.values.len() + len(c.values.data), nil
+	})
+}
+
+func (s *segment) readKey(m *keyMeta) (*keyColumn, error) {
+	c := &keyColumn{}
+	b, err := s.load(&m.value)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readParts(b, m.values)
+	if err != nil {
+		return nil, err
+	}
+	c.values = p.values()
+	if b, err = s.load(&m.id); err != nil {
+		return nil, err
+	}
+	if c.id, err = readIDs(b, m.rows, m.values); err != nil {
+		return nil, err
+	}
+	if m.rows == s.meta.rows {
+		return c, nil
+	}
+	if b, err = s.load(&m.row); err != nil {
+		return nil, err
+	}
+	c.row, err = readRows(b, m.rows, s.meta.rows)
+	return c, err
+}
+
+// mayEqual asks the bloom filter of a key. A key that is not there surely has none of the values.
+func (s *segment) mayEqual(key string, hashes []uint64) bool {
+	k, ok := s.index[key]
+	if !ok {
+		return false
+	}
+	if s.meta.keys[k].opaque {
+		return true
+	}
+	b, err := cachedColumn(s, bloomSlot(k), func() (bloom, int, error) {
+		b, err := s.load(&s.meta.keys[k].bloom)
+		return b, len(b), err
+	})
+	return err != nil || len(b)&(len(b)-1) != 0 || slices.ContainsFunc(hashes, b.may)
+}
+
+func (s *segment) cells(row uint32, want []bool, out []cell) ([]cell, error) {
+	for k := range s.meta.keys {
+		if want != nil && !want[k] {
+			continue
+		}
+		c, err := s.keyColumn(k)
+		if err != nil {
+			return out, err
+		}
+		if id, ok := c.find(row); ok {
+			out = append(out, cell{k, id, c.values.at(id)})
+		}
+	}
+	return out, nil
+}
