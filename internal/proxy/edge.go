@@ -30,9 +30,12 @@ type Edge struct {
 	recent recent
 	share  sync.Mutex // guards the credits of table's groups
 
+	sweeping atomic.Bool // sweeper will close idle connections
+
 	mu      sync.Mutex         // guards what follows, and the setting of faults and table
 	kick    map[deadliner]bool // reads that a change of faults interrupts, and whether one has
 	serving int                // Serves that have not ended
+	sweeper *time.Timer
 }
 
 // Timeouts of an edge.
@@ -79,7 +82,18 @@ func (e *Edge) enter() {
 func (e *Edge) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.serving--
+	if e.serving--; e.serving > 0 {
+		return
+	}
+	if e.sweeper != nil {
+		e.sweeper.Stop()
+		e.sweeping.Store(false)
+	}
+	if t := e.table.Load(); t != nil {
+		for _, live := range t.live {
+			live.idle.expire(time.Now())
+		}
+	}
 }
 
 // serving is what one Serve has open.
@@ -87,12 +101,12 @@ type serving struct {
 	ended sync.WaitGroup
 
 	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
+	conns  map[io.Closer]struct{}
 	closed bool
 }
 
 // add keeps a connection until drop or close. It is false, and the connection closed, after close.
-func (s *serving) add(c net.Conn) bool {
+func (s *serving) add(c io.Closer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -100,13 +114,13 @@ func (s *serving) add(c net.Conn) bool {
 		return false
 	}
 	if s.conns == nil {
-		s.conns = map[net.Conn]struct{}{}
+		s.conns = map[io.Closer]struct{}{}
 	}
 	s.conns[c] = struct{}{}
 	return true
 }
 
-func (s *serving) drop(c net.Conn) {
+func (s *serving) drop(c io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
@@ -160,10 +174,6 @@ func (e *Edge) name() string { return e.From + ":" + e.To }
 
 // carry serves one connection of a caller to its end.
 func (e *Edge) carry(ctx context.Context, s *serving, c net.Conn) {
-	if !s.add(c) {
-		return
-	}
-	defer s.drop(c)
 	defer c.Close()
 	e.count.open.Add(1)
 	defer e.count.open.Add(-1)
@@ -174,7 +184,14 @@ func (e *Edge) carry(ctx context.Context, s *serving, c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAliveConfig(keepAlive) // without it a vanished peer is found later
 	}
-	e.carryBytes(ctx, s, newWire(c, 0))
+	if e.Protocol == "http" || e.Protocol == "grpc" {
+		e.carryHTTP(ctx, s, c)
+		return
+	}
+	if s.add(c) {
+		defer s.drop(c)
+		e.carryBytes(ctx, s, newWire(c, 0))
+	}
 }
 
 // dial connects to a target that pick chooses, or to the next one where that does not answer, and counts

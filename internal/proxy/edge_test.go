@@ -283,7 +283,7 @@ func TestReplace(t *testing.T) {
 			}
 		})
 	}
-	for i := range 200 {
+	for i := range 100 {
 		e.SetTargets(to([]string{a, b}[i%2]))
 		ping(t, stays)
 	}

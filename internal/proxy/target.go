@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -202,16 +201,4 @@ func (t *target) well() {
 		t.outs.Store(0)
 		t.until.Store(0)
 	}
-}
-
-// idle is the connections to one target that wait for their next request, newest last.
-type idle struct {
-	mu     sync.Mutex
-	closed bool // the target is no longer in the list
-}
-
-func (i *idle) close() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.closed = true
 }

@@ -140,18 +140,35 @@ func (w *wire) gone() error {
 	return broken
 }
 
-// alive reports that the peer has neither ended nor said anything. It does not wait.
+// peek looks, without waiting, whether something is to be read: n bytes, at most one. What waits in the
+// wire is not looked at.
+func (w *wire) peek() (n int, err error) {
+	var one [1]byte
+	lost := w.raw.Control(func(fd uintptr) {
+		n, _, err = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	if lost != nil {
+		return 0, lost
+	}
+	return n, err
+}
+
+// alive reports that the peer has neither ended nor said anything.
 func (w *wire) alive() bool {
 	if w.raw == nil {
 		return true
 	}
-	quiet := false
-	err := w.raw.Control(func(fd uintptr) {
-		var one [1]byte
-		_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		quiet = err == unix.EAGAIN
-	})
-	return err == nil && quiet
+	_, err := w.peek()
+	return err == unix.EAGAIN
+}
+
+// over reports that the peer has ended or broken the connection, and nothing is left to read.
+func (w *wire) over() bool {
+	if w.raw == nil {
+		return true
+	}
+	n, err := w.peek()
+	return n <= 0 && err != unix.EAGAIN
 }
 
 // closeWrite passes on an orderly end.

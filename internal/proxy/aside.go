@@ -1,0 +1,171 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// watchAfter is how long a request takes until somebody looks whether its caller is still there. Short
+// requests are spared the work.
+const watchAfter = 10 * time.Millisecond
+
+// aside is what goes on in a second goroutine while a caller waits for its answer: the rest of its
+// request's body is sent, and its end or reset is passed on.
+type aside struct {
+	works     sync.WaitGroup
+	timer     *time.Timer
+	armed     bool
+	sending   bool
+	answered  atomic.Bool // the answer was passed on: no one needs to look any more
+	giveUp    atomic.Bool // the connection ends: the rest of the body is not needed
+	failed    bool        // the body could not be sent whole
+	malformed bool        // because it is not well formed
+	sent      int64       // bytes of the body
+}
+
+// look arranges that the caller is looked after while its answer takes long.
+func (x *caller) look(after time.Duration) {
+	x.side.armed = true
+	x.side.works.Add(1)
+	if x.side.timer != nil {
+		x.side.timer.Reset(after)
+		return
+	}
+	x.side.timer = time.AfterFunc(after, func() {
+		defer x.side.works.Done()
+		x.watchCaller()
+	})
+}
+
+// send sends the rest of a body and then looks after the caller.
+func (x *caller) send(server *wire, d *body) {
+	x.side.sending = true
+	x.side.works.Go(func() {
+		if x.sendRest(server, d) && !x.side.answered.Load() {
+			x.watchCaller()
+		}
+	})
+}
+
+// sendRest reports whether the whole body was sent.
+func (x *caller) sendRest(server *wire, d *body) bool {
+	for {
+		n, rerr, werr := x.e.copyBody(x.wire, server.conn, 0, d, &x.e.count.sent)
+		x.side.sent += n
+		switch {
+		case rerr == nil && werr == nil:
+			return true
+		case timedOut(rerr) && !x.side.giveUp.Load():
+			_ = x.wire.conn.SetReadDeadline(time.Time{}) // the answer came first, the rest is still wanted
+			continue
+		case timedOut(rerr) || werr != nil: // what the callee says to that is read elsewhere
+		case rerr == errChunk:
+			x.side.malformed = true
+			x.breakServer()
+		default:
+			x.leave(rerr != io.ErrUnexpectedEOF)
+		}
+		x.side.failed = true
+		return false
+	}
+}
+
+// settle ends what goes on aside. Where more of the body is wanted it waits until that was sent.
+func (x *caller) settle(wanted bool) {
+	s := &x.side
+	if s.armed && s.timer.Stop() {
+		s.armed = false
+		s.works.Done()
+	}
+	if s.armed || s.sending {
+		s.giveUp.Store(!wanted)
+		s.answered.Store(true)
+		_ = x.wire.conn.SetReadDeadline(longAgo)
+		s.works.Wait()
+		_ = x.wire.conn.SetReadDeadline(time.Time{})
+	}
+	s.armed, s.sending = false, false
+	s.answered.Store(false)
+}
+
+// watchCaller waits until the caller ends or breaks its connection, and passes that on. It ends when the
+// read deadline passes, or when the caller sends more.
+func (x *caller) watchCaller() {
+	if x.wire.raw == nil {
+		return
+	}
+	end, broken := false, false
+	err := x.wire.raw.Read(func(fd uintptr) bool {
+		var one [1]byte
+		n, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		if err == unix.EAGAIN || err == unix.EINTR {
+			return false
+		}
+		end, broken = err == nil && n == 0, err != nil
+		return true
+	})
+	switch {
+	case err != nil:
+	case broken:
+		x.leave(true)
+	case end:
+		x.leave(false)
+		if x.wire.gone() != nil {
+			x.leave(true)
+		}
+	}
+}
+
+// leave passes on that the caller ended its connection, or broke it.
+func (x *caller) leave(broken bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.left && x.gone != nil {
+		close(x.gone)
+	}
+	x.left = true
+	switch {
+	case x.server == nil:
+	case broken:
+		abort(x.server.conn)
+	default:
+		closeWrite(x.server.conn)
+	}
+}
+
+// breakServer ends the running request's connection to the callee with a reset.
+func (x *caller) breakServer() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.server != nil {
+		abort(x.server.conn)
+	}
+}
+
+// hold waits until a delay is over, the faults are lifted, or the caller left.
+func (x *caller) hold(ctx context.Context, a *acting, d time.Duration, whole bool) {
+	if whole {
+		x.gone = make(chan struct{})
+		x.look(0)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.lifted:
+	case <-x.gone:
+	case <-ctx.Done():
+	}
+}
+
+// hasLeft reports whether leave was called.
+func (x *caller) hasLeft() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.left
+}
