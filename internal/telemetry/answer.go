@@ -100,7 +100,8 @@ type RED struct {
 
 // MetricQuery selects series of metrics.
 type MetricQuery struct {
-	Filter string    `json:"filter,omitempty"` // service, name, unit and attributes; "" is everything
+	Filter string    `json:"filter,omitempty"` // over service, name, unit, type, scope, value (the last) and attributes; "" is everything
+	Name   string    `json:"name,omitempty"`   // of the metric; "" all
 	Since  time.Time `json:"since,omitzero"`   // inclusive; zero: no bound
 	Until  time.Time `json:"until,omitzero"`   // exclusive; zero: now
 	Limit  int       `json:"limit,omitempty"`  // series; 0 means 100
