@@ -23,8 +23,10 @@ func newLogs(a *App) *cobra.Command {
 		Long: "logs shows the output of services and backing servers, of this run and those before, merged by time.\n" +
 			"It reads the kept files, so it works when nothing runs. Control characters of the output are shown,\n" +
 			"not executed, and secrets are masked, unless --raw. At a terminal JSON logs are shown as LEVEL message\n" +
-			"key=value; a pipe and --raw get what was printed.",
-		Example:           "  msctl logs -f users notifications\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text",
+			"key=value; a pipe and --raw get what was printed. --trace and --where search the records of all\n" +
+			"services, printed and sent over OpenTelemetry, as one list.",
+		Example: "  msctl logs -f users notifications\n  msctl logs --since 5m --grep 'timeout|refused'\n  msctl logs --tail 20 --json | jq -r .text\n" +
+			"  msctl logs --trace 4bf92f3577b34da6a3ce929d0e0e4736\n  msctl logs --where 'severity>=warn user.id=u-42' --since 1h",
 		ValidArgsFunction: a.completeNames,
 	}
 	o := logOptions{}
@@ -33,6 +35,8 @@ func newLogs(a *App) *cobra.Command {
 	f.StringVarP(&o.tail, "tail", "n", "all", "only the last `N` lines of each")
 	f.StringVar(&o.since, "since", "", "only lines of the last `DURATION`, or since this time")
 	f.StringVar(&o.grep, "grep", "", "only lines that match this regular `EXPRESSION`")
+	f.StringVar(&o.trace, "trace", "", "only records of the trace with this `ID`")
+	f.StringVar(&o.where, "where", "", "only records that match this `FILTER`, as for msctl traces")
 	f.BoolVar(&o.raw, "raw", false, "print the bytes as they came: secrets, and whatever they do to the terminal")
 	f.BoolVarP(&o.times, "timestamps", "t", false, "show the time of each line")
 	asJSON := jsonFlag(cmd)
@@ -44,6 +48,9 @@ func newLogs(a *App) *cobra.Command {
 		q, last, err := o.query(time.Now())
 		if err != nil {
 			return err
+		}
+		if o.trace != "" || o.where != "" {
+			return a.searchLogs(cmd.Context(), names, o, last, *asJSON)
 		}
 		units, err := a.logUnits(p, names, o.follow)
 		if err != nil {
@@ -68,6 +75,7 @@ func newLogs(a *App) *cobra.Command {
 type logOptions struct {
 	follow, raw, times bool
 	tail, since, grep  string
+	trace, where       string
 }
 
 // query turns the flags into what is asked of the files. last is -1 for all lines.
