@@ -74,6 +74,7 @@ func sequence(text string) (uint64, error) {
 func stream(ctx context.Context, w http.ResponseWriter, events <-chan state.Event) error {
 	rc := http.NewResponseController(w)
 	rc.SetReadDeadline(time.Time{})
+	hurry(w)
 	enc := json.NewEncoder(w)
 	w.WriteHeader(http.StatusOK)
 	rc.Flush()
@@ -85,7 +86,7 @@ func stream(ctx context.Context, w http.ResponseWriter, events <-chan state.Even
 			if !open {
 				return nil
 			}
-			rc.SetWriteDeadline(time.Now().Add(slow))
+			hurry(w)
 			if enc.Encode(ev) != nil {
 				return nil
 			}

@@ -77,7 +77,10 @@ func (s *Server) handler(ctx context.Context) http.Handler {
 			}
 		})
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		hurry(w) // what mux itself answers
+		mux.ServeHTTP(w, req)
+	})
 }
 
 // mask returns text that may be shown.
@@ -102,12 +105,19 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 	case errors.As(err, &hint):
 		r.Hint = hint.Hint()
 	}
+	hurry(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(r.Status)
 	json.NewEncoder(w).Encode(&Refusal{Text: s.mask(r.Text), Hint: s.mask(r.Hint)})
 }
 
+// hurry drops a reader that does not take what is written now for longer than slow.
+func hurry(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slow))
+}
+
 func reply(w http.ResponseWriter, v any) error {
+	hurry(w)
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(v)
 }
