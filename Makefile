@@ -13,8 +13,8 @@ build: ## msctl and its keeper in bin/
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
 
 up: export CGO_ENABLED=0 # the services share the build cache with msctl itself
-up: build ## the reference fleet, in the foreground
-	$(BIN)/msctl up
+up: build ## the reference fleet, in the foreground; its end by Ctrl-C is a good one
+	@trap : INT; $(BIN)/msctl up || [ $$? -eq 130 ]
 
 down: build ## end it
 	$(BIN)/msctl down

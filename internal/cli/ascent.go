@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -15,11 +16,15 @@ import (
 type ascent struct {
 	app     *App
 	liner   *liner
+	out     io.Writer // of JSON
 	json    bool
 	patient bool     // a crash loop may still get well: wait on
 	names   []string // only these count; empty is all
 	begun   time.Time
 	last    state.Snapshot
+	printed func(unit string) bool                  // its output is on this screen already; nil: none is
+	heard   func(ctx context.Context, u state.Unit) // is told of every unit that changed; nil: nobody
+	traced  map[string]string                       // why each unit ended when its last lines were shown
 }
 
 // errSettled ends the following of events.
@@ -31,15 +36,17 @@ func (w *ascent) watch(ctx context.Context, src source) (state.Snapshot, error) 
 	if err != nil {
 		return snap, err
 	}
-	w.last = snap
+	now := state.NewFold(snap)
+	w.last = now.Now()
 	stop := w.tick(ctx, src)
 	defer stop()
 	if w.settled() {
 		return snap, nil
 	}
 	err = src.Follow(ctx, snap.Seq, func(ev state.Event) error {
-		w.last = state.Apply(w.last, ev)
-		w.event(ev)
+		now.Apply(ev)
+		w.last = now.Now()
+		w.event(ctx, ev)
 		if w.settled() {
 			return errSettled
 		}
@@ -89,14 +96,44 @@ func doomed(snap state.Snapshot, u state.Unit) bool {
 }
 
 // event prints what a person should read of one event.
-func (w *ascent) event(ev state.Event) {
+func (w *ascent) event(ctx context.Context, ev state.Event) {
+	if ev.Unit != nil && w.heard != nil {
+		w.heard(ctx, *ev.Unit)
+	}
 	if w.json {
-		writeJSON(w.app.Out, "event", ev)
+		writeJSON(w.out, "event", ev)
 		return
 	}
-	if text, told := tell(w.liner.screen, ev); told {
+	if text, told := tell(w.liner.screen, w.untraced(ev)); told {
 		w.liner.line(text)
 	}
+}
+
+// untimed reports a loop whose next try is not set yet: it is told once it is.
+func untimed(ev state.Event) bool {
+	return ev.Kind == state.KindPhase && ev.Unit.Phase == state.Looping && ev.Unit.NextTry.IsZero()
+}
+
+// untraced leaves the last lines of a unit away where they were seen: they are on this screen as its
+// output, or were shown when it ended like this before.
+func (w *ascent) untraced(ev state.Event) state.Event {
+	u := ev.Unit
+	if u == nil || len(u.LastLines) == 0 || untimed(ev) {
+		return ev
+	}
+	built := strings.HasPrefix(u.Reason, "build ") // what a build prints is in no log
+	if !built && w.printed != nil && w.printed(u.Name) || w.traced[u.Name] == u.Reason {
+		bare := *u
+		bare.LastLines, ev.Unit = nil, &bare
+		return ev
+	}
+	if u.Phase == state.Failed || u.Phase == state.Looping {
+		if w.traced == nil {
+			w.traced = map[string]string{}
+		}
+		w.traced[u.Name] = u.Reason
+	}
+	return ev
 }
 
 // tell returns the lines to print for an event: trouble, notices, and on anything but a terminal also
@@ -107,7 +144,7 @@ func tell(s screen, ev state.Event) (string, bool) {
 	case u == nil:
 		return clean(ev.Text), ev.Kind == state.KindNotice || ev.Kind == state.KindGap
 	case u.Phase == state.Failed || u.Phase == state.Looping:
-		if ev.Kind != state.KindPhase && ev.Kind != state.KindRestart {
+		if ev.Kind != state.KindPhase && ev.Kind != state.KindRestart || untimed(ev) {
 			return "", false
 		}
 		return trouble(s, ev), true

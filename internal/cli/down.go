@@ -79,7 +79,10 @@ func (d *descent) run(ctx context.Context, force bool) error {
 // ask has the running fleet go down and shows how it does.
 func (d *descent) ask(ctx context.Context, c *control.Client) error {
 	d.was = true
-	stop := d.app.progress(ctx, "stopping", c.Snapshot)
+	stop := d.app.progress(ctx, "stopping", func(ctx context.Context) string {
+		snap, _ := c.Snapshot(ctx)
+		return busy(snap)
+	})
 	following, cancel := context.WithCancel(ctx)
 	told := make(chan struct{})
 	go func() {

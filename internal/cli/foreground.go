@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,7 +13,8 @@ import (
 	"msctl.dev/msctl/internal/state"
 )
 
-// foreground shows a fleet on this terminal: its way up, the banner, then its output and its troubles.
+// foreground shows a fleet on this terminal: its output from the start, the banner once it is up, then
+// its output and its troubles.
 type foreground struct {
 	app    *App
 	place  place
@@ -31,6 +34,17 @@ type foreground struct {
 // can see it any more, or that it did not come up.
 func (v *foreground) run(live context.Context) error {
 	v.prepare()
+	watching, stop := context.WithCancelCause(live)
+	defer stop(nil)
+	printed := v.output(watching, stop)
+	err := v.watch(watching)
+	stop(nil) // the fleet may have ended on its own: what it printed is still read to the end
+	v.view.end()
+	return errors.Join(err, <-printed)
+}
+
+// watch shows the way up, the banner, and what happens from then on.
+func (v *foreground) watch(live context.Context) error {
 	snap, err := v.ascend(live)
 	switch {
 	case errors.Is(err, errGone), live.Err() != nil:
@@ -38,13 +52,15 @@ func (v *foreground) run(live context.Context) error {
 	case err != nil:
 		return err
 	}
-	if v.opts.json {
-		return v.events(live, snap)
+	if !v.opts.json && !snap.Stopping {
+		var b strings.Builder
+		s := v.liner.screen
+		s.Writer = &b
+		banner(s, snap, time.Since(v.begun), v.keys)
+		v.liner.line(strings.TrimSuffix(b.String(), "\n"))
 	}
-	if !snap.Stopping {
-		banner(v.liner.screen, snap, time.Since(v.begun), v.keys)
-	}
-	return v.output(live, snap)
+	v.events(live, snap)
+	return nil
 }
 
 func (v *foreground) prepare() {
@@ -55,12 +71,23 @@ func (v *foreground) prepare() {
 func (v *foreground) ascend(live context.Context) (state.Snapshot, error) {
 	ctx, cancel := deadline(live, v.opts.timeout)
 	defer cancel()
-	w := &ascent{app: v.app, liner: v.liner, json: v.opts.json, patient: v.opts.wait, names: v.opts.services, begun: v.begun}
+	w := v.ascent()
+	w.patient, w.names, w.begun = v.opts.wait, v.opts.services, v.begun
 	snap, err := w.watch(ctx, v.source)
 	if err != nil && ctx.Err() != nil && live.Err() == nil {
 		err = notInTime(ctx, snap)
 	}
 	return snap, err
+}
+
+// ascent is what tells the events.
+func (v *foreground) ascent() *ascent {
+	w := &ascent{app: v.app, liner: v.liner, out: v.out(), json: v.opts.json}
+	if v.view != nil {
+		w.printed = func(unit string) bool { return v.shown[unit] }
+		w.heard = func(ctx context.Context, u state.Unit) { v.follow(ctx, u) }
+	}
+	return w
 }
 
 // notInTime names what did not come up.
@@ -69,8 +96,13 @@ func notInTime(ctx context.Context, snap state.Snapshot) error {
 	return &codedError{fmt.Errorf("bring %s up: %w: %s", snap.Stack, context.Cause(ctx), w.state()), exitTimeout, ""}
 }
 
-// output prints what the units print, from the start of this run on.
-func (v *foreground) output(live context.Context, snap state.Snapshot) error {
+// out is where the answer goes, without mixing with the status.
+func (v *foreground) out() io.Writer { return v.liner.to(v.app.Out) }
+
+// output begins to print what units print, from the start of this run on. The channel gets the printer's
+// error once all is printed; it stops the rest when nobody reads any more.
+func (v *foreground) output(live context.Context, stop context.CancelCauseFunc) <-chan error {
+	snap, _ := v.source.Snapshot(live)
 	out := v.app.screenOf(v.app.Out)
 	var names []string
 	for _, u := range snap.Units {
@@ -78,12 +110,10 @@ func (v *foreground) output(live context.Context, snap state.Snapshot) error {
 			names = append(names, u.Name)
 		}
 	}
-	v.view = newLogView(v.liner.to(v.app.Out), v.place.logs(), &format{colour: out.colour, tidy: out.terminal, names: names, mask: v.mask})
+	v.view = newLogView(v.out(), v.place.logs(), &format{colour: out.colour, tidy: out.terminal, json: v.opts.json, names: names, mask: v.mask})
 	v.shown = map[string]bool{}
-	watching, stop := context.WithCancelCause(live)
-	defer stop(nil)
 	for _, u := range snap.Units {
-		v.follow(watching, u)
+		v.follow(live, u)
 	}
 	printed := make(chan error, 1)
 	go func() {
@@ -93,10 +123,7 @@ func (v *foreground) output(live context.Context, snap state.Snapshot) error {
 		}
 		printed <- err
 	}()
-	v.events(watching, snap)
-	stop(nil) // the fleet may have ended on its own: what it printed is still read to the end
-	v.view.end()
-	return <-printed
+	return printed
 }
 
 // follow adds a unit's output to what is printed, once.
@@ -112,16 +139,12 @@ func (v *foreground) follow(live context.Context, u state.Unit) {
 func talks(u state.Unit) bool { return u.Sort == state.Service || u.Sort == state.Job }
 
 // events prints what people should read, and follows units that come later, until ctx ends.
-func (v *foreground) events(ctx context.Context, snap state.Snapshot) error {
-	w := &ascent{app: v.app, liner: v.liner, json: v.opts.json}
+func (v *foreground) events(ctx context.Context, snap state.Snapshot) {
+	w := v.ascent()
 	v.source.Follow(ctx, snap.Seq, func(ev state.Event) error {
-		if ev.Unit != nil && v.view != nil {
-			v.follow(ctx, *ev.Unit)
-		}
-		w.event(ev)
+		w.event(ctx, ev)
 		return nil
 	})
-	return nil
 }
 
 // stopping says that the end has begun and how to hurry it.

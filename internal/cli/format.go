@@ -30,7 +30,7 @@ type jsonLine struct {
 	Type   string    `json:"type"` // "line"
 	Unit   string    `json:"unit"`
 	Seq    uint64    `json:"seq"`
-	At     time.Time `json:"at"`
+	Time   time.Time `json:"time"`
 	Stream string    `json:"stream"`
 	Text   string    `json:"text"`
 	Cut    int       `json:"cut,omitempty"`

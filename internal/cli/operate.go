@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 // operation is a command that changes units of the running fleet.
 type operation struct {
 	verb, doing, done string
+	first             string // what it does while nothing of it is to be seen yet
 	do                func(c *control.Client, ctx context.Context, names []string) error
 }
 
@@ -35,7 +38,7 @@ func (a *App) operationCommand(cmd *cobra.Command, op operation) *cobra.Command 
 				return err
 			}
 			what := op.verb + " " + list(names)
-			err = a.during(ctx, c, op.doing+" "+list(names), *timeout, func(ctx context.Context) error {
+			err = a.during(ctx, c, waitFor{op.doing + " " + list(names), op.first, *timeout}, func(ctx context.Context) error {
 				return op.do(c, ctx, names)
 			})
 			if err != nil {
@@ -80,13 +83,55 @@ func (a *App) withClient(ctx context.Context, do func(context.Context, *control.
 	return do(ctx, c)
 }
 
+// waitFor is what a command waits for, and how long at most; 0 is for ever.
+type waitFor struct {
+	doing, first string
+	timeout      time.Duration
+}
+
 // during runs do within the timeout, and says what it waits for when it takes longer than a second.
-func (a *App) during(ctx context.Context, c *control.Client, doing string, timeout time.Duration, do func(context.Context) error) error {
-	ctx, cancel := deadline(ctx, timeout)
+func (a *App) during(ctx context.Context, c *control.Client, w waitFor, do func(context.Context) error) error {
+	ctx, cancel := deadline(ctx, w.timeout)
 	defer cancel()
-	stop := a.progress(ctx, doing, func(ctx context.Context) (state.Snapshot, error) { return c.Snapshot(ctx) })
+	following, end := context.WithCancel(ctx)
+	b := &builds{}
+	var wg sync.WaitGroup
+	wg.Go(func() { b.follow(following, c) })
+	defer func() { end(); wg.Wait() }()
+	stop := a.progress(ctx, w.doing, func(ctx context.Context) string {
+		snap, _ := c.Snapshot(ctx)
+		return cmp.Or(busy(snap), b.now(), w.first)
+	})
 	defer stop()
 	return do(ctx)
+}
+
+// builds is what is built now: units that run on meanwhile show nothing of it.
+type builds struct {
+	mu   sync.Mutex
+	text string
+}
+
+// follow listens to what is built from now on, until ctx ends.
+func (b *builds) follow(ctx context.Context, c *control.Client) {
+	snap, err := c.Snapshot(ctx)
+	if err != nil {
+		return
+	}
+	c.Follow(ctx, snap.Seq, func(ev state.Event) error {
+		if ev.Kind == state.KindBuild && ev.Unit == nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.text = ": " + clean(ev.Text)
+		}
+		return nil
+	})
+}
+
+func (b *builds) now() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text
 }
 
 // deadline is a context that ends after timeout with an error that says so; 0 is never.

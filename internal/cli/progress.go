@@ -15,8 +15,9 @@ const patience = time.Second
 
 // progress says on stderr what a command is at, once it takes longer than [patience]: one line that is
 // redrawn on a terminal, a line every ten seconds elsewhere. The returned function ends it and clears
-// the line; it returns when nothing more will be printed.
-func (a *App) progress(ctx context.Context, doing string, look func(context.Context) (state.Snapshot, error)) func() {
+// the line; it returns when nothing more will be printed. look says what is waited for: ": orders
+// starting", or nothing.
+func (a *App) progress(ctx context.Context, doing string, look func(context.Context) string) func() {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -34,8 +35,7 @@ func (a *App) progress(ctx context.Context, doing string, look func(context.Cont
 				}
 				return
 			case <-next:
-				snap, _ := look(ctx)
-				line := fmt.Sprintf("%s, %s%s", doing, shortDuration(time.Since(begun)), busy(snap))
+				line := fmt.Sprintf("%s, %s%s", doing, shortDuration(time.Since(begun)), look(ctx))
 				if s.terminal {
 					fmt.Fprintf(s, "\r\x1b[K%s", shorten(line, s.width-1))
 				} else if ctx.Err() == nil {

@@ -12,5 +12,5 @@ func newRestart(a *App) *cobra.Command {
 		Short:   "Restart services",
 		Long:    "restart stops services, builds what changed, and starts them again. What calls them keeps running.",
 		Example: "  msctl restart users\n  msctl restart users email",
-	}, operation{verb: "restart", doing: "restarting", done: "restarted", do: (*control.Client).Restart})
+	}, operation{verb: "restart", doing: "restarting", done: "restarted", first: ": building", do: (*control.Client).Restart})
 }

@@ -74,7 +74,7 @@ func writeRow(s screen, indent string, cols []column, widths []int, row []cell) 
 	var b strings.Builder
 	b.WriteString(indent)
 	for i, c := range row {
-		text := shorten(c.text, widths[i])
+		text := squeeze(c.text, widths[i])
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
 		if cols[i].right {
 			b.WriteString(pad)
@@ -142,6 +142,14 @@ func fold(text string, width int, indent string) string {
 		room -= n
 	}
 	return b.String()
+}
+
+// squeeze cuts text to width; of an address the scheme goes first, for its port says more.
+func squeeze(text string, width int) string {
+	if scheme, rest, is := strings.Cut(text, "://"); is && utf8.RuneCountInString(text) > width && !strings.Contains(scheme, " ") {
+		text = rest
+	}
+	return shorten(text, width)
 }
 
 // shorten cuts text to width with an ellipsis.

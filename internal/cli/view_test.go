@@ -191,3 +191,35 @@ func TestDoctorSaysACauseOnce(t *testing.T) {
 		t.Error("nothing says what to do about postgres")
 	}
 }
+
+// TestTracesAreShownOnce is a crash loop: its last lines are told once for each reason, and not at all
+// where the unit's output is on the screen.
+func TestTracesAreShownOnce(t *testing.T) {
+	crash := func(phase state.Phase, reason string) state.Event {
+		return state.Event{Kind: state.KindPhase, Text: "web " + reason, Unit: &state.Unit{
+			Name: "web", Phase: phase, Reason: reason, LastLines: []string{"Traceback"}, NextTry: time.Now()}}
+	}
+	for name, c := range map[string]struct {
+		events  []state.Event
+		printed bool
+		want    int
+	}{
+		"a loop":              {[]state.Event{crash(state.Looping, "exited with 3"), crash(state.Looping, "exited with 3"), crash(state.Failed, "exited with 3")}, false, 1},
+		"two reasons":         {[]state.Event{crash(state.Looping, "exited with 3"), crash(state.Looping, "exited with 4")}, false, 2},
+		"on the screen":       {[]state.Event{crash(state.Looping, "exited with 3")}, true, 0},
+		"a build":             {[]state.Event{crash(state.Failed, "build web: x.go:1:1: undefined")}, true, 1},
+		"without a time, yet": {[]state.Event{{Kind: state.KindPhase, Unit: &state.Unit{Name: "web", Phase: state.Looping, LastLines: []string{"Traceback"}}}}, false, 0},
+	} {
+		var b bytes.Buffer
+		w := &ascent{liner: &liner{screen: screen{Writer: &b}}}
+		if c.printed {
+			w.printed = func(string) bool { return true }
+		}
+		for _, ev := range c.events {
+			w.event(t.Context(), ev)
+		}
+		if got := strings.Count(b.String(), "Traceback"); got != c.want {
+			t.Errorf("%s: shown %d times, want %d:\n%s", name, got, c.want, b.String())
+		}
+	}
+}

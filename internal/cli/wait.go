@@ -88,9 +88,7 @@ type waiting struct {
 
 // run waits for the fleet, then for its units.
 func (w *waiting) run(ctx context.Context) error {
-	stop := w.app.progress(ctx, "waiting for "+list(w.names), func(context.Context) (state.Snapshot, error) {
-		return state.Snapshot{}, nil
-	})
+	stop := w.app.progress(ctx, "waiting for "+list(w.names), func(context.Context) string { return "" })
 	defer stop()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		c, err := control.Dial(ctx, w.place.socket())
@@ -128,11 +126,13 @@ func (w *waiting) follow(ctx context.Context, c *control.Client) error {
 	if err := checkNames(w.names, unitNames(snap)); err != nil {
 		return err
 	}
-	w.last = snap
+	now := state.NewFold(snap)
+	w.last = now.Now()
 	err = w.look()
 	if err == nil {
 		err = c.Follow(ctx, snap.Seq, func(ev state.Event) error {
-			w.last = state.Apply(w.last, ev)
+			now.Apply(ev)
+			w.last = now.Now()
 			return w.look()
 		})
 	}
