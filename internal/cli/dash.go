@@ -12,8 +12,6 @@ import (
 
 	"msctl.dev/msctl/internal/control"
 	"msctl.dev/msctl/internal/output"
-	"msctl.dev/msctl/internal/state"
-	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/desk"
 	"msctl.dev/msctl/internal/tui"
 )
@@ -77,7 +75,7 @@ func (a *App) dashboard(ctx context.Context, p place, c *control.Client) (dashbo
 		return dashboard{}, err
 	}
 	d := dashboard{
-		source:  dashSource{Client: c, Telemetry: telemetryOf(c), logs: p.logs(), mask: veil.Bytes, hub: &output.Hub{}},
+		source:  dashSource{Client: c, Telemetry: desk.Remote{Ask: c.Ask}, logs: p.logs(), mask: veil.Bytes, hub: &output.Hub{}},
 		Options: tui.Options{In: a.In, Out: a.Out, Environ: a.Environ, Since: time.Now().Add(-behindScreen)},
 	}
 	if a.desktop() {
@@ -109,17 +107,6 @@ type dashSource struct {
 	hub  *output.Hub
 }
 
-// Edges returns the edges of the running fleet.
-func (s dashSource) Edges(ctx context.Context) ([]state.Edge, error) {
-	e, ok := any(s.Client).(interface {
-		Edges(ctx context.Context) ([]state.Edge, error)
-	})
-	if !ok {
-		return nil, errors.New("this msctl does not count them")
-	}
-	return e.Edges(ctx)
-}
-
 // Lines follows what a unit prints, with secrets masked.
 func (s dashSource) Lines(ctx context.Context, unit string, since time.Time, fn func([]output.Line) error) error {
 	return s.hub.Follow(ctx, filepath.Join(s.logs, unit), output.Query{Since: since}, func(lines []output.Line) error {
@@ -128,36 +115,4 @@ func (s dashSource) Lines(ctx context.Context, unit string, since time.Time, fn 
 		}
 		return fn(lines)
 	})
-}
-
-// telemetryOf asks the fleet behind the socket what its services say of themselves.
-func telemetryOf(c *control.Client) tui.Telemetry {
-	if asker, ok := any(c).(interface {
-		Ask(ctx context.Context, verb string, question, answer any) error
-	}); ok {
-		return desk.Remote{Ask: asker.Ask}
-	}
-	return deaf{}
-}
-
-// deaf is the telemetry of a fleet that keeps none.
-type deaf struct{}
-
-var errDeaf = errors.New("the running msctl keeps no telemetry")
-
-func (deaf) Traces(context.Context, telemetry.Query) (telemetry.TracePage, error) {
-	return telemetry.TracePage{}, errDeaf
-}
-func (deaf) Trace(context.Context, string) (telemetry.Trace, error) {
-	return telemetry.Trace{}, errDeaf
-}
-func (deaf) Logs(context.Context, telemetry.Query) (telemetry.LogPage, error) {
-	return telemetry.LogPage{}, errDeaf
-}
-func (deaf) Map(context.Context, time.Time, time.Time) (telemetry.Map, error) {
-	return telemetry.Map{}, errDeaf
-}
-func (deaf) Advise(context.Context, time.Time) ([]telemetry.Finding, error) { return nil, errDeaf }
-func (deaf) Why(context.Context, string, time.Time) (telemetry.Reason, error) {
-	return telemetry.Reason{}, errDeaf
 }

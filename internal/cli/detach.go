@@ -67,8 +67,9 @@ func (a *App) upDetached(ctx context.Context, p place, o *upOptions) error {
 	return err
 }
 
-// spawn starts the background half. words gets its last word: an error, errLocked, or nil when it closed.
-func (a *App) spawn(p place, o *upOptions) (*exec.Cmd, <-chan error, error) {
+// spawn starts the background half, with more open files for it. words gets its last word: an error,
+// errLocked, or nil when it closed.
+func (a *App) spawn(p place, o *upOptions, also ...*os.File) (*exec.Cmd, <-chan error, error) {
 	log, err := openLog(p.log())
 	if err != nil {
 		return nil, nil, err
@@ -82,7 +83,7 @@ func (a *App) spawn(p place, o *upOptions) (*exec.Cmd, <-chan error, error) {
 	cmd := exec.Command(a.Exe, o.argv(a, p)...)
 	cmd.Dir, cmd.Env = a.Dir, a.Environ
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{w}
+	cmd.ExtraFiles = append([]*os.File{w}, also...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		r.Close()

@@ -153,10 +153,10 @@ services:
     tasks: {ask: "read answer; echo got $answer"}
 `
 
-// TestTerminalUp is the foreground at a terminal: colours, a banner of at most 80 columns, and Ctrl-C.
+// TestTerminalUp is the foreground at a terminal, in lines: colours, a banner of at most 80 columns, and Ctrl-C.
 func TestTerminalUp(t *testing.T) {
 	x := newTerminal(t, oneService)
-	cmd, tty := x.start("up")
+	cmd, tty := x.start("up", "--plain")
 	x.await("Ctrl-C takes it down")
 	x.await("listening as web")
 	if !strings.Contains(x.seen(), "\x1b[32mready\x1b[0m") || !strings.Contains(x.seen(), "\x1b[36mweb │ \x1b[0m") {
@@ -177,7 +177,7 @@ func TestTerminalUp(t *testing.T) {
 // TestTerminalCloses is promise A9 without a dashboard: a closed terminal takes everything down.
 func TestTerminalCloses(t *testing.T) {
 	x := newTerminal(t, oneService)
-	cmd, tty := x.start("up")
+	cmd, tty := x.start("up", "--plain")
 	x.await("listening as web")
 	pid, err := os.ReadFile(filepath.Join(x.dir, "web.pid"))
 	if err != nil {

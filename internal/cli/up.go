@@ -27,7 +27,9 @@ type upOptions struct {
 	isolated  bool
 	ephemeral bool
 	json      bool
-	daemon    bool // this is the background half of `up -d`
+	plain     bool // lines, also at a terminal
+	daemon    bool // this is the background half of `up -d`, or of `up` at a terminal
+	lifeline  bool // it ends with the half in front
 }
 
 // runtimes is what --runtime takes.
@@ -38,9 +40,10 @@ func newUp(a *App) *cobra.Command {
 		Use:   "up [SERVICE…]",
 		Short: "Bring the stack up",
 		Long: "up builds and starts the services of stack.yaml with all that they need, each the moment what it needs\n" +
-			"is ready. In the foreground it shows their output until Ctrl-C takes everything down; a second Ctrl-C\n" +
-			"kills at once. With -d it returns once all is up and leaves the stack running. Two `up` of one stack\n" +
-			"are one: the second attaches to the first. After a crash of msctl, `up` takes over what still runs.",
+			"is ready. At a terminal it shows them on one screen, as `msctl dash` does; with --plain, in a pipe and in\n" +
+			"CI it prints their output. Ctrl-C takes everything down; a second Ctrl-C kills at once. With -d it returns\n" +
+			"once all is up and leaves the stack running. Two `up` of one stack are one: the second attaches to the\n" +
+			"first. After a crash of msctl, `up` takes over what still runs.",
 		Example:           "  msctl up\n  msctl up gateway --watch\n  msctl up -d --timeout 2m && msctl ps\n  msctl up --runtime embedded --profile minimal",
 		ValidArgsFunction: a.completeNames,
 	}
@@ -57,8 +60,11 @@ func newUp(a *App) *cobra.Command {
 	f.BoolVar(&o.isolated, "isolated", false, "a second copy of the stack beside the first, on other ports")
 	f.BoolVar(&o.ephemeral, "ephemeral", true, "everything ends with msctl, even if that is killed; off with -d unless said")
 	f.BoolVar(&o.daemon, "daemon", false, "")
+	f.BoolVar(&o.plain, "plain", false, "print lines at a terminal too, instead of the dashboard")
+	f.BoolVar(&o.lifeline, "lifeline", false, "")
 	f.MarkHidden("daemon")
-	asJSON := cmd.Flags().Bool("json", false, "print events, one JSON object per line, instead of the units' output")
+	f.MarkHidden("lifeline")
+	asJSON := cmd.Flags().Bool("json", false, "print events and the units' output, one JSON object per line, each with a \"type\": event or line")
 	cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimes, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("profile", a.completeProfile)
 	cmd.RunE = func(cmd *cobra.Command, services []string) error {
@@ -101,6 +107,12 @@ func (a *App) up(ctx context.Context, o *upOptions) error {
 	}
 	if o.detach && !o.daemon {
 		return a.upDetached(ctx, p, o)
+	}
+	if a.onScreen(o) {
+		return a.upScreen(ctx, p, o)
+	}
+	if o.daemon {
+		keepPrivate()
 	}
 	l, err := takeLock(p.lock())
 	if errors.Is(err, errLocked) && !o.daemon {
@@ -163,7 +175,7 @@ func (a *App) isolate(p place) (place, error) {
 func (o *upOptions) argv(a *App, p place) []string {
 	argv := []string{"up", "--daemon", "--detach", "--runtime", o.runtime,
 		fmt.Sprintf("--ephemeral=%t", o.ephemeral), fmt.Sprintf("--watch=%t", o.watch),
-		fmt.Sprintf("--no-deps=%t", o.noDeps), fmt.Sprintf("--isolated=%t", o.isolated)}
+		fmt.Sprintf("--no-deps=%t", o.noDeps), fmt.Sprintf("--isolated=%t", o.isolated), fmt.Sprintf("--lifeline=%t", o.lifeline)}
 	for _, f := range a.files {
 		argv = append(argv, "--file", f)
 	}

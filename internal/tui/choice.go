@@ -47,15 +47,15 @@ func (m *model) askQuit() tea.Cmd {
 	}
 	m.choice = &choice{"leave: the fleet", []binding{
 		{keys: []string{"d"}, name: "stays, detached", do: leave(Detach)},
-		{keys: []string{"s"}, name: "stops", do: func(m *model) tea.Cmd { return m.takeDown() }},
+		{keys: []string{"s"}, name: "stops", do: func(m *model) tea.Cmd { return m.takeDown(Down) }},
 		{keys: []string{"c", "esc", "q"}, name: "cancel", do: func(*model) tea.Cmd { return nil }},
 	}}
 	return nil
 }
 
 // takeDown ends the fleet; the dashboard shows how, where it can, and leaves with it.
-func (m *model) takeDown() tea.Cmd {
-	m.outcome = Down
+func (m *model) takeDown(how Outcome) tea.Cmd {
+	m.outcome = how
 	if m.opts.Interrupt == nil {
 		return tea.Quit
 	}
@@ -70,5 +70,8 @@ func (m *model) interrupt() tea.Cmd {
 	if !m.opts.Asks || m.gone {
 		return tea.Quit
 	}
-	return m.takeDown()
+	if m.outcome == Down {
+		return m.takeDown(Down)
+	}
+	return m.takeDown(Interrupted)
 }

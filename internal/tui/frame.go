@@ -80,7 +80,11 @@ func (m *model) body(w, h int) []string {
 	}
 	left := w * 3 / 5
 	right := w - left - 3
-	list, detail := filled(s.draw(m, left, h), h), filled(d.detail(m, right, h), h)
+	beside := d.detail(m, right, h)
+	if beside == nil {
+		return filled(s.draw(m, w, h), h)
+	}
+	list, detail := filled(s.draw(m, left, h), h), filled(beside, h)
 	line := m.theme.paint(faint, "│")
 	for i := range list {
 		list[i] = fit(list[i], left) + " " + line + " " + cut(detail[i], right)
@@ -233,23 +237,25 @@ func (m *model) foot(w int) ([]string, *tea.Cursor) {
 	return []string{m.hints(w)}, nil
 }
 
-// hints is as many keys as fit, the screen's own first.
+// hints is as many keys as fit, the screen's own first; the help always does.
 func (m *model) hints(w int) string {
+	const last = " ? help "
 	var b strings.Builder
-	used := 0
+	used := len(last)
 	for _, part := range m.bindings() {
-		if part.name == "" {
+		_, sifts := m.visible().(filterer)
+		if part.name == "" || part.keys[0] == "?" || part.keys[0] == "/" && !sifts {
 			continue
 		}
 		key := keyName(part.keys[0])
-		n := 1 + width(key) + 1 + width(part.name) + 1
+		n := width(key) + width(part.name) + 3
 		if used+n > w {
 			continue
 		}
 		used += n
 		b.WriteString(" " + m.theme.paint(accent, key) + " " + m.theme.paint(faint, part.name) + " ")
 	}
-	return b.String()
+	return b.String() + " " + m.theme.paint(accent, "?") + " " + m.theme.paint(faint, "help")
 }
 
 // empty is a screen that has nothing to show, and why.

@@ -18,7 +18,7 @@ func (v *logs) draw(m *model, w, h int) []string {
 		v.hold()
 	}
 	var under []string
-	if v.whole && v.at < len(v.rows) {
+	if v.whole && v.at < len(v.rows) && m.w < splitAt {
 		under = append([]string{m.theme.paint(faint, strings.Repeat("─", w))}, m.wholeLine(v.rows[v.at], w)...)
 		under = under[:min(len(under), h*2/3)]
 		h -= len(under)
@@ -169,8 +169,8 @@ func (m *model) wholeLine(l *line, w int) []string {
 }
 
 func (v *logs) detail(m *model, w, h int) []string {
-	if v.chosen == nil {
-		return nil
+	if v.chosen == nil || !v.whole {
+		return nil // the room is for the lines
 	}
 	rows := m.wholeLine(v.chosen, w)
 	return rows[:min(len(rows), h)]

@@ -167,14 +167,17 @@ func (v *logs) keys(*model) []binding {
 			return nil
 		}},
 		{[]string{"t"}, "trace", "the trace that the chosen line belongs to", v.openTrace},
-		{[]string{"enter"}, "whole", "the trace of the chosen line, or the whole line", func(m *model) tea.Cmd {
-			if l := v.chosen; l != nil && l.trace() != "" && !v.whole {
+		{[]string{"enter"}, "open", "the trace of the chosen line, or where it has none the whole line", func(m *model) tea.Cmd {
+			l := v.chosen
+			switch {
+			case l == nil:
+				return nil
+			case l.trace() != "":
 				return v.openTrace(m)
 			}
-			v.whole = !v.whole
-			return nil
+			return m.push(&text{name: "line", rows: func(m *model, w int) []string { return m.wholeLine(l, w) }})
 		}},
-		{[]string{"w"}, "", "the whole chosen line with its fields", func(*model) tea.Cmd {
+		{[]string{"w"}, "whole", "the whole chosen line with its fields, below the list", func(*model) tea.Cmd {
 			v.whole = !v.whole
 			return nil
 		}},

@@ -46,6 +46,8 @@ type model struct {
 
 	outcome Outcome
 	crash   *Crash
+
+	later func(d time.Duration, msg tea.Msg) tea.Cmd // a message after a while
 }
 
 // maxEvents is how many events are kept to look at.
@@ -57,6 +59,7 @@ func newModel(ctx context.Context, s Source, f *feed, o Options) *model {
 	for _, v := range Views {
 		m.tabs = append(m.tabs, v.New())
 	}
+	m.later = m.wait
 	return m
 }
 
@@ -265,12 +268,13 @@ func (m *model) startTick() tea.Cmd {
 	return tea.Batch(w.tick(m), m.nextTick())
 }
 
-func (m *model) nextTick() tea.Cmd {
-	gen := m.ticker
+func (m *model) nextTick() tea.Cmd { return m.later(tickEvery, ticked{m.ticker}) }
+
+func (m *model) wait(d time.Duration, msg tea.Msg) tea.Cmd {
 	return m.background(func() tea.Msg {
 		select {
-		case <-time.After(tickEvery):
-			return ticked{gen}
+		case <-time.After(d):
+			return msg
 		case <-m.ctx.Done():
 			return nil
 		}

@@ -12,9 +12,8 @@ import (
 // traceLogs is what was logged during one trace, oldest first.
 type traceLogs struct {
 	list
-	id    string
-	page  page[telemetry.Log]
-	whole bool
+	id   string
+	page page[telemetry.Log]
 }
 
 func newTraceLogs(id string) *traceLogs { return &traceLogs{id: id} }
@@ -74,17 +73,14 @@ func severity(level string) telemetry.Severity {
 	return 0
 }
 
-func (v *traceLogs) left(*model) bool {
-	was := v.whole
-	v.whole = false
-	return was
-}
-
 func (v *traceLogs) keys(*model) []binding {
 	return []binding{
-		{[]string{"enter", "w"}, "whole", "the whole record with its fields", func(*model) tea.Cmd {
-			v.whole = !v.whole
-			return nil
+		{[]string{"enter", "w"}, "whole", "the whole record with its fields", func(m *model) tea.Cmd {
+			if v.at < 0 || v.at >= len(v.page.rows) {
+				return nil
+			}
+			l := v.page.rows[v.at]
+			return m.push(&text{name: "record", rows: func(m *model, w int) []string { return m.recordRows(l, w) }})
 		}},
 		{[]string{"y"}, "copy", "copy the id of the trace", func(m *model) tea.Cmd { return m.copy(v.id) }},
 	}
@@ -99,18 +95,12 @@ func (v *traceLogs) draw(m *model, w, h int) []string {
 	case len(v.page.rows) == 0:
 		return m.empty(w, h, "nothing was logged during this trace")
 	}
-	var under []string
-	if v.whole && v.at < len(v.page.rows) {
-		under = append([]string{m.theme.paint(faint, strings.Repeat("─", w))}, m.recordRows(v.page.rows[v.at], w)...)
-		under = under[:min(len(under), h*2/3)]
-		h -= len(under)
-	}
 	from, to := v.set(len(v.page.rows), h)
 	var rows []string
 	for i := from; i < to; i++ {
 		rows = append(rows, m.recordRow(v.page.rows[i], w, i == v.at))
 	}
-	return append(filled(rows, h), under...)
+	return rows
 }
 
 // recordRow is one log record.

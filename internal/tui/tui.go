@@ -34,9 +34,10 @@ type Outcome int
 
 // The ways to leave.
 const (
-	Left   Outcome = iota // or the fleet ended, or ctx
-	Detach                // the fleet stays
-	Down                  // the fleet goes down
+	Left        Outcome = iota // or the fleet ended, or ctx
+	Detach                     // the fleet stays
+	Down                       // the fleet goes down
+	Interrupted                // it goes down: Ctrl-C
 )
 
 // Run shows the dashboard until the user leaves, ctx ends, or, where Options says so, the fleet does. All

@@ -49,7 +49,8 @@ type (
 	watcher interface{ tick(m *model) tea.Cmd }
 	// pulser takes in what was fed since, and reports whether its rows changed.
 	pulser interface{ pulse(m *model, n news) bool }
-	// detailer draws the chosen row at full length beside the list, where there is room.
+	// detailer draws the chosen row at full length beside the list, where there is room; nil leaves it to
+	// the list.
 	detailer interface {
 		detail(m *model, w, h int) []string
 	}

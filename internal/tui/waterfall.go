@@ -18,7 +18,6 @@ type waterfall struct {
 	err      string
 	have     bool
 	critical bool // only the critical path
-	attrs    bool // attributes under the spans, where there is no room beside them
 	folded   map[telemetry.SpanID]bool
 	shown    []int // rows of the trace that are visible
 }
@@ -85,14 +84,12 @@ func (v *waterfall) unfold() {
 	}
 }
 
-// left closes what hides a part of the trace.
+// left shows the whole trace again.
 func (v *waterfall) left(*model) bool {
-	if v.attrs || v.critical {
-		v.attrs, v.critical = false, false
-		v.unfold()
-		return true
-	}
-	return false
+	was := v.critical
+	v.critical = false
+	v.unfold()
+	return was
 }
 
 // chosen is the row under the cursor.
@@ -105,8 +102,10 @@ func (v *waterfall) chosen() (telemetry.Row, bool) {
 
 func (v *waterfall) keys(*model) []binding {
 	return []binding{
-		{[]string{"enter", "a"}, "attributes", "the attributes of the chosen span, or no more", func(*model) tea.Cmd {
-			v.attrs = !v.attrs
+		{[]string{"enter", "a"}, "attributes", "the attributes of the chosen span", func(m *model) tea.Cmd {
+			if r, ok := v.chosen(); ok {
+				return m.push(&text{name: "span", rows: func(m *model, w int) []string { return m.spanRows(r, w) }})
+			}
 			return nil
 		}},
 		{[]string{"c"}, "critical", "only the critical path, or all", func(*model) tea.Cmd {
@@ -162,17 +161,14 @@ func (v *waterfall) draw(m *model, w, h int) []string {
 	case len(v.shown) == 0:
 		return m.empty(w, h, "nothing to show")
 	}
-	rows := m.traceHead(v.trace.TraceLine, w)
+	rows := m.traceHead(v.trace.TraceLine, w-gutter)
+	for i := range rows {
+		rows[i] = mark(false) + rows[i]
+	}
 	if h < 8 {
 		rows = nil
 	}
 	h -= len(rows)
-	var under []string
-	if r, ok := v.chosen(); ok && v.attrs && m.w < splitAt {
-		under = append([]string{m.theme.paint(faint, strings.Repeat("─", w))}, m.spanRows(r, w)...)
-		under = under[:min(len(under), h/2)]
-		h -= len(under)
-	}
 	from, to := v.set(len(v.shown), h)
 	v.lead = len(rows)
 	for i := from; i < to; i++ {
@@ -182,7 +178,7 @@ func (v *waterfall) draw(m *model, w, h int) []string {
 		}
 		rows = append(rows, row)
 	}
-	return append(filled(rows, len(rows)+h-(to-from)), under...)
+	return rows
 }
 
 func (v *waterfall) detail(m *model, w, h int) []string {
@@ -199,7 +195,7 @@ func (m *model) spanRow(t telemetry.Trace, i, w int, here bool) string {
 	r := t.Rows[i]
 	wide := max(12, w*2/5)
 	bars := w - gutter - wide - 1 - 8
-	label := strings.Repeat("  ", min(r.Depth, wide/4)) + branch(r) + plainText(r.Service) + " " + plainText(shorter(r))
+	label := strings.Repeat("  ", min(r.Depth, wide/4)) + branch(r) + plainText(spanName(r))
 	label = fit(label, wide)
 	time := fitRight(took(r.Duration), 7)
 	bar := ""
@@ -221,27 +217,23 @@ func (m *model) spanRow(t telemetry.Trace, i, w int, here bool) string {
 	return mark(false) + th.paint(k, label) + th.paint(edge, bar) + " " + th.paint(k, time)
 }
 
-// branch tells spans apart without colour: failed ones, orphans, those that msctl's edge saw.
+// branch tells spans that failed, and orphans, without colour.
 func branch(r telemetry.Row) string {
 	switch {
 	case r.Status == telemetry.Failed:
 		return "✗ "
 	case r.Orphan:
 		return "? "
-	case r.Edge != "":
-		return "→ "
-	case r.Depth == 0:
-		return ""
 	}
-	return "· "
+	return "  "
 }
 
-// shorter is the name of a span, with the edge where msctl saw it.
-func shorter(r telemetry.Row) string {
+// spanName is who did what, or who was called where msctl's edge saw it.
+func spanName(r telemetry.Row) string {
 	if _, to, ok := strings.Cut(r.Edge, ":"); ok {
-		return to + " " + r.Name
+		return "→ " + to + " " + r.Name
 	}
-	return r.Name
+	return r.Service + " " + r.Name
 }
 
 // barOf draws when a span ran, in w columns: full where it is on the critical path.
