@@ -49,10 +49,11 @@ type command struct {
 
 // The groups of the help, in order.
 const (
-	groupRun    = "run"
-	groupLook   = "look"
-	groupChange = "change"
-	groupStack  = "stack"
+	groupRun        = "run"
+	groupLook       = "look"
+	groupUnderstand = "understand"
+	groupChange     = "change"
+	groupStack      = "stack"
 )
 
 // commands is every command in the order of the help.
@@ -63,12 +64,20 @@ var commands = []command{
 	{groupLook, newPs},
 	{groupLook, newDash},
 	{groupLook, newLogs},
+	{groupLook, newEdges},
 	{groupLook, newOpen},
 	{groupLook, newWait},
+	{groupUnderstand, newTraces},
+	{groupUnderstand, newTrace},
+	{groupUnderstand, newMap},
+	{groupUnderstand, newWhy},
+	{groupUnderstand, newAdvise},
+	{groupUnderstand, newMetrics},
 	{groupChange, newStart},
 	{groupChange, newStop},
 	{groupChange, newRestart},
 	{groupChange, newScale},
+	{groupChange, newChaos},
 	{groupChange, newRun},
 	{groupChange, newExec},
 	{groupStack, newGraph},
@@ -100,7 +109,7 @@ func newRoot(a *App) *cobra.Command {
 	fileFlag(a, root)
 	root.PersistentFlags().StringVar(&a.instance, "instance", "", "the copy with this `NAME` that up --isolated started")
 	for _, g := range []cobra.Group{
-		{ID: groupRun, Title: "Run:"}, {ID: groupLook, Title: "Look:"},
+		{ID: groupRun, Title: "Run:"}, {ID: groupLook, Title: "Look:"}, {ID: groupUnderstand, Title: "Understand:"},
 		{ID: groupChange, Title: "Change:"}, {ID: groupStack, Title: "The stack:"},
 	} {
 		root.AddGroup(&g)

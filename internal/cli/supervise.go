@@ -28,6 +28,9 @@ type supervisor struct {
 	ended  chan struct{} // closed when the fleet has ended
 	result control.Ended // set before ended is closed
 
+	recorder *recorder
+	receiver *receiving // nil: telemetry is off
+
 	masking atomic.Pointer[fleet.Fleet] // set once it is made
 }
 
@@ -52,8 +55,15 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer onQuit(masked, cancel)()
+	if o.lifeline {
+		defer holdLifeline(cancel)()
+	}
 	if s.parts, err = a.parts(ctx, p, st, o, s.log); err != nil {
 		return err
+	}
+	s.recorder = newRecorder(s.mask)
+	if s.parts.options.Telemetry {
+		s.parts.options.Record = s.recorder.record
 	}
 	if s.parts.options.Container != nil {
 		if err := os.WriteFile(containersMark(p), nil, 0o600); err != nil {
@@ -69,6 +79,10 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 		return err
 	}
 	if err := l.sign(holder{PID: os.Getpid(), Socket: p.newSocket()}); err != nil {
+		ln.Close()
+		return err
+	}
+	if s.receiver, err = s.receive(); err != nil {
 		ln.Close()
 		return err
 	}
@@ -88,6 +102,10 @@ func (s *supervisor) run(ctx context.Context, cancel context.CancelCauseFunc, sr
 	defer stopServing()
 	live, dead := context.WithCancel(context.WithoutCancel(ctx))
 	defer dead()
+	if s.receiver != nil {
+		srv.Ask = s.receiver.ask
+		s.receiver.run(serving, s)
+	}
 	others.Go(func() {
 		if err := serve(serving, srv); err != nil {
 			s.log.Error("control ended", "err", err)
@@ -104,6 +122,7 @@ func (s *supervisor) run(ctx context.Context, cancel context.CancelCauseFunc, sr
 	shown := make(chan error, 1)
 	go func() { shown <- s.show(ctx, live, cancel) }()
 	err := s.fleet.Run(ctx)
+	s.receiver.stop()
 	s.finish(err)
 	dead()
 	err = errors.Join(err, <-shown)

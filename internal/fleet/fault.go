@@ -49,7 +49,7 @@ func (m *mesh) put(fault state.Fault) error {
 	if fault.For > 0 {
 		text += fmt.Sprintf(" for %s", fault.For)
 	}
-	m.f.note(state.KindFault, text)
+	m.note(fault.Edge, text)
 	return nil
 }
 
@@ -120,8 +120,15 @@ func (m *mesh) lift(which func(*lease) bool) []*lease {
 // tell says which faults were lifted.
 func (m *mesh) tell(lifted []*lease) {
 	for _, l := range lifted {
-		m.f.note(state.KindFault, fmt.Sprintf("%s: %s lifted", l.Edge, l.Fault))
+		m.note(l.Edge, fmt.Sprintf("%s: %s lifted", l.Edge, l.Fault))
 	}
+}
+
+// note publishes what was done to an edge.
+func (m *mesh) note(edge, text string) {
+	name, _, _ := strings.Cut(edge, "/")
+	m.f.store.Publish(state.Event{Kind: state.KindFault, Text: text, Edge: name})
+	m.f.log.Info("fault changed", "edge", name, "text", text)
 }
 
 // check refuses the name of an edge that is not in the plan, or that msctl does not stand in.

@@ -251,6 +251,9 @@ func (f *Fleet) Receiver() (http, grpc int) {
 	return p.Ports[otlpHTTP], p.Ports[otlpGRPC]
 }
 
+// Stack returns what the fleet follows now.
+func (f *Fleet) Stack() *stack.Stack { return f.options().Stack }
+
 // current returns the plan that is followed.
 func (f *Fleet) current() *Plan {
 	f.mu.Lock()

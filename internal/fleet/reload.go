@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 )
 
@@ -27,8 +28,20 @@ func (f *Fleet) Reload(ctx context.Context) error {
 		return err
 	}
 	o := f.options()
-	o.Stack = st
+	o.Stack = f.keepReceiver(o.Stack, st)
 	return f.change(ctx, o, f.scaled())
+}
+
+// keepReceiver returns next with the telemetry of the stack that runs: who listens is not started anew.
+func (f *Fleet) keepReceiver(now, next *stack.Stack) *stack.Stack {
+	was, is := now.Telemetry, next.Telemetry
+	if was.Pos, is.Pos = (stack.Pos{}), (stack.Pos{}); was == is {
+		return next
+	}
+	f.note(state.KindNotice, "what stack.yaml says of telemetry holds from the next `msctl up` on")
+	kept := *next
+	kept.Telemetry = now.Telemetry
+	return &kept
 }
 
 // claim waits until no other change is under way, and makes others wait until changing is read from.

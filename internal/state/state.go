@@ -100,6 +100,7 @@ type Event struct {
 	Kind Kind      `json:"kind"`
 	Text string    `json:"text"`           // one line for people: "orders exited with 1, next try in 2s"
 	Unit *Unit     `json:"unit,omitempty"` // new state; nil for facts about the whole fleet
+	Edge string    `json:"edge,omitempty"` // "orders:payments": which edge a fault is about
 
 	// Snapshot is the whole state after this event where more than one unit changed at once:
 	// stopping, reloaded, and what a reader that fell behind continues from.
