@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"msctl.dev/msctl/internal/control"
@@ -17,6 +19,9 @@ func (a *App) attach(ctx context.Context, p place, o *upOptions) error {
 	}
 	defer c.Close()
 	fmt.Fprintf(a.Err, "already up (pid %d): attached to it; Ctrl-C leaves it running\n", c.Info().PID)
+	if err := a.tellLeftOut(ctx, c, o); err != nil {
+		return err
+	}
 	if err := a.join(ctx, c, o); err != nil {
 		return err
 	}
@@ -43,6 +48,37 @@ func (a *App) join(ctx context.Context, c *control.Client, o *upOptions) error {
 	}
 	if err := c.Start(ctx, o.services); err != nil {
 		return fmt.Errorf("start %s: %w", list(o.services), err)
+	}
+	return nil
+}
+
+// tellLeftOut says which services of this `up` the running fleet leaves out, for it was started with a
+// profile or with names.
+func (a *App) tellLeftOut(ctx context.Context, c *control.Client, o *upOptions) error {
+	if len(o.services) > 0 {
+		return nil // they are started
+	}
+	st, err := a.load(o.profile)
+	if err != nil {
+		return err
+	}
+	snap, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	var runs, left []string
+	for _, u := range snap.Units {
+		if talks(u) && !slices.Contains(runs, u.Service) {
+			runs = append(runs, u.Service)
+		}
+	}
+	for _, s := range st.Services {
+		if !slices.Contains(runs, s.Name) {
+			left = append(left, s.Name)
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(a.Err, "it runs %s, without %s: `msctl start %s` adds what is missing\n", list(runs), list(left), strings.Join(left, " "))
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func (a *App) upDetached(ctx context.Context, p place, o *upOptions) error {
 	if err == nil {
 		defer c.Close()
 		fmt.Fprintf(a.Err, "already up (pid %d)\n", c.Info().PID)
+		if err := a.tellLeftOut(ctx, c, o); err != nil {
+			return err
+		}
 		if err := a.join(ctx, c, o); err != nil {
 			return err
 		}

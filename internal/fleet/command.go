@@ -14,9 +14,12 @@ import (
 	"msctl.dev/msctl/internal/state"
 )
 
-// Start brings up services, resources or units with what they need, and returns when they are ready, or
-// with the cause when one cannot be.
+// Start brings up services, resources or units with what they need, also those that were left out so far,
+// and returns when they are ready, or with the cause when one cannot be.
 func (f *Fleet) Start(ctx context.Context, names []string) error {
+	if err := f.widen(ctx, names); err != nil {
+		return err
+	}
 	units, err := f.find(names)
 	if err != nil {
 		return err
