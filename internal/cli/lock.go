@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"msctl.dev/msctl/internal/failpoint"
 )
 
 // errLocked says that another supervisor holds the stack.
@@ -28,6 +30,7 @@ func takeLock(path string) (*lock, error) {
 		}
 		return nil, fmt.Errorf("take lock %s: %w", path, err)
 	}
+	failpoint.Hit("lock-taken")
 	return &lock{f}, nil
 }
 
@@ -40,12 +43,15 @@ func (l *lock) sign(h holder) error {
 	if err := l.f.Truncate(0); err != nil {
 		return fmt.Errorf("sign lock: %w", err)
 	}
+	failpoint.Hit("lock-empty")
 	_, err = l.f.WriteAt(append(data, '\n'), 0)
+	failpoint.Hit("lock-signed")
 	return err
 }
 
 // release gives the lock back and forgets who held it.
 func (l *lock) release() {
 	l.f.Truncate(0)
+	failpoint.Hit("lock-forgotten")
 	l.f.Close()
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"msctl.dev/msctl/internal/failpoint"
 )
 
 // maxPath is the longest path of a unix socket that every system takes.
@@ -38,10 +40,12 @@ func Listen(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
+	failpoint.Hit("socket-bound")
 	if err := os.Chmod(path, 0o600); err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("protect %s: %w", path, err)
 	}
+	failpoint.Hit("socket-open")
 	return &peerListener{Listener: ln, uid: os.Getuid()}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"msctl.dev/msctl/internal/failpoint"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 )
@@ -218,7 +219,12 @@ func (g *goBuilds) install(m *goModule, s *stack.Service, stage string) error {
 	if err := os.Link(made, tmp); err != nil {
 		return err
 	}
-	return os.Rename(tmp, place)
+	failpoint.Hit("program-linked")
+	if err := os.Rename(tmp, place); err != nil {
+		return err
+	}
+	failpoint.Hit("program-renamed")
+	return nil
 }
 
 // moduleBase returns the last element of the module's path that is no version.

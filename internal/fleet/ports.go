@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"msctl.dev/msctl/internal/failpoint"
 	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
 )
@@ -266,9 +267,15 @@ func replaceFile(file string, content []byte) error {
 		return err
 	}
 	defer os.Remove(tmp.Name()) // gone already when all went well
+	failpoint.Hit("temp-made")
 	_, err = tmp.Write(content)
 	if err := errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), file)
+	failpoint.Hit("temp-written")
+	if err := os.Rename(tmp.Name(), file); err != nil {
+		return err
+	}
+	failpoint.Hit("renamed")
+	return nil
 }

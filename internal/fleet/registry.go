@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msctl.dev/msctl/internal/failpoint"
 )
 
 // registry is the file in which the stacks of one user note their automatic ports, so that two that choose
@@ -96,12 +98,14 @@ func (r *registry) save(ports Ports) error {
 			fmt.Fprintf(&b, "%d\t%s\n", port, r.mine)
 		}
 	}
-	if err := r.file.Truncate(0); err != nil {
+	if _, err := r.file.WriteAt(b.Bytes(), 0); err != nil { // before it is cut: others' ports are never lost
 		return fmt.Errorf("write port registry: %w", err)
 	}
-	if _, err := r.file.WriteAt(b.Bytes(), 0); err != nil {
+	failpoint.Hit("registry-written")
+	if err := r.file.Truncate(int64(b.Len())); err != nil {
 		return fmt.Errorf("write port registry: %w", err)
 	}
+	failpoint.Hit("registry-cut")
 	return nil
 }
 

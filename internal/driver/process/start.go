@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/failpoint"
 	"msctl.dev/msctl/internal/keeper"
 )
 
@@ -113,6 +114,7 @@ func (r *run) exec(argv, env []string, in, lifeline *os.File) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("keeper-forked")
 	if r.id, err = keeper.Self(pid); err == nil {
 		r.end, err = watch(r.id)
 	}

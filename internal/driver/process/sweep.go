@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msctl.dev/msctl/internal/failpoint"
 	"msctl.dev/msctl/internal/keeper"
 )
 
@@ -28,6 +29,7 @@ func (d *Driver) Sweep(ctx context.Context, _ bool) (int, error) {
 	if err != nil {
 		return n, fmt.Errorf("sweep processes: %w", err)
 	}
+	failpoint.Hit("processes-swept")
 	d.tidy()
 	return n, nil
 }
