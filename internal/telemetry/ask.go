@@ -110,17 +110,20 @@ func (q *question) matches(b block, log bool) (bitset, error) {
 	if !m.may(q.node, true) {
 		return nil, nil
 	}
-	out, err := m.could(q.node, true)
+	within := b.alive()
+	if within == nil {
+		within = m.all(true)
+	}
+	if z.minTime < q.window.since || z.maxTime >= q.window.until {
+		if err := q.window.cut(b, within); err != nil {
+			return nil, err
+		}
+	}
+	out, err := m.could(q.node, true, within)
 	if err != nil || out.empty() {
 		return nil, err
 	}
-	if live := b.alive(); live != nil {
-		out.and(live)
-	}
-	if z.minTime < q.window.since || z.maxTime >= q.window.until {
-		err = q.window.cut(b, out)
-	}
-	return out, err
+	return out, nil
 }
 
 // cut takes out the rows that start outside the window.

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -13,7 +14,7 @@ type block interface {
 	mayHave(id TraceID) bool
 	mayEqual(key string, hashes []uint64) bool // one of the values; false: surely not
 	keys() []string                            // reserved ones included
-	alive() bitset                             // nil: all rows
+	alive() bitset                             // a copy; nil: all rows
 
 	traces() (*traceColumn, error)
 	spans() ([]uint64, error)
@@ -23,7 +24,7 @@ type block interface {
 	tags() ([]byte, error)
 	column(key string) (*keyColumn, error) // nil: no row has it
 	extras() (*parts, error)
-	celler
+	opened(want []bool) (celler, error) // for reading rows; want by key, nil: all
 }
 
 // keyColumn is all values of one key.
@@ -136,6 +137,22 @@ func (b bitset) not(n int) {
 	}
 	if n&63 != 0 {
 		b[len(b)-1] &= 1<<(n&63) - 1
+	}
+}
+
+func (b bitset) count() (n int) {
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// each calls fn with each, ascending.
+func (b bitset) each(fn func(i int)) {
+	for w, word := range b {
+		for ; word != 0; word &= word - 1 {
+			fn(w<<6 + bits.TrailingZeros64(word))
+		}
 	}
 }
 

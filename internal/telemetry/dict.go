@@ -122,10 +122,24 @@ func (d *dict) keyOf(key []byte) uint32 {
 	return i
 }
 
+// like makes room for as many entries as another dict has.
+func (d *dict) like(o *dict) {
+	n := o.values.len()
+	d.data = make([]byte, 0, len(o.data)+len(o.data)/16)
+	for _, c := range []*[]uint32{&d.start, &d.end, &d.key, &d.begin} {
+		*c = make([]uint32, 0, n+n/16)
+	}
+	d.class, d.hash = make([]class, 0, n+n/16), make([]uint64, 0, n+n/16)
+	d.table = make([]uint32, len(o.table)/2)
+	d.grow()
+}
+
 func (d *dict) grow() {
 	n := len(d.table) * 2
 	if n == 0 {
 		n = 1024
+	}
+	if d.index == nil {
 		d.seed = maphash.MakeSeed()
 		d.index = map[string]uint32{}
 	}

@@ -130,10 +130,7 @@ func (r *joiner) line(w *whole) TraceLine {
 			continue
 		}
 		for _, row := range p.rows {
-			s, err := v.readSpan(row)
-			if err != nil {
-				break
-			}
+			s := v.readSpan(row)
 			line.ID = s.Trace
 			items = append(items, item{v.start[row], v.parent[row] == 0, v.span[row], s.Name, s.Service})
 		}

@@ -131,9 +131,7 @@ func (x *logSearch) read(blocks []block) ([]Log, error) {
 			}
 			views[h.rank] = v
 		}
-		if l, err := v.readLog(h.row); err == nil {
-			out = append(out, l)
-		}
+		out = append(out, v.readLog(h.row))
 	}
 	return out, nil
 }

@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,27 +14,42 @@ type matcher struct {
 	b   block
 	log bool
 	n   int
-	v   *view
+
+	within bitset // rows that the leaf that is asked now is about
+	few    bool   // they are so few that each is looked up by itself
 }
 
-// could returns the rows for which a filter could have the answer want. It is exact but for what concerns
-// the whole trace: there both answers are possible.
-func (m *matcher) could(n *filter.Node, want bool) (bitset, error) {
+// could returns the rows of within for which a filter could have the answer want. It is exact but for what
+// concerns the whole trace: there both answers are possible. It does not keep or change within.
+func (m *matcher) could(n *filter.Node, want bool, within bitset) (bitset, error) {
 	switch {
 	case n == nil:
-		return m.all(want), nil
+		return m.some(want, within), nil
 	case n.Op == filter.Not:
-		return m.could(n.Kids[0], !want)
+		return m.could(n.Kids[0], !want, within)
 	case n.Op == filter.And || n.Op == filter.Or:
-		return m.join(n, want)
+		return m.join(n, want, within)
 	case wholeTrace(n.Key) && !m.log:
-		return m.all(true), nil
+		return m.some(true, within), nil
 	}
+	m.within, m.few = within, within.count()*16 < m.n
 	out, err := m.leaf(n)
-	if err == nil && !want {
+	if err != nil {
+		return nil, err
+	}
+	if !want {
 		out.not(m.n)
 	}
-	return out, err
+	out.and(within)
+	return out, nil
+}
+
+// some is within, or nothing.
+func (m *matcher) some(yes bool, within bitset) bitset {
+	if yes {
+		return slices.Clone(within)
+	}
+	return newBitset(m.n)
 }
 
 func (m *matcher) all(yes bool) bitset {
@@ -43,24 +60,48 @@ func (m *matcher) all(yes bool) bitset {
 	return out
 }
 
-// join handles And and Or: all kids must hold for the one answer, one of them for the other.
-func (m *matcher) join(n *filter.Node, want bool) (bitset, error) {
+// join handles And and Or: all kids must hold for the one answer, one of them for the other. What is cheap
+// and leaves few rows is asked first.
+func (m *matcher) join(n *filter.Node, want bool, within bitset) (bitset, error) {
 	every := (n.Op == filter.And) == want
-	out := m.all(every)
-	for _, k := range n.Kids {
-		b, err := m.could(k, want)
+	kids := slices.SortedStableFunc(slices.Values(n.Kids), func(a, b *filter.Node) int { return cmp.Compare(m.price(a), m.price(b)) })
+	out := m.some(every, within)
+	for _, k := range kids {
+		if every {
+			within = out
+		}
+		b, err := m.could(k, want, within)
 		if err != nil {
 			return nil, err
 		}
 		if !every {
 			out.or(b)
-			continue
-		}
-		if out.and(b); out.empty() {
+		} else if out = b; out.empty() {
 			break
 		}
 	}
 	return out, nil
+}
+
+// price orders what is asked: bounds of numbers and few values first, then single values, then patterns.
+func (m *matcher) price(n *filter.Node) int {
+	switch {
+	case len(n.Kids) > 0:
+		return 5
+	case n.Op == filter.Text:
+		return 6
+	case wholeTrace(n.Key) && !m.log:
+		return 7
+	case n.Key == "service" || n.Key == "instance" || m.tagged(n.Key) && (n.Key == "status" || n.Key == "kind" || n.Key == "level" || n.Key == "severity"):
+		return 1
+	case n.Op == filter.Equal:
+		return 0
+	case n.Key == "duration":
+		return 2
+	case n.Op == filter.Match || n.Op == filter.NotMatch || n.Op == filter.Contains:
+		return 4
+	}
+	return 3
 }
 
 // wholeTrace says that a key is about the trace and not about a span.
@@ -133,6 +174,14 @@ func (m *matcher) durations(n *filter.Node) (bitset, error) {
 	}
 	out := newBitset(m.n)
 	over := n.Numeric && n.Op == filter.Greater
+	if m.few {
+		m.within.each(func(row int) {
+			if n.MatchValue(time.Duration(durs[row]), true) {
+				out.set(row)
+			}
+		})
+		return out, nil
+	}
 	for i, d := range durs {
 		if over && float64(d) > n.Number || !over && n.MatchValue(time.Duration(d), true) {
 			out.set(i)
@@ -212,7 +261,7 @@ func (m *matcher) origin(n *filter.Node, get func(*origin) (any, bool)) (bitset,
 		return m.all(n.MatchValue(nil, false)), err
 	}
 	out := newBitset(m.n)
-	c.each(m.n, func(id uint32) bool {
+	m.each(c, func(id uint32) bool {
 		v, there := get(decodeOrigin(c.values.at(id)))
 		return n.MatchValue(v, there)
 	}, out)
@@ -230,7 +279,7 @@ func (m *matcher) column(n *filter.Node, key string, always bool) (bitset, error
 	if key == reserved[classBody] || key == edgeKey {
 		read = func(b []byte) any { return Format(decodeValue(b)) }
 	}
-	c.each(m.n, func(id uint32) bool { return n.MatchValue(read(c.values.at(id)), true) }, out)
+	m.each(c, func(id uint32) bool { return n.MatchValue(read(c.values.at(id)), true) }, out)
 	return out, nil
 }
 
@@ -247,29 +296,55 @@ func (m *matcher) attr(n *filter.Node) (bitset, error) {
 	if err != nil || c == nil || strings.HasPrefix(n.Key, "\x00") {
 		return out, err
 	}
-	c.each(m.n, func(id uint32) bool { return n.MatchValue(decodeValue(c.values.at(id)), true) }, out)
+	m.each(c, asker(n, c.values), out)
 	return out, nil
 }
 
 // each sets or clears every row that has a value, asking once for each value.
-func (k *keyColumn) each(n int, holds func(id uint32) bool, out bitset) {
-	known := make([]byte, k.values.len())
-	for i, id := range k.id {
-		if known[id] == 0 {
-			known[id] = 1
-			if holds(id) {
-				known[id] = 2
+func (m *matcher) each(c *keyColumn, holds func(id uint32) bool, out bitset) {
+	if m.few {
+		m.within.each(func(row int) {
+			if id, ok := c.find(uint32(row)); !ok {
+				return
+			} else if holds(id) {
+				out.set(row)
+			} else {
+				out.clear(row)
 			}
+		})
+		return
+	}
+	known := make([]byte, c.values.len()) // 1: does not hold, 2: holds
+	for i, id := range c.id {
+		k := known[id]
+		if k == 0 {
+			if k = 1; holds(id) {
+				k = 2
+			}
+			known[id] = k
 		}
 		row := i
-		if k.row != nil {
-			row = int(k.row[i])
+		if c.row != nil {
+			row = int(c.row[i])
 		}
-		if known[id] == 2 {
+		if k == 2 {
 			out.set(row)
 		} else {
 			out.clear(row)
 		}
+	}
+}
+
+// asker compares the encoded values of an attribute. Where a string is asked to be equal to another, as
+// nearly always, it does so without decoding.
+func asker(n *filter.Node, v *values) func(id uint32) bool {
+	same := putBytes(nil, 1, n.Value)
+	return func(id uint32) bool {
+		b := v.at(id)
+		if n.Op == filter.Equal && len(b) > 1 && b[0] == same[0] && int(b[1]) == len(b)-2 && b[1] < 0x80 && n.Key != "status" && n.Key != "kind" && n.Key != "level" && n.Key != "severity" {
+			return string(b) == string(same)
+		}
+		return n.MatchValue(decodeValue(b), true)
 	}
 }
 
@@ -295,8 +370,15 @@ func (m *matcher) text(n *filter.Node) (bitset, error) {
 		if c == nil || key == reserved[classScope] {
 			continue
 		}
+		inString := holds(string(c.values.data))
 		found := newBitset(m.n)
-		c.each(m.n, func(id uint32) bool { return holds(wordsOf(key, c.values.at(id))) }, found)
+		m.each(c, func(id uint32) bool {
+			b := c.values.at(id)
+			if !inString && (len(b) == 0 || b[0] == 0x0a || classOf(key) != classPair) {
+				return false
+			}
+			return holds(wordsOf(key, b))
+		}, found)
 		out.or(found)
 	}
 	if m.log {

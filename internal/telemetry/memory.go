@@ -57,6 +57,19 @@ func newMemory(logs bool) *memory {
 		zone: zone{minTime: math.MaxInt64, maxTime: math.MinInt64, maxEnd: math.MinInt64}}
 }
 
+// like makes room for as much as another memory has, which ends most of the growing.
+func (m *memory) like(o *memory) *memory {
+	n := o.len()
+	m.trace, m.span, m.parent = make([]uint32, 0, n), make([]uint64, 0, n), make([]uint64, 0, n)
+	m.start, m.dur, m.tag = make([]int64, 0, n), make([]int64, 0, n), make([]byte, 0, n)
+	m.entEnd, m.extEnd = make([]uint32, 0, n), make([]uint32, 0, n)
+	m.ent, m.ids = make([]uint32, 0, len(o.ent)), make([]TraceID, 0, len(o.ids))
+	m.traces = make(map[TraceID]uint32, len(o.ids))
+	m.rows = make(map[rowKey]uint32, len(o.rows))
+	m.dict.like(&o.dict)
+	return m
+}
+
 func (m *memory) len() int { return len(m.trace) }
 
 // bytes is about how much memory the columns take.

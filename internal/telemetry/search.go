@@ -199,8 +199,8 @@ func (x *search) holds(w *whole, at int, rows bitset) bool {
 		if !rows.has(int(row)) {
 			continue
 		}
-		s, err := v.readSpan(row)
-		if err == nil && x.node.Match(func(key string) (any, bool) { return line.value(key, &s) }, s.Text) {
+		s := v.readSpan(row)
+		if x.node.Match(func(key string) (any, bool) { return line.value(key, &s) }, s.Text) {
 			return true
 		}
 	}

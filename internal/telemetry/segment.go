@@ -288,18 +288,52 @@ func (s *segment) mayEqual(key string, hashes []uint64) bool {
 	return err != nil || len(b)&(len(b)-1) != 0 || slices.ContainsFunc(hashes, b.may)
 }
 
-func (s *segment) cells(row uint32, want []bool, out []cell) ([]cell, error) {
+// opened loads the columns that are wanted.
+func (s *segment) opened(want []bool) (celler, error) {
+	out := &segmentCells{columns: make([]*keyColumn, len(s.meta.keys)), next: make([]int, len(s.meta.keys))}
 	for k := range s.meta.keys {
 		if want != nil && !want[k] {
 			continue
 		}
-		c, err := s.keyColumn(k)
-		if err != nil {
-			return out, err
-		}
-		if id, ok := c.find(row); ok {
-			out = append(out, cell{k, id, c.values.at(id)})
+		var err error
+		if out.columns[k], err = s.keyColumn(k); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// segmentCells remembers per key where it was: rows are mostly read one after the other.
+type segmentCells struct {
+	columns []*keyColumn // nil: not wanted
+	next    []int
+}
+
+func (s *segmentCells) distinct(key int) int {
+	if s.columns[key] == nil {
+		return 0
+	}
+	return s.columns[key].values.len()
+}
+
+func (s *segmentCells) cells(row uint32, out []cell) []cell {
+	for k, c := range s.columns {
+		if c == nil {
+			continue
+		}
+		at := int(row)
+		if c.row != nil {
+			if at = s.next[k]; at >= len(c.row) || c.row[at] != row {
+				at, _ = slices.BinarySearch(c.row, row)
+				s.next[k] = at
+			}
+			if at >= len(c.row) || c.row[at] != row {
+				continue
+			}
+			s.next[k] = at + 1
+		}
+		id := c.id[at]
+		out = append(out, cell{k, id, c.values.at(id)})
+	}
+	return out
 }

@@ -33,7 +33,7 @@ func (s *snapshot) bounds() *zone                  { return &s.m.zone }
 func (s *snapshot) mayHave(TraceID) bool           { return true }
 func (s *snapshot) mayEqual(string, []uint64) bool { return true }
 func (s *snapshot) keys() []string                 { return s.m.keys }
-func (s *snapshot) alive() bitset                  { return s.live }
+func (s *snapshot) alive() bitset                  { return slices.Clone(s.live) }
 func (s *snapshot) traces() (*traceColumn, error)  { return &s.table, nil }
 func (s *snapshot) spans() ([]uint64, error)       { return s.m.span, nil }
 func (s *snapshot) parents() ([]uint64, error)     { return s.m.parent, nil }
@@ -81,11 +81,20 @@ func lastOf(end []uint32) uint32 {
 	return end[len(end)-1]
 }
 
-func (s *snapshot) cells(row uint32, want []bool, out []cell) ([]cell, error) {
+func (s *snapshot) opened(want []bool) (celler, error) { return &snapshotCells{&s.m, want}, nil }
+
+type snapshotCells struct {
+	m    *memory
+	want []bool
+}
+
+func (s *snapshotCells) distinct(int) int { return s.m.values.len() }
+
+func (s *snapshotCells) cells(row uint32, out []cell) []cell {
 	for _, e := range s.m.entries(int(row)) {
-		if k := int(s.m.key[e]); want == nil || want[k] {
+		if k := int(s.m.key[e]); s.want == nil || s.want[k] {
 			out = append(out, cell{k, e, s.m.values.at(e)})
 		}
 	}
-	return out, nil
+	return out
 }

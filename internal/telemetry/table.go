@@ -25,6 +25,7 @@ type table struct {
 	mu       sync.Mutex
 	readOnly bool
 	active   *batch     // nil until something comes
+	model    *memory    // the batch before, when more of the kind are to be expected
 	full     []*batch   // not yet on disk, oldest first
 	segs     []*segment // oldest first
 	ended    []*journal // of batches that are on disk
@@ -126,13 +127,21 @@ const maxRequest = 64 << 20
 func (t *table) retire() {
 	t.active.snapshot()
 	t.full = append(t.full, t.active)
-	t.active = nil
+	t.model, t.active = t.active.memory, nil
+	if t.model.len() < t.o.Rows || t.model.bytes() > t.o.Memory/batchShare {
+		t.model = nil // not a usual one
+	}
 	wake(t.sealNow)
 }
 
 func (t *table) newBatch() *batch {
 	t.seq++
-	return &batch{memory: newMemory(t.log), seq: t.seq, j: &journal{d: t.o.disk, path: t.path(t.seq, "wal")}}
+	m := newMemory(t.log)
+	if t.model != nil {
+		m.like(t.model)
+		t.model = nil
+	}
+	return &batch{memory: m, seq: t.seq, j: &journal{d: t.o.disk, path: t.path(t.seq, "wal")}}
 }
 
 // journal adds a request to what is written next. Where the disk takes nothing, only so much waits.

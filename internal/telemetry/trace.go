@@ -26,9 +26,7 @@ func (s *Store) Spans(ctx context.Context, id TraceID) ([]Span, error) {
 			if len(out)%1024 == 1023 && ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			if sp, err := v.readSpan(row); err == nil {
-				out = append(out, sp)
-			}
+			out = append(out, v.readSpan(row))
 		}
 	}
 	if len(out) == 0 {
@@ -130,10 +128,7 @@ func (v *view) scan(ctx context.Context, rows bitset, fn func(*Span) bool) bool 
 			return false
 		}
 		for ; word != 0; word &= word - 1 {
-			s, err := v.readSpan(uint32(w<<6 + bits.TrailingZeros64(word)))
-			if err != nil {
-				return true
-			}
+			s := v.readSpan(uint32(w<<6 + bits.TrailingZeros64(word)))
 			if !fn(&s) {
 				return false
 			}

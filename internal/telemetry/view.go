@@ -12,28 +12,30 @@ type cell struct {
 	value []byte
 }
 
-// celler gives the values of one row. Blocks implement it.
+// celler gives the values of rows. Only one goroutine uses it.
 type celler interface {
-	// cells appends the values of a row under the keys that are wanted; nil: all.
-	cells(row uint32, want []bool, out []cell) ([]cell, error)
+	cells(row uint32, out []cell) []cell // appends the values of a row
+	distinct(key int) int                // the ids of a key are below it
 }
 
 // view reads whole rows of a block.
 type view struct {
-	b      block
-	log    bool
-	want   []bool
-	class  []class // per key
-	keys   []string
-	trace  *traceColumn
-	span   []uint64
-	parent []uint64
-	start  []int64
-	dur    []int64
-	tag    []byte
-	extra  *parts // nil: not wanted
-	buf    []cell
-	memo   []map[uint32]any // per key, by id
+	b       block
+	log     bool
+	want    []bool
+	class   []class // per key
+	keys    []string
+	trace   *traceColumn
+	span    []uint64
+	parent  []uint64
+	start   []int64
+	dur     []int64
+	tag     []byte
+	extra   *parts // nil: not wanted
+	buf     []cell
+	cells   celler
+	memo    [][]any            // per key, by id: of keys with few values
+	origins map[uint32]*origin // by id
 }
 
 // origin is what a resource says, decoded.
@@ -45,8 +47,8 @@ type origin struct {
 // newView opens a block for reading rows. Only nil reads all; otherwise attributes under these keys alone,
 // and neither events nor links.
 func newView(b block, log bool, only []string) (*view, error) {
-	v := &view{b: b, log: log, keys: b.keys()}
-	v.memo = make([]map[uint32]any, len(v.keys))
+	v := &view{b: b, log: log, keys: b.keys(), origins: map[uint32]*origin{}}
+	v.memo = make([][]any, len(v.keys))
 	v.class = make([]class, len(v.keys))
 	for i, k := range v.keys {
 		v.class[i] = classOf(k)
@@ -65,41 +67,55 @@ func newView(b block, log bool, only []string) (*view, error) {
 	get(func() (e error) { v.tag, e = b.tags(); return })
 	if only == nil {
 		get(func() (e error) { v.extra, e = b.extras(); return })
+		get(func() (e error) { v.cells, e = b.opened(nil); return })
 		return v, err
 	}
 	v.want = make([]bool, len(v.keys))
 	for i, k := range v.keys {
 		v.want[i] = slices.Contains(only, k)
 	}
+	get(func() (e error) { v.cells, e = b.opened(v.want); return })
 	return v, err
 }
 
 // briefly are the keys of what a list of traces shows.
 var briefly = []string{reserved[className], reserved[classResource]}
 
-// value decodes a cell, each distinct one once.
+// maxMemo is how many values of a key are kept decoded.
+const maxMemo = 1024
+
+// value decodes a cell, where there are few distinct ones each of them once.
 func (v *view) value(c cell) any {
 	m := v.memo[c.key]
 	if m == nil {
-		m = map[uint32]any{}
+		n := v.cells.distinct(c.key)
+		if n > maxMemo {
+			return v.decode(c)
+		}
+		m = make([]any, n)
 		v.memo[c.key] = m
 	}
-	if out, ok := m[c.id]; ok {
-		return out
+	if m[c.id] == nil {
+		m[c.id] = v.decode(c)
 	}
-	var out any
+	return m[c.id]
+}
+
+func (v *view) decode(c cell) any {
 	switch v.class[c.key] {
 	case className, classMessage:
-		out = validText(c.value)
+		return validText(c.value)
 	case classScope:
-		out = scopeName(c.value)
+		return scopeName(c.value)
 	case classResource:
-		out = decodeOrigin(c.value)
-	default:
-		out = decodeValue(c.value)
+		o := v.origins[c.id]
+		if o == nil {
+			o = decodeOrigin(c.value)
+			v.origins[c.id] = o
+		}
+		return o
 	}
-	m[c.id] = out
-	return out
+	return decodeValue(c.value)
 }
 
 func scopeName(b []byte) string {
@@ -133,13 +149,11 @@ func unique(attrs []Attr) []Attr {
 }
 
 // readSpan fills in one row.
-func (v *view) readSpan(row uint32) (s Span, err error) {
+func (v *view) readSpan(row uint32) (s Span) {
 	s = Span{Trace: v.trace.ids[v.trace.of[row]], ID: spanID(v.span[row]), Parent: spanID(v.parent[row]),
 		Kind: tagKind(v.tag[row]), Status: tagStatus(v.tag[row]), Start: moment(v.start[row])}
 	s.Duration = time.Duration(v.dur[row])
-	if v.buf, err = v.b.cells(row, v.want, v.buf[:0]); err != nil {
-		return s, err
-	}
+	v.buf = v.cells.cells(row, v.buf[:0])
 	if v.want == nil {
 		s.Attrs = make([]Attr, 0, len(v.buf))
 	}
@@ -165,16 +179,14 @@ func (v *view) readSpan(row uint32) (s Span, err error) {
 	if v.extra != nil {
 		decodeExtras(v.extra.at(row), &s)
 	}
-	return s, nil
+	return s
 }
 
 // readLog fills in one row.
-func (v *view) readLog(row uint32) (l Log, err error) {
+func (v *view) readLog(row uint32) (l Log) {
 	l = Log{Time: moment(v.start[row]), Severity: tagSeverity(v.tag[row]), Printed: v.tag[row]&printedTag != 0,
 		Trace: v.trace.ids[v.trace.of[row]], Span: spanID(v.span[row])}
-	if v.buf, err = v.b.cells(row, v.want, v.buf[:0]); err != nil {
-		return l, err
-	}
+	v.buf = v.cells.cells(row, v.buf[:0])
 	for _, c := range v.buf {
 		switch x := v.value(c); v.class[c.key] {
 		case classBody:
@@ -185,7 +197,7 @@ func (v *view) readLog(row uint32) (l Log, err error) {
 			l.Attrs = append(l.Attrs, Attr{v.keys[c.key], x})
 		}
 	}
-	return l, nil
+	return l
 }
 
 // decodeExtras reads the events and links of a span.
