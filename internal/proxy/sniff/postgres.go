@@ -16,8 +16,8 @@ type postgres struct {
 	database   string
 	in, out    pgSide
 	statements statements
-	prepared   map[string]*statement
-	size       int // of the names of prepared statements and their texts
+	prepared   map[uint64]*statement // by the hash of their names
+	size       int                   // of the texts of prepared statements
 	portals    map[string]*statement
 	part       pgPart
 	skipping   bool // the server passes over all up to the next Sync
@@ -86,8 +86,8 @@ const (
 	pgMaxStartup  = 1 << 10
 	pgMaxError    = 1 << 10
 	pgMaxName     = 128
-	pgMaxPrepared = 256
-	pgMaxBytes    = 12 << 10
+	pgMaxPrepared = 160
+	pgMaxBytes    = 10 << 10
 )
 
 func (p *postgres) Pending() (int, time.Time) {
@@ -267,7 +267,7 @@ func (p *postgres) asked(head []byte) {
 		portal, rest, ok := bytes.Cut(head, []byte{0})
 		name, _, whole := bytes.Cut(rest, []byte{0})
 		if ok && whole {
-			p.bind(portal, p.prepared[string(name)])
+			p.bind(portal, p.prepared[p.statements.hash(name)])
 		}
 	case 'C':
 		p.forget(head)
@@ -282,7 +282,7 @@ func (p *postgres) asked(head []byte) {
 // called EXECUTE until it is prepared again.
 func (p *postgres) prepare(name []byte, st *statement) {
 	if p.prepared == nil {
-		p.prepared = make(map[string]*statement)
+		p.prepared = make(map[uint64]*statement)
 	}
 	if len(p.prepared) >= pgMaxPrepared {
 		clear(p.prepared)
@@ -291,10 +291,11 @@ func (p *postgres) prepare(name []byte, st *statement) {
 	if p.size > pgMaxBytes {
 		st = &statement{name: st.name, op: st.op, table: st.table, parent: st.parent} // its name is enough
 	}
-	if _, again := p.prepared[string(name)]; !again {
-		p.size += len(name) + len(st.text) + len(st.name)
+	h := p.statements.hash(name)
+	if _, again := p.prepared[h]; !again {
+		p.size += len(st.text)
 	}
-	p.prepared[string(name)] = st
+	p.prepared[h] = st
 }
 
 func (p *postgres) bind(portal []byte, st *statement) {
@@ -317,9 +318,10 @@ func (p *postgres) forget(head []byte) {
 		delete(p.portals, string(name))
 		return
 	}
-	if st := p.prepared[string(name)]; st != nil {
-		p.size = max(0, p.size-len(name)-len(st.text)-len(st.name))
-		delete(p.prepared, string(name))
+	h := p.statements.hash(name)
+	if st := p.prepared[h]; st != nil {
+		p.size = max(0, p.size-len(st.text))
+		delete(p.prepared, h)
 	}
 }
 
@@ -384,8 +386,7 @@ func (p *postgres) tellCall(c pgCall) {
 		p.attr("db.operation.batch.size", strconv.Itoa(c.n))
 	}
 	if c.tag != "" {
-		var digits [20]byte
-		p.attr(c.tag, p.words.of(strconv.AppendInt(digits[:0], c.rows, 10)))
+		p.attr(c.tag, p.words.number(c.rows))
 	}
 	p.tell(Exchange{Name: st.name, Start: c.start, Err: c.err, Sent: c.sent, Received: c.received, TraceParent: st.parent})
 }

@@ -46,8 +46,8 @@ type Attr struct{ Key, Value string }
 // Parser follows one connection. It never fails: what it does not understand switches it off for good,
 // and what it saw until then stays true.
 //
-// Bytes must be fed in the order in which they went over the wire, a question's before they are sent on:
-// then no answer is seen before its question. How they are cut into chunks changes nothing.
+// Bytes must be fed in the order in which they went over the wire, and before they are sent on: then no
+// answer is seen before its question. How they are cut into chunks changes nothing.
 type Parser interface {
 	// Feed reads b, which went in direction dir at the time at, and calls emit for every exchange that b
 	// ends. It keeps nothing of b.
@@ -64,7 +64,10 @@ var protocols = []struct {
 	open func() Parser
 }{
 	{"postgres", func() Parser { return &postgres{statements: statements{dialect: dialect{dollar: true}}} }},
+	{"amqp", func() Parser { return &amqp{} }},
+	{"nats", func() Parser { return &nats{} }},
 	{"redis", func() Parser { return &redis{} }},
+	{"smtp", func() Parser { return &smtp{} }},
 }
 
 // New returns a parser for one connection of a protocol, or nil where that protocol is not known. The

@@ -1,10 +1,12 @@
 package sniff
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -13,9 +15,22 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"msctl.dev/msctl/internal/resource/embedded"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the test binary stand in for msctl, which watches over some of the servers: `TESTBINARY
+// embedded rabbitmq …`.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "embedded" {
+		if err := embedded.Main(context.Background(), os.Args[2:], os.Stdout, os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // step is a run of bytes that went over a connection.
 type step struct {

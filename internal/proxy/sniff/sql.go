@@ -19,9 +19,9 @@ type statement struct {
 const (
 	maxSQL        = 4 << 10  // read of one statement
 	maxText       = 512      // kept of one
-	maxTexts      = 16 << 10 // kept of all
+	maxTexts      = 10 << 10 // kept of all
 	maxTable      = 64
-	maxStatements = 128
+	maxStatements = 96
 )
 
 // dialect is how literals and names are quoted.
@@ -42,16 +42,16 @@ type statements struct {
 }
 
 func (s *statements) of(sql []byte) *statement {
-	if s.known == nil {
-		s.known, s.seed = make(map[uint64]*statement), maphash.MakeSeed()
-	}
-	h := maphash.Bytes(s.seed, sql)
+	h := s.hash(sql)
 	if st := s.known[h]; st != nil {
 		return st
 	}
 	st := s.read(sql)
 	if st.parent != "" {
 		return st // it is never said again
+	}
+	if s.known == nil {
+		s.known = make(map[uint64]*statement)
 	}
 	if len(s.known) >= maxStatements || s.size >= maxTexts {
 		clear(s.known)
@@ -60,6 +60,13 @@ func (s *statements) of(sql []byte) *statement {
 	s.known[h] = st
 	s.size += len(st.text)
 	return st
+}
+
+func (s *statements) hash(b []byte) uint64 {
+	if s.seed == (maphash.Seed{}) {
+		s.seed = maphash.MakeSeed()
+	}
+	return maphash.Bytes(s.seed, b)
 }
 
 // read normalises a statement: literals become question marks, comments go, white space is one blank.

@@ -1,5 +1,7 @@
 package sniff
 
+import "strconv"
+
 // words holds strings that a connection says again and again, so that each is made once. Its zero value
 // works.
 type words struct{ known map[string]string }
@@ -26,6 +28,12 @@ func (w *words) of(b []byte) string {
 	s := string(b[:min(len(b), maxWord)])
 	w.known[s] = s
 	return s
+}
+
+// number returns n in decimal.
+func (w *words) number(n int64) string {
+	var digits [20]byte
+	return w.of(strconv.AppendInt(digits[:0], n, 10))
 }
 
 // maxToken is the longest part of a key that is taken for a word.
