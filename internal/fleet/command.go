@@ -84,11 +84,16 @@ func (f *Fleet) Restart(ctx context.Context, names []string) error {
 	if err := f.claim(ctx); err != nil {
 		return err
 	}
-	units = f.withServers(units)
+	rows, units := f.rows(f.withServers(units))
 	for _, u := range units { // none of them may take another's last run for its next one
 		u.door.set(func(g *gate) { g.ready = false })
 	}
-	return f.bring(units, func(u *unit) int { return u.restart(nil, false) })(ctx)
+	await := f.bring(units, func(u *unit) int { return u.restart(nil, false) })
+	var g errgroup.Group
+	for _, row := range rows {
+		g.Go(func() error { return f.roll(ctx, row) })
+	}
+	return errors.Join(await(ctx), g.Wait())
 }
 
 // rebuild makes the services of the names again while they run on, and shows what broke.
