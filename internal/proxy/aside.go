@@ -121,19 +121,32 @@ func (x *caller) watchCaller() {
 	}
 }
 
-// leave passes on that the caller ended its connection, or broke it.
+// leave passes on that the caller ended its connection, or broke it. An end waits until the request is
+// sent.
 func (x *caller) leave(broken bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.left && x.gone != nil {
-		close(x.gone)
-	}
 	x.left = true
+	if broken && !x.broke {
+		x.broke = true
+		if x.gone != nil {
+			close(x.gone)
+		}
+	}
 	switch {
 	case x.server == nil:
 	case broken:
 		abort(x.server.conn)
-	default:
+	case x.sent || x.side.sending:
+		closeWrite(x.server.conn)
+	}
+}
+
+// hasSent notes that the whole request is sent, and passes on the caller's end if that came before.
+func (x *caller) hasSent() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sent = true; x.left {
 		closeWrite(x.server.conn)
 	}
 }
@@ -147,10 +160,12 @@ func (x *caller) breakServer() {
 	}
 }
 
-// hold waits until a delay is over, the faults are lifted, or the caller left.
+// hold waits until a delay is over, the faults are lifted, or the caller broke its connection.
 func (x *caller) hold(ctx context.Context, a *acting, d time.Duration, whole bool) {
 	if whole {
+		x.mu.Lock()
 		x.gone = make(chan struct{})
+		x.mu.Unlock()
 		x.look(0)
 	}
 	t := time.NewTimer(d)
@@ -168,4 +183,11 @@ func (x *caller) hasLeft() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.left
+}
+
+// hasBroken reports that the caller broke its connection.
+func (x *caller) hasBroken() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.broke
 }

@@ -37,6 +37,7 @@ func (x *caller) forward(ctx context.Context) bool {
 	method := x.req.method.of(b)
 	x.head, x.connect = string(method) == http.MethodHead, string(method) == http.MethodConnect
 	again := idempotent(method) || x.req.idempotent
+	a := x.e.faults.Load()
 	c := x.describe()
 	r := exchange{x: x, call: c, body: requestBody(&x.req)}
 	defer r.finish()
@@ -50,7 +51,8 @@ func (x *caller) forward(ctx context.Context) bool {
 	}
 	r.all = x.req.size + n
 	r.whole = again && r.body.done
-	if !r.faults(ctx) {
+	if !r.faults(ctx, a) {
+		x.settle(false)
 		return false
 	}
 	keep := r.run(ctx)
@@ -74,8 +76,7 @@ func (r *exchange) finish() {
 }
 
 // faults lets the faults act. It is false where the request ends here.
-func (r *exchange) faults(ctx context.Context) bool {
-	a := r.x.e.faults.Load()
+func (r *exchange) faults(ctx context.Context, a *acting) bool {
 	if a == nil {
 		return true
 	}
@@ -87,6 +88,10 @@ func (r *exchange) faults(ctx context.Context) bool {
 	}
 	if d := a.hold(); d > 0 {
 		r.x.hold(ctx, a, d, r.body.done)
+	}
+	if r.x.hasBroken() {
+		r.left()
+		return false
 	}
 	return true
 }
@@ -175,8 +180,11 @@ func (r *exchange) send() error {
 		x.side.failed = true // an answer may have come before
 	case !r.body.done:
 		x.send(r.server, &r.body)
-	case !x.side.armed:
-		x.look(watchAfter)
+	default:
+		x.hasSent()
+		if !x.side.armed {
+			x.look(watchAfter)
+		}
 	}
 	return nil
 }
@@ -357,7 +365,7 @@ func (r *exchange) fail(status int, why string, keep bool) bool {
 
 // left notes that nobody waits for the answer.
 func (r *exchange) left() {
-	r.call.Err = fmt.Sprintf("the caller left after %v", time.Since(r.call.Start).Round(time.Millisecond))
+	r.call.Err = fmt.Sprintf("the caller left after %v", time.Since(r.call.Start).Round(100*time.Microsecond))
 	if r.server != nil {
 		abort(r.server.conn)
 	}

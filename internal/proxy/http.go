@@ -30,8 +30,10 @@ type caller struct {
 
 	mu     sync.Mutex
 	server *wire         // of the request that is being forwarded
+	sent   bool          // the whole request, to server
+	broke  bool          // the caller broke its connection
 	left   bool          // the caller ended or broke its connection
-	gone   chan struct{} // closed when left is set; nil: nobody waits for it
+	gone   chan struct{} // closed when broke is set; nil: nobody waits for it
 	closed bool          // by Close
 }
 
@@ -93,7 +95,7 @@ func (x *caller) Close() error {
 func (x *caller) use(w *wire) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.server = w
+	x.server, x.sent = w, false
 	if x.closed && w != nil {
 		w.conn.Close()
 	}
