@@ -88,6 +88,7 @@ const (
 	pgMaxName     = 128
 	pgMaxPrepared = 160
 	pgMaxBytes    = 10 << 10
+	pgMaxTexts    = 16 // of what waits for an answer
 )
 
 func (p *postgres) Pending() (int, time.Time) {
@@ -289,7 +290,7 @@ func (p *postgres) prepare(name []byte, st *statement) {
 		p.size = 0
 	}
 	if p.size > pgMaxBytes {
-		st = &statement{name: st.name, op: st.op, table: st.table, parent: st.parent} // its name is enough
+		st = st.short()
 	}
 	h := p.statements.hash(name)
 	if _, again := p.prepared[h]; !again {
@@ -333,7 +334,7 @@ func (p *postgres) execute(head []byte) {
 	}
 	if n := p.waiting.len(); n > maxPending/2 { // a long batch: the rest of it is one
 		if last := p.waiting.at(n - 1); last.kind == pgExecute {
-			if last.st != st {
+			if last.st == nil || st == nil || last.st.name != st.name {
 				last.st = &pgBatch
 			}
 			last.n++
@@ -359,6 +360,9 @@ func (p *postgres) file(c pgCall) {
 	if p.waiting.full() {
 		p.off = true
 		return
+	}
+	if c.st != nil && p.waiting.len() >= pgMaxTexts {
+		c.st = c.st.short()
 	}
 	c.start, c.sent, c.n, c.left = p.part.start, p.in.used(), 1, 1
 	p.part = pgPart{}

@@ -15,6 +15,11 @@ type statement struct {
 	parent string // traceparent of a comment
 }
 
+// short returns the statement without its text.
+func (s *statement) short() *statement {
+	return &statement{name: s.name, op: s.op, table: s.table, parent: s.parent}
+}
+
 // Bounds of what is kept of SQL.
 const (
 	maxSQL        = 4 << 10  // read of one statement
