@@ -33,6 +33,7 @@ bench: build ## the table of docs/bench.md
 
 generate: build ## reference pages and the schema
 	$(BIN)/msctl schema > docs/stack-v1.schema.json
+	$(BIN)/msctl docs docs/reference
 
 clean: ## what was built and what the fleet left
 	rm -rf $(BIN) .msctl

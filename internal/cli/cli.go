@@ -87,6 +87,7 @@ var commands = []command{
 	{groupStack, newCompletion},
 	{groupStack, newHelp},
 	{groupStack, newVersion},
+	{groupStack, newDocs},
 }
 
 func newRoot(a *App) *cobra.Command {
