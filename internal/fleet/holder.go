@@ -77,6 +77,15 @@ func (p *portProbe) free(port int) bool {
 	return true
 }
 
+// open reports whether the port can be listened on now.
+func (p *portProbe) open(port int) bool {
+	ln, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return ln.Close() == nil
+}
+
 // unsupported reports a machine without that address, such as one without IPv6.
 func unsupported(err error) bool {
 	text := err.Error()

@@ -44,6 +44,7 @@ type demand struct {
 	key   string
 	owner string // of the listener, for messages
 	fixed int    // 0: any
+	ours  bool   // msctl itself listens there, on 127.0.0.1 alone
 	pos   stack.Pos
 }
 
@@ -68,7 +69,7 @@ func demands(o Options, p picked, fs facts) []demand {
 	}
 	for _, w := range ways(p, fs) {
 		if w.From != "" && w.Direct == "" {
-			all = append(all, demand{key: w.key(), owner: w.Name()})
+			all = append(all, demand{key: w.key(), owner: w.Name(), ours: true})
 		}
 	}
 	if t := o.Stack.Telemetry; o.Telemetry && !t.Off {
@@ -172,7 +173,7 @@ func (c *chooser) fix(all []demand) error {
 // choose gives the automatic ports: in a first round those of the last time.
 func (c *chooser) choose(all []demand, last Ports) error {
 	for _, d := range all {
-		if port := last[d.key]; d.fixed == 0 && automatic(port) && c.may(port) {
+		if port := last[d.key]; d.fixed == 0 && automatic(port) && c.may(port, d.ours) {
 			c.take(d.key, port)
 		}
 	}
@@ -180,7 +181,7 @@ func (c *chooser) choose(all []demand, last Ports) error {
 		if c.out[d.key] != 0 {
 			continue
 		}
-		port, ok := c.search(d.key)
+		port, ok := c.search(d)
 		if !ok {
 			return fmt.Errorf("choose port of %s: none is free between %d and %d", d.owner, firstPort, lastPort)
 		}
@@ -191,13 +192,13 @@ func (c *chooser) choose(all []demand, last Ports) error {
 
 // search looks for a free port from a place that depends on the stack and the listener, so that a lost
 // ports.json brings the same ports back.
-func (c *chooser) search(key string) (int, bool) {
+func (c *chooser) search(d demand) (int, bool) {
 	const span = lastPort - firstPort + 1
 	h := fnv.New32a()
-	h.Write([]byte(c.o.StateDir + " " + key))
+	h.Write([]byte(c.o.StateDir + " " + d.key))
 	start := int(h.Sum32() % span)
 	for i := range span {
-		if port := firstPort + (start+i)%span; c.may(port) {
+		if port := firstPort + (start+i)%span; c.may(port, d.ours) {
 			return port, true
 		}
 	}
@@ -206,16 +207,17 @@ func (c *chooser) search(key string) (int, bool) {
 
 func automatic(port int) bool { return port >= firstPort && port <= lastPort }
 
-// may reports whether this stack can have the port.
-func (c *chooser) may(port int) bool {
+// may reports whether this stack can have the port. Where msctl itself will listen it is enough to try:
+// edges are many, and a look at every address takes its time.
+func (c *chooser) may(port int, ours bool) bool {
 	if c.used[port] || c.reg.others[port] {
 		return false
 	}
-	if c.held(port) || c.probe.free(port) {
+	if c.held(port) || ours && c.probe.open(port) || !ours && c.probe.free(port) {
 		return true
 	}
-	_, ours := c.probe.holder(port)
-	return ours
+	_, mine := c.probe.holder(port)
+	return mine
 }
 
 // held reports whether the running fleet has the port already.

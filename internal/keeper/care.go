@@ -105,23 +105,35 @@ func (u *unit) kill() <-chan time.Time {
 		u.exit.Killed = len(left)
 		u.line.send(Message{Killed: len(left)})
 	}
+	if u.killed || len(left) > 100 {
+		left = freeze(left)
+	}
 	u.killed = true
 	u.again = min(max(2*u.again, 5*time.Millisecond), time.Second) // some cannot die while a device is stuck
-	if len(left) > 100 {
-		freeze(left)
-		left = descendants(os.Getpid())
-	}
 	for _, p := range left {
 		p.Identity().Send(unix.SIGKILL)
 	}
 	return time.After(u.again)
 }
 
-// freeze stops a crowd, so that it cannot grow faster than it is killed.
-func freeze(crowd Table) {
-	for _, p := range crowd {
-		p.Identity().Send(unix.SIGSTOP)
+// freeze stops a crowd until it has no new members, and returns it: it can no longer grow faster than it is
+// killed.
+func freeze(crowd Table) Table {
+	stopped := map[Identity]bool{}
+	for range 50 {
+		grown := false
+		for _, p := range crowd {
+			if id := p.Identity(); !stopped[id] {
+				stopped[id], grown = true, true
+				id.Send(unix.SIGSTOP)
+			}
+		}
+		if !grown {
+			break
+		}
+		crowd = descendants(os.Getpid())
 	}
+	return crowd
 }
 
 // reap collects the dead and reports whether the leader is among them.

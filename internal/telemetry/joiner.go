@@ -18,17 +18,23 @@ func newJoiner(blocks []block) *joiner {
 }
 
 func (r *joiner) view(rank int) (v *view, err error) {
-	if r.views[rank] == nil {
-		r.views[rank], err = newView(r.blocks[rank], false, nil)
+	if r.views[rank] != nil {
+		return r.views[rank], nil
 	}
-	return r.views[rank], err
+	if v, err = newView(r.blocks[rank], false, nil); err == nil {
+		r.views[rank] = v
+	}
+	return v, err
 }
 
 func (r *joiner) brief(rank int) (v *view, err error) {
-	if r.briefs[rank] == nil {
-		r.briefs[rank], err = newView(r.blocks[rank], false, briefly)
+	if r.briefs[rank] != nil {
+		return r.briefs[rank], nil
 	}
-	return r.briefs[rank], err
+	if v, err = newView(r.blocks[rank], false, briefly); err == nil {
+		r.briefs[rank] = v
+	}
+	return v, err
 }
 
 // place is where rows of a trace are.

@@ -82,7 +82,7 @@ func (m *model) verdict(ctx context.Context, err error) error {
 }
 
 // framesPerSecond bounds how often the screen is written; a key is on it within two frames.
-const framesPerSecond = 50
+const framesPerSecond = 30
 
 func (m *model) programOptions(ctx context.Context) []tea.ProgramOption {
 	out := []tea.ProgramOption{

@@ -91,8 +91,11 @@ func (d *Driver) end(ctx context.Context, find func() ([]marked, error)) (int, e
 	begun := time.Now()
 	told, seen := map[keeper.Identity]bool{}, map[keeper.Identity]bool{}
 	var kill time.Time
-	for sure := false; ; {
+	for sure, killed := false, false; ; {
 		left, err := find()
+		if err == nil && killed {
+			left, err = freeze(left, find)
+		}
 		if err != nil {
 			return len(seen), err
 		}
@@ -113,6 +116,7 @@ func (d *Driver) end(ctx context.Context, find func() ([]marked, error)) (int, e
 			}
 		}
 		killing := time.Now().After(kill)
+		killed = killing
 		if killing && time.Since(kill) > hopeless {
 			return len(seen), fmt.Errorf("%d processes cannot be killed, the first is %d (%s)", len(left), left[0].PID, left[0].Name)
 		}
@@ -123,6 +127,29 @@ func (d *Driver) end(ctx context.Context, find func() ([]marked, error)) (int, e
 			return len(seen), err
 		}
 	}
+}
+
+// freeze stops what survived a kill, and what it has started meanwhile, until find finds nothing new: it can
+// no longer grow faster than it is killed.
+func freeze(left []marked, find func() ([]marked, error)) ([]marked, error) {
+	stopped := map[keeper.Identity]bool{}
+	for range 50 {
+		grown := false
+		for _, m := range left {
+			if id := m.Identity(); !stopped[id] {
+				stopped[id], grown = true, true
+				id.Send(unix.SIGSTOP)
+			}
+		}
+		if !grown {
+			break
+		}
+		var err error
+		if left, err = find(); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
 }
 
 // patience is how long the polite end may take: the longest grace, and a little for the keeper's own work.

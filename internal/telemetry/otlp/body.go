@@ -2,59 +2,95 @@ package otlp
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// keepBody is the largest buffer that waits for another body.
-const keepBody = 1 << 20
+// smallBody is the size up to which a body is read at once, into a buffer that waits for another.
+const smallBody = 1 << 20
 
 var (
 	errLarge    = errors.New("body is too large")
+	errBusy     = errors.New("too many large bodies at once")
 	errEncoding = errors.New("content encoding is not supported, send gzip, zstd or none")
 )
 
-// read returns the decompressed body in a buffer that free takes back.
-func (s *server) read(w http.ResponseWriter, r *http.Request) (_ *[]byte, err error) {
-	from := io.Reader(http.MaxBytesReader(w, r.Body, int64(s.max)))
+// body is what was sent, decompressed.
+type body struct {
+	bytes []byte
+	large bool // holds a place in server.large
+}
+
+// read reads a whole body. The caller hands it to free.
+func (s *server) read(w http.ResponseWriter, r *http.Request) (*body, error) {
+	from, done, err := s.inflate(w, r)
+	if err != nil {
+		return nil, inflateError(err)
+	}
+	defer done()
+	b := s.bodies.Get().(*body)
+	b.bytes, err = fill(b.bytes[:0], from, min(s.max, smallBody))
+	if err == errLarge && s.max > smallBody {
+		err = s.readOn(r.Context(), b, from)
+	}
+	if err != nil {
+		s.free(b)
+		return nil, inflateError(err)
+	}
+	return b, nil
+}
+
+// readOn goes on with a large body once there are few enough of them.
+func (s *server) readOn(ctx context.Context, b *body, from io.Reader) (err error) {
+	wait := time.NewTimer(s.timeout / 2)
+	defer wait.Stop()
+	select {
+	case s.large <- struct{}{}:
+	case <-wait.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	b.large = true
+	b.bytes, err = fill(b.bytes, from, s.max)
+	return err
+}
+
+func (s *server) free(b *body) {
+	if !b.large {
+		s.bodies.Put(b)
+		return
+	}
+	b.bytes = nil
+	<-s.large
+}
+
+// inflate returns what decompresses a body, and what to call when it was read.
+func (s *server) inflate(w http.ResponseWriter, r *http.Request) (io.Reader, func(), error) {
+	from := http.MaxBytesReader(w, r.Body, int64(s.max))
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
+		return from, func() {}, nil
 	case "gzip":
 		z, err := gzip.NewReader(from)
-		if err != nil {
-			return nil, inflateError(err)
-		}
-		from = z
+		return z, func() {}, err
 	case "zstd":
 		z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(s.max)), zstd.WithDecoderMaxWindow(8<<20))
 		if err != nil {
-			return nil, inflateError(err)
+			return nil, nil, err
 		}
-		defer z.Close()
-		from = z
-	default:
-		return nil, errEncoding
+		return z, z.Close, nil
 	}
-	buf := s.bodies.Get().(*[]byte)
-	*buf, err = fill((*buf)[:0], from, s.max)
-	if err != nil {
-		s.free(buf)
-		return nil, inflateError(err)
-	}
-	return buf, nil
+	return nil, nil, errEncoding
 }
 
-func (s *server) free(buf *[]byte) {
-	if cap(*buf) <= keepBody {
-		s.bodies.Put(buf)
-	}
-}
-
-// fill appends what is read to b, up to limit bytes.
+// fill appends what is read to b, until that has more than limit bytes.
 func fill(b []byte, from io.Reader, limit int) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {
@@ -78,8 +114,10 @@ func inflateError(err error) error {
 	if errors.As(err, &tooMany) || errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 		return errLarge
 	}
-	if errors.Is(err, errLarge) {
-		return err
+	for _, known := range []error{errLarge, errBusy, errEncoding} {
+		if errors.Is(err, known) {
+			return err
+		}
 	}
 	return fmt.Errorf("read body: %w", err)
 }

@@ -45,20 +45,17 @@ func (raw) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// requestTime is how long a sender may take for one request.
-const requestTime = 10 * time.Second
-
 // serveGRPC serves until ctx ends.
 func (s *server) serveGRPC(ctx context.Context) error {
 	srv := grpc.NewServer(
 		grpc.ForceServerCodecV2(raw{}),
 		grpc.MaxRecvMsgSize(s.max),
-		grpc.MaxConcurrentStreams(64),
+		grpc.MaxConcurrentStreams(16),
 		grpc.MaxHeaderListSize(64<<10),
-		grpc.ConnectionTimeout(5*time.Second),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 2 * time.Minute, Time: 30 * time.Second, Timeout: requestTime}),
+		grpc.ConnectionTimeout(s.timeout/2),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 2 * time.Minute, Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-		grpc.InTapHandle(bounded),
+		grpc.InTapHandle(s.bounded),
 	)
 	for sig := range signals {
 		srv.RegisterService(s.service(signal(sig)), s)
@@ -84,8 +81,8 @@ type cancelKey struct{}
 
 // bounded ends a request that its sender does not finish. The handler stops the timer, or else the end of
 // the stream does.
-func bounded(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
+func (s *server) bounded(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	return context.WithValue(ctx, cancelKey{}, cancel), nil
 }
 

@@ -30,8 +30,8 @@ type connKey struct{}
 func (s *server) serveHTTP(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           s.guard(s.routes()),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
+		ReadHeaderTimeout: s.timeout / 2,
+		ReadTimeout:       s.timeout,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -96,34 +96,37 @@ func (s *server) export(w http.ResponseWriter, r *http.Request, sig signal) {
 }
 
 func (s *server) receive(w http.ResponseWriter, r *http.Request, sig signal, kind string) (telemetry.Result, error) {
-	buf, err := s.read(w, r)
+	b, err := s.read(w, r)
 	if err != nil {
 		s.unread(err)
 		return telemetry.Result{}, err
 	}
-	defer s.free(buf)
-	body := *buf
+	defer s.free(b)
+	request := b.bytes
 	if kind == asJSON {
-		if body, err = s.transcode(r.Context(), sig, body); err != nil {
+		if request, err = s.transcode(r.Context(), sig, request); err != nil {
 			s.counts.malformed.Add(1)
 			return telemetry.Result{}, err
 		}
 	}
-	return s.ingest(sig, body)
+	return s.ingest(sig, request)
 }
 
 // unread counts a body that was not read to its end.
 func (s *server) unread(err error) {
-	if errors.Is(err, errLarge) {
+	switch {
+	case errors.Is(err, errLarge):
 		s.counts.tooLarge.Add(1)
-		return
+	case errors.Is(err, errBusy):
+		s.counts.full.Add(1)
+	default:
+		s.counts.malformed.Add(1)
 	}
-	s.counts.malformed.Add(1)
 }
 
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, telemetry.ErrFull):
+	case errors.Is(err, telemetry.ErrFull), errors.Is(err, errBusy):
 		return http.StatusTooManyRequests
 	case errors.Is(err, errLarge):
 		return http.StatusRequestEntityTooLarge

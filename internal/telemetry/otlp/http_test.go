@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -300,4 +301,34 @@ func TestFill(t *testing.T) {
 			t.Errorf("%d bytes of at most %d: read %d, %v", c.size, c.limit, len(b), err)
 		}
 	}
+}
+
+// TestLargeBodies: only a few large bodies are held at once; one more waits, and is then told to come back
+// (I2).
+func TestLargeBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &Receiver{Store: &memory{}}
+		s, err := r.server()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := s.guard(s.routes())
+		for range maxLarge {
+			s.large <- struct{}{}
+		}
+		large := oneSpan(t, func(sp *tpb.Span) { sp.Name = strings.Repeat("x", 2*smallBody) })
+		if w := post(h, "/v1/traces", asProto, "", large); w.Code != http.StatusTooManyRequests {
+			t.Errorf("answered %d, want 429", w.Code)
+		}
+		if w := post(h, "/v1/traces", asProto, "", oneSpan(t, nil)); w.Code != 200 {
+			t.Errorf("small body: answered %d, want 200", w.Code)
+		}
+		<-s.large
+		if w := post(h, "/v1/traces", asProto, "", large); w.Code != 200 {
+			t.Errorf("with room again: answered %d, want 200", w.Code)
+		}
+		if n := len(s.large); n != maxLarge-1 {
+			t.Errorf("%d places are held, want %d", n, maxLarge-1)
+		}
+	})
 }

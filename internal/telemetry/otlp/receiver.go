@@ -52,6 +52,8 @@ type Receiver struct {
 	MaxBytes int // of one body after decompression; 0 means 16 MiB
 	MaxConns int // of each listener; beyond it the least recently used is closed; 0 means 1024
 
+	Timeout time.Duration // in which a request must have arrived; 0 means 10 seconds
+
 	Log *slog.Logger // nil: none
 
 	counts counters
@@ -85,14 +87,19 @@ func (r *Receiver) Counts() Counts {
 // drainTime is for requests that are under way when the receiver is told to end.
 const drainTime = 2 * time.Second
 
+// maxLarge is how many large bodies are held at once.
+const maxLarge = 4
+
 // server is a running receiver.
 type server struct {
 	*Receiver
 	max     int
+	timeout time.Duration
 	log     *slog.Logger
 	forward *forwarder    // nil: none
 	decoded chan struct{} // held while a body is decoded into structs, which takes a multiple of its size
-	bodies  sync.Pool     // of *[]byte
+	large   chan struct{} // held by each large body
+	bodies  sync.Pool     // of *body
 }
 
 // Run serves until ctx ends and closes both listeners. What was received before is then stored; what waits
@@ -119,10 +126,12 @@ func (r *Receiver) server() (*server, error) {
 	s := &server{
 		Receiver: r,
 		max:      cmp.Or(r.MaxBytes, 16<<20),
+		timeout:  cmp.Or(r.Timeout, 10*time.Second),
 		log:      cmp.Or(r.Log, slog.New(slog.DiscardHandler)),
 		decoded:  make(chan struct{}, 1),
+		large:    make(chan struct{}, maxLarge),
 	}
-	s.bodies.New = func() any { return new([]byte) }
+	s.bodies.New = func() any { return new(body) }
 	if r.Forward == "" {
 		return s, nil
 	}

@@ -48,6 +48,7 @@ var modes = map[string]func(string){
 	"args":    func(arg string) { fmt.Printf("%q\n", os.Args[2:]); polite() },
 	"endless": endless,
 	"crowd":   crowd,
+	"bomb":    bomb,
 	"eat":     eat,
 	"burn": func(string) {
 		ready()

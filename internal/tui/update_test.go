@@ -1,0 +1,369 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// TestActions asks the source for what the keys of a service say, and shows how it went.
+func TestActions(t *testing.T) {
+	for _, c := range []struct {
+		keys []string
+		did  string
+		says string
+	}{
+		{[]string{"r"}, "restart [gateway]", "restarted gateway"},
+		{[]string{"s"}, "stop [gateway]", "stopped gateway"},
+		{[]string{"j", "+"}, "scale orders 3", "orders has 3 replicas now"},
+		{[]string{"j", "-"}, "scale orders 1", "orders has 1 replica now"},
+		{[]string{"-"}, "", "at least one replica"},
+		{[]string{"G", "+"}, "", "has no replicas"},
+		{[]string{"j", "j", "j", "enter", "r"}, "restart [payments]", "restarted payments"},
+		{[]string{"/", "text:skipped", "enter", "s"}, "start [grpc-web]", "started grpc-web"},
+		{[]string{"o"}, "", "http://127.0.0.1:8080"},
+		{[]string{":", "text:restart orders", "enter"}, "restart [orders]", "restarted orders"},
+		{[]string{":", "text:scale orders 3", "enter"}, "scale orders 3", "3 replicas"},
+		{[]string{":", "text:scale orders=4", "enter"}, "scale orders 4", "4 replicas"},
+		{[]string{":", "text:res", "tab", "text: pay", "tab", "enter"}, "restart [payments]", "restarted payments"},
+		{[]string{":", "text:restrat orders", "enter"}, "", "did you mean restart?"},
+		{[]string{":", "text:restart ordres", "enter"}, "", "did you mean orders?"},
+		{[]string{":", "text:map", "enter"}, "", "gateway → orders"},
+		{[]string{":", "text:trace 4bf9", "enter"}, "", "POST /charge"},
+		{[]string{":", "text:logs payments", "enter"}, "", "logs of payments"},
+		{[]string{":", "text:filter name=push", "enter"}, "", "/name=push"},
+	} {
+		t.Run(strings.Join(c.keys, " "), func(t *testing.T) {
+			f := shop()
+			s := newStage(t, f, 100, 24)
+			s.press(c.keys...)
+			if got := strings.Join(f.did, "; "); got != c.did {
+				t.Errorf("asked for %q, want %q", got, c.did)
+			}
+			s.shows(c.says)
+		})
+	}
+}
+
+// TestRefused shows in words what the source refuses, and goes on.
+func TestRefused(t *testing.T) {
+	f := shop()
+	s := newStage(t, f, 100, 24)
+	f.err = errors.New("orders is \x1b[2Jbeing built")
+	s.press("r")
+	s.shows(`restarting gateway: orders is \x1b[2Jbeing built`)
+	s.press("3")
+	s.shows("traces cannot be read: orders is")
+	s.press("4")
+	s.second()
+	s.press("1")
+	f.err = nil
+	s.press("r")
+	s.shows("restarted gateway")
+}
+
+// TestWay follows the ways between views: in by Enter, out by Esc.
+func TestWay(t *testing.T) {
+	s := newStage(t, shop(), 120, 30)
+	s.press("tab")
+	s.shows("listening")
+	s.press("g", "j", "t")
+	s.shows("› trace 4bf92f35", "POST /charge")
+	s.press("L")
+	s.shows("trace 4bf92f35 › logs of it", "charge card: declined")
+	s.press("enter")
+	s.shows("order.id", "o-117")
+	s.press("esc", "esc", "esc")
+	s.shows("2 logs", "listening")
+	if got, want := s.m.tab, 1; got != want {
+		t.Errorf("back in tab %d, want %d", got, want)
+	}
+	s.press("4", "j", "enter")
+	s.shows("edge=gateway:orders")
+	s.press("5", "enter")
+	s.shows("grpc-web", "skipped")
+	s.press("esc", "esc", "esc", "1")
+	s.shows("RATE")
+}
+
+// TestFilter filters at the end of typing, says what is wrong, and drops the filter by Esc.
+func TestFilter(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press("/", "text:service=ord", "tab")
+	s.shows("service=orders")
+	s.press("enter")
+	if got := s.screen(); strings.Contains(got, "push") || !strings.Contains(got, "orders-2") {
+		t.Errorf("the filter leaves this:\n%s", got)
+	}
+	s.press("/", "ctrl+u", "text:name=(", "enter")
+	s.shows("column")
+	s.press("esc")
+	s.shows("/service=orders") // what was before
+	s.press("esc")
+	s.shows("push")
+	s.press("/", "up", "enter")
+	s.shows("/service=orders") // of the history
+	s.press("3", "/", "text:status=error", "enter")
+	if got := s.screen(); strings.Contains(got, "GET /orders") {
+		t.Errorf("the filter was not asked for:\n%s", got)
+	}
+	s.press("d", "esc")
+	s.shows("longest first")
+	if got := s.screen(); strings.Index(got, "240ms") > strings.Index(got, "61ms") {
+		t.Errorf("not the longest first:\n%s", got)
+	}
+}
+
+// TestLogsFollow stays at the newest line until the user looks at an older one, which then stays in place.
+func TestLogsFollow(t *testing.T) {
+	s := newStage(t, shop(), 80, 12)
+	s.press("2")
+	n := 0
+	more := func() {
+		n++
+		for unit, lines := range flood(new(int), noon.Add(time.Duration(n)*time.Minute)) {
+			s.m.feed.addLines(unit, lines[:3])
+		}
+		s.send(pulsed{})
+	}
+	more()
+	s.shows("request 30")
+	s.press("k", "k", "k", "k")
+	v := s.m.visible().(*logs)
+	chosen, at := v.chosen, v.at-v.top
+	for range 50 {
+		more()
+	}
+	s.screen()
+	if v.chosen != chosen || v.at-v.top != at || v.rows[v.at] != chosen {
+		t.Errorf("the chosen line moved from row %d to %d", at, v.at-v.top)
+	}
+	s.press("f")
+	s.screen()
+	if v.at != len(v.rows)-1 {
+		t.Error("f does not go to the newest")
+	}
+	s.press("n", "text:panic", "enter")
+	if !strings.Contains(string(v.chosen.text), "panic") {
+		t.Errorf("the search chose %q", v.chosen.text)
+	}
+	s.press("e", "E")
+	if !isError(v.chosen) {
+		t.Errorf("E chose %q", v.chosen.text)
+	}
+}
+
+// TestLogsBounded keeps the last lines of a flood, in the order of time, and counts what came too fast.
+func TestLogsBounded(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	n := 0
+	for i := range 30 {
+		for unit, lines := range flood(&n, noon.Add(time.Duration(i)*100*ms)) {
+			s.m.feed.addLines(unit, lines)
+		}
+		s.send(pulsed{})
+	}
+	if got := len(s.m.book.lines); got != maxLines {
+		t.Errorf("%d lines are kept, want %d", got, maxLines)
+	}
+	if !slices.IsSortedFunc(s.m.book.lines, func(a, b *line) int { return a.at.Compare(b.at) }) {
+		t.Error("the lines are out of order")
+	}
+	for i := range 40 { // nobody fetches
+		for unit, lines := range flood(&n, noon.Add(time.Duration(30+i)*100*ms)) {
+			s.m.feed.addLines(unit, lines)
+		}
+	}
+	if got := len(s.m.feed.news.lines); got > maxWaiting*3/2 {
+		t.Errorf("%d lines wait, want at most %d", got, maxWaiting*3/2)
+	}
+	s.send(pulsed{})
+	if s.m.book.lost == 0 {
+		t.Error("nobody says that lines were lost")
+	}
+	s.press("2", "/", "text:request", "enter")
+	if got := len(s.m.visible().(*logs).rows); got > maxLines {
+		t.Errorf("the filter keeps %d lines", got)
+	}
+}
+
+// TestLateAnswers drops what comes back after something newer was asked.
+func TestLateAnswers(t *testing.T) {
+	f := shop()
+	s := newStage(t, f, 80, 24)
+	s.press("3")
+	old := s.m.ask("traces", "", nil)
+	_ = old
+	gen := s.m.gen
+	s.m.ask("traces", "", nil)
+	applied := false
+	s.send(answered{"traces", gen, func(*model) tea.Cmd {
+		applied = true
+		return nil
+	}})
+	if applied {
+		t.Error("a late answer was applied")
+	}
+}
+
+// TestIdle draws nothing when nothing that is seen changed.
+func TestIdle(t *testing.T) {
+	s := newStage(t, shop(), 100, 30)
+	for i := range Views {
+		s.press(fmt.Sprint(i + 1))
+		if i == 0 || i == 3 {
+			s.f.edges = nil // nothing goes over edges, so that sparklines stand still
+			s.second()
+			for range maxHistory {
+				s.second()
+			}
+		}
+		s.m.View()
+		s.second()
+		s.second()
+		s.second()
+		s.m.feed.take(func(n *news) {
+			n.snap.Seq++
+			n.snap.Units = slices.Clone(n.snap.Units)
+			n.snap.Units[0].Memory++ // too little to be seen
+		})
+		s.send(pulsed{})
+		if s.m.dirty {
+			t.Errorf("%s draws without need", Views[i].Name)
+		}
+	}
+}
+
+// TestQuit asks in `up` what becomes of the fleet, and leaves at once elsewhere.
+func TestQuit(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.press("q")
+	s.shows("(quit)")
+
+	interrupts := 0
+	up := func() *stage {
+		s := newStage(t, shop(), 80, 24)
+		interrupts = 0
+		s.m.opts.Asks, s.m.opts.EndWithFleet, s.m.opts.Interrupt = true, true, func() { interrupts++ }
+		return s
+	}
+	s = up()
+	s.press("q")
+	s.shows("[d] stays", "[s] stops", "[c] cancel")
+	s.press("x", "c")
+	s.shows("details")
+	s.press("q", "d")
+	if s.m.outcome != Detach || interrupts != 0 {
+		t.Errorf("outcome %v after d, %d interrupts", s.m.outcome, interrupts)
+	}
+	s = up()
+	s.press("q", "s")
+	s.shows("going down")
+	s.press("ctrl+c")
+	if s.m.outcome != Down || interrupts != 2 {
+		t.Errorf("outcome %v after s and Ctrl-C, %d interrupts", s.m.outcome, interrupts)
+	}
+	s = up()
+	s.press("ctrl+c", "ctrl+c")
+	if s.m.outcome != Interrupted || interrupts != 2 {
+		t.Errorf("outcome %v after Ctrl-C twice, %d interrupts", s.m.outcome, interrupts)
+	}
+	s.m.feed.take(func(n *news) { n.ended = true })
+	s.send(pulsed{})
+	s.shows("(quit)", "the fleet went down")
+}
+
+// TestGone keeps the last state on the screen of `msctl dash` when the fleet went down.
+func TestGone(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.m.feed.take(func(n *news) { n.ended = true })
+	s.send(pulsed{})
+	s.shows("the fleet went down", "payments")
+}
+
+// TestMouse scrolls, chooses rows and opens views.
+func TestMouse(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.send(tea.MouseWheelMsg{Button: tea.MouseWheelDown})
+	v := s.m.visible().(*services)
+	if v.at != 3 {
+		t.Errorf("the wheel chose row %d, want 3", v.at)
+	}
+	s.send(tea.MouseClickMsg{X: 9, Y: 4, Button: tea.MouseLeft}) // below health, tabs and titles
+	if v.at != 1 || v.name != "orders" {
+		t.Errorf("the click chose row %d, %s", v.at, v.name)
+	}
+	s.send(tea.MouseClickMsg{X: 14, Y: 1, Button: tea.MouseLeft})
+	if s.m.tab != 1 {
+		t.Errorf("the click opened view %d, want 1", s.m.tab)
+	}
+}
+
+// TestUnitsComeAndGo keeps the chosen unit chosen.
+func TestUnitsComeAndGo(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press("j", "j", "j")
+	v := s.m.visible().(*services)
+	if v.name != "payments" {
+		t.Fatalf("%s is chosen", v.name)
+	}
+	s.m.feed.take(func(n *news) {
+		n.snap.Seq++
+		n.snap.Units = slices.Insert(slices.Clone(n.snap.Units), 3, state.Unit{Name: "early", Service: "early", Sort: state.Service, Phase: state.Starting})
+	})
+	s.send(pulsed{})
+	s.screen()
+	if v.name != "payments" || v.at != 4 {
+		t.Errorf("%s is chosen in row %d", v.name, v.at)
+	}
+}
+
+// TestLight takes other colours where the terminal's ground is light.
+func TestLight(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	before := s.m.View().Content
+	s.send(tea.BackgroundColorMsg{Color: white{}})
+	if s.m.theme != &light || s.m.View().Content == before {
+		t.Error("a light ground changes nothing")
+	}
+}
+
+type white struct{}
+
+func (white) RGBA() (r, g, b, a uint32) { return 0xffff, 0xffff, 0xffff, 0xffff }
+
+// TestTicker polls only where a screen asks for it, and never twice at once.
+func TestTicker(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	ticks := 0
+	s.m.later = func(time.Duration, tea.Msg) tea.Cmd {
+		ticks++
+		return nil
+	}
+	s.press("1")
+	old := ticked{s.m.ticker}
+	s.press("4")
+	ticks = 0
+	s.send(old)
+	if ticks != 0 {
+		t.Error("the tick of a view that was left goes on")
+	}
+	s.second()
+	if ticks != 1 {
+		t.Errorf("%d ticks follow one", ticks)
+	}
+	s.press("2")
+	ticks = 0
+	s.second()
+	if ticks != 0 {
+		t.Error("the logs are ticked, which nobody needs")
+	}
+}
+
