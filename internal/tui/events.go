@@ -92,7 +92,7 @@ func (v *events) draw(m *model, w, h int) []string {
 	var rows []string
 	for i := from; i < to; i++ {
 		e := all[i]
-		text := clock(e.Time) + "  " + fit(string(e.Kind), 8) + "  "
+		text := clock(e.Time) + "  " + fit(plainText(string(e.Kind)), 8) + "  "
 		said := plainText(strings.ReplaceAll(e.Text, "\n", " "))
 		if i == v.at {
 			rows = append(rows, m.theme.bar(fit(mark(true)+text+said, w)))

@@ -52,7 +52,7 @@ func (m *model) draw() ([]string, *tea.Cursor) {
 	body := m.body(w, max(0, h-len(rows)-len(foot)))
 	rows = append(append(rows, body...), foot...)
 	for i := range rows {
-		rows[i] = cut(rows[i], w)
+		rows[i] = cut(clean([]byte(rows[i])), w) // the last gate: whatever was forgotten before stops here
 	}
 	if cursor != nil {
 		cursor.Y = len(rows) - 1

@@ -128,7 +128,7 @@ func (s *stage) screen() string {
 		s.t.Errorf("%d rows on a screen of %d", len(rows), s.m.h)
 	}
 	for i, r := range rows {
-		if ansi.StringWidth(r) > s.m.w {
+		if ansi.StringWidth(r) > max(1, s.m.w) {
 			s.t.Errorf("row %d has %d columns of %d: %q", i, ansi.StringWidth(r), s.m.w, r)
 		}
 		rows[i] = strings.TrimRight(ansi.Strip(r), " ")

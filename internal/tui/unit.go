@@ -73,7 +73,7 @@ func (m *model) unitRows(u state.Unit, w int) []string {
 	}
 	add("url", plainText(u.URL))
 	for _, p := range u.Ports {
-		add("port "+p.Name, plainText(p.Addr))
+		add("port "+plainText(p.Name), plainText(p.Addr))
 	}
 	if u.PID > 0 {
 		add("process", fmt.Sprint(u.PID))

@@ -102,7 +102,7 @@ func TestFilter(t *testing.T) {
 	if got := s.screen(); strings.Contains(got, "push") || !strings.Contains(got, "orders-2") {
 		t.Errorf("the filter leaves this:\n%s", got)
 	}
-	s.press("/", "ctrl+u", "text:name=(", "enter")
+	s.press("/", "ctrl+u", "text:name~(", "enter")
 	s.shows("column")
 	s.press("esc")
 	s.shows("/service=orders") // what was before
@@ -366,4 +366,3 @@ func TestTicker(t *testing.T) {
 		t.Error("the logs are ticked, which nobody needs")
 	}
 }
-
