@@ -32,6 +32,7 @@ func newTraces(a *App) *cobra.Command {
 	f.StringVar(&o.since, "since", "", "begun in the last `DURATION`, or since this time")
 	f.StringVar(&o.until, "until", "", "begun before this time, or that `DURATION` ago")
 	f.StringVar(&o.sort, "sort", "time", "`ORDER`: time or duration")
+	f.BoolVar(&o.all, "all", false, "also what services do on their own, such as health checks of their databases")
 	f.IntVarP(&o.limit, "limit", "n", 20, "at most this `NUMBER`")
 	cmd.RegisterFlagCompletionFunc("service", a.completeOneService)
 	cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions([]string{"error", "ok"}, cobra.ShellCompDirectiveNoFileComp))
@@ -66,7 +67,12 @@ type traceOptions struct {
 	min                                     time.Duration
 	attrs                                   []string
 	limit                                   int
+	all                                     bool
 }
+
+// requested matches what somebody asked of a service: not what a service does on its own with its
+// database, cache or broker, such as its health checks.
+const requested = "(kind=server OR kind=consumer OR network.protocol.name=http OR network.protocol.name=grpc)"
 
 // query puts the flags and the words of the filter together.
 func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, err error) {
@@ -96,6 +102,9 @@ func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, e
 			return q, usage("for example --attr http.route=/v1/orders", "read --attr: %q is not KEY=VALUE", attr)
 		}
 		add(key, "=", value)
+	}
+	if !o.all && q.Filter == "" {
+		q.Filter = requested
 	}
 	switch o.sort {
 	case "time":
@@ -172,7 +181,7 @@ func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query) {
 
 // matching says what was asked for, for a sentence.
 func matching(q telemetry.Query) string {
-	if q.Filter == "" {
+	if q.Filter == "" || q.Filter == requested {
 		return ""
 	}
 	return " matches " + q.Filter

@@ -69,6 +69,11 @@ func (t *tree) call(topo *Topology, i int) (call, bool) {
 	if q := text(s, "db.query.text"); q != "" {
 		c.op = q
 	}
+	for _, k := range t.kids[i] { // the callee knows its routes
+		if kid := &t.spans[k]; kid.Kind == telemetry.Server && kid.Service == c.to && kid.Edge == "" && kid.Name != "" {
+			c.op = kid.Name
+		}
+	}
 	c.owner = t.owner(i, c.from)
 	return c, true
 }
@@ -174,7 +179,25 @@ func (topo *Topology) named(s *telemetry.Span) string {
 	if _, resource := topo.Resources[name]; resource || slices.Contains(topo.Services, name) {
 		return name
 	}
+	if text(s, "db.system.name") != "" || text(s, "db.system") != "" {
+		return topo.onlyDatabase(s.Service)
+	}
 	return ""
+}
+
+// onlyDatabase returns the one database that a service uses past msctl's edges, such as a file, or "".
+func (topo *Topology) onlyDatabase(service string) string {
+	name := ""
+	for _, d := range topo.Edges {
+		if d.From != service || d.Mesh || !slices.Contains(databases, topo.Resources[d.To]) {
+			continue
+		}
+		if name != "" {
+			return ""
+		}
+		name = d.To
+	}
+	return name
 }
 
 func (topo *Topology) service(name string) bool { return slices.Contains(topo.Services, name) }

@@ -72,11 +72,11 @@ func lostContext(all []*seen, topo *Topology, report report) {
 		for i := range x.made {
 			c := &x.made[i]
 			s := &x.spans[c.span]
-			inferred := text(s, "msctl.inferred") == "true"
-			if c.async || c.from == "" || !topo.service(c.to) || s.Parent != (telemetry.SpanID{}) && !inferred {
+			tied := text(s, inferred) != ""
+			if c.async || c.from == "" || !topo.service(c.to) || s.Parent != (telemetry.SpanID{}) && !tied {
 				continue
 			}
-			outer := during(served[c.from], s, x.id(), inferred)
+			outer := during(served[c.from], s, x.id(), tied)
 			if outer == nil {
 				continue
 			}

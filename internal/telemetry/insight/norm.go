@@ -60,7 +60,7 @@ func efforts(t *tree, path map[int]time.Duration) map[operation]time.Duration {
 func (w *Window) byRequest() map[operation][]*tree {
 	groups := map[operation][]*tree{}
 	for _, t := range w.traces {
-		if len(t.roots) > 0 && !t.failed() {
+		if len(t.roots) > 0 && t.request() && !t.failed() {
 			key := operationOf(&t.spans[t.roots[0]])
 			groups[key] = append(groups[key], t)
 		}

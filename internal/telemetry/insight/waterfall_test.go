@@ -110,3 +110,23 @@ func TestLine(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestNest puts what an edge saw below what the caller says of the same call.
+func TestNest(t *testing.T) {
+	var w weave
+	w.begin(0)
+	root := w.span(none, "orders", "root", telemetry.Server, 0, 100*ms)
+	w.span(root, "orders", "all", telemetry.Client, 5*ms, 90*ms, "db.system.name", "postgresql")
+	w.span(root, "orders", "one", telemetry.Client, 20*ms, 30*ms, "db.system.name", "postgresql")
+	w.edge(root, "orders", "orders-db", "SELECT one", 21*ms, 29*ms, inferred, "true")
+	w.edge(root, "orders", "orders-db", "SELECT two", 40*ms, 50*ms, inferred, "true")
+	w.edge(root, "orders", "orders-db", "SELECT three", 95*ms, 98*ms, inferred, "true")
+	var got []string
+	for _, r := range Waterfall(w.spans) {
+		got = append(got, strings.Repeat(" ", r.Depth)+r.Name)
+	}
+	want := []string{"root", " all", "  SELECT two", " one", "  SELECT one", " SELECT three"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}

@@ -37,6 +37,9 @@ func Why(q Question) telemetry.Reason {
 		if q.Trace != (telemetry.TraceID{}) && !one {
 			continue
 		}
+		if !one && !t.request() {
+			continue
+		}
 		out.Total++
 		if t.failed() {
 			out.Failed++
@@ -53,6 +56,18 @@ func Why(q Question) telemetry.Reason {
 	w.blameDelays(slow)
 	out.Causes = w.verdict()
 	return out
+}
+
+// request reports that somebody asked something of a service: a trace of nothing but commands to databases
+// and brokers is a service's own affair.
+func (t *tree) request() bool {
+	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool {
+		if s.Edge != "" {
+			p := text(&s, "network.protocol.name")
+			return p == "http" || p == "grpc"
+		}
+		return s.Kind == telemetry.Server || s.Kind == telemetry.Consumer
+	})
 }
 
 // failed reports a request that failed, or that did though a part of it failed.

@@ -29,6 +29,8 @@ func Open(app *kit.App, name string) (*redis.Client, error) {
 	// A Redis that is away is found out at once: callers have answers for that.
 	o.DialTimeout, o.DialerRetries, o.MaxRetries = time.Second, 1, 1
 	o.ReadTimeout, o.WriteTimeout, o.ContextTimeoutEnabled = time.Second, time.Second, true
+	// Small servers that speak Redis do not know these two; their refusals would stand in every trace.
+	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(remarks{app.Log})
 	c := redis.NewClient(o)
