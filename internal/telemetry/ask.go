@@ -103,7 +103,7 @@ func readCursor(s string) (c cursor, err error) {
 // matches finds the rows of a block that a question could be about; nil: none.
 func (q *question) matches(b block, log bool) (bitset, error) {
 	z := b.bounds()
-	if b.rows() == 0 || z.maxTime < q.window.since || z.minTime >= q.window.until {
+	if b.rows() == 0 || z.maxTime < q.window.since || z.minTime > q.window.until {
 		return nil, nil
 	}
 	m := matcher{b: b, log: log, n: b.rows()}
@@ -114,7 +114,7 @@ func (q *question) matches(b block, log bool) (bitset, error) {
 	if within == nil {
 		within = m.all(true)
 	}
-	if z.minTime < q.window.since || z.maxTime >= q.window.until {
+	if z.minTime < q.window.since || z.maxTime > q.window.until {
 		if err := q.window.cut(b, within); err != nil {
 			return nil, err
 		}
@@ -133,7 +133,7 @@ func (w span) cut(b block, rows bitset) error {
 		return err
 	}
 	for i, at := range starts {
-		if at < w.since || at >= w.until {
+		if at < w.since || at > w.until {
 			rows.clear(i)
 		}
 	}

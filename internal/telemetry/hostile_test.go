@@ -36,8 +36,12 @@ func TestHostileTimes(t *testing.T) {
 				break
 			}
 		}
-		if n != len(times) {
-			t.Errorf("%+v: paged through %d traces, want %d", q, n, len(times))
+		want := len(times)
+		if q.Filter != "" {
+			want-- // the year 9999 is brought down to the last moment there is, where nothing can last
+		}
+		if n != want {
+			t.Errorf("%+v: paged through %d traces, want %d", q, n, want)
 		}
 	}
 	if page, err := s.Search(t.Context(), Query{Since: noon.Add(-time.Hour), Until: noon.Add(time.Hour)}); err != nil || len(page.Traces) != 1 {
@@ -138,14 +142,14 @@ func TestBounds(t *testing.T) {
 		t.Errorf("stuck: %+v", c)
 	}
 
-	small := open(t, Options{Disk: 2 << 20, Rows: 1000})
-	for range 4 {
+	small := open(t, Options{Disk: 8 << 20, Rows: 1000})
+	for range 12 {
 		for _, b := range bodies {
 			for _, err := small.IngestTraces(b); err != nil; _, err = small.IngestTraces(b) {
 				time.Sleep(time.Millisecond)
 			}
-			if c := small.Counts(); c.Bytes > 2<<20*105/100 {
-				t.Fatalf("%d bytes on disk, at most %d are wanted", c.Bytes, 2<<20)
+			if c := small.Counts(); c.Bytes > 8<<20*105/100 {
+				t.Fatalf("%d bytes on disk, at most %d are wanted", c.Bytes, 8<<20)
 			}
 		}
 	}

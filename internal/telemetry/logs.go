@@ -67,7 +67,7 @@ func (x *logSearch) run(ctx context.Context, blocks []ranked) error {
 	if x.cursor.set && x.up {
 		x.window.since = max(x.window.since, x.cursor.rank)
 	} else if x.cursor.set {
-		x.window.until = min(x.window.until, add(x.cursor.rank, 1))
+		x.window.until = min(x.window.until, x.cursor.rank)
 	}
 	for _, b := range blocks {
 		if err := ctx.Err(); err != nil {

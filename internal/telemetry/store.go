@@ -149,7 +149,7 @@ func (s *Store) Counts() Counts {
 	return c
 }
 
-// span of time in ns, until exclusive.
+// span of time in ns, both inclusive.
 type span struct{ since, until int64 }
 
 func windowOf(since, until time.Time) span {
@@ -158,7 +158,7 @@ func windowOf(since, until time.Time) span {
 		w.since = nanos(since)
 	}
 	if !until.IsZero() {
-		w.until = nanos(until)
+		w.until = nanos(until) - 1
 	}
 	return w
 }

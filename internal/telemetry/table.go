@@ -102,14 +102,15 @@ func (t *table) room(size int) error {
 	case size > maxRequest:
 		return fmt.Errorf("request has %d bytes, at most %d are read", size, maxRequest)
 	}
-	if b := t.active; b != nil && (b.len() >= t.o.Rows || b.bytes() > t.o.Memory/batchShare || b.j.bytes() > t.o.Disk/16) {
+	if b := t.active; b != nil && (b.len() >= t.o.Rows || b.bytes() > t.o.Memory/batchShare || b.j.bytes() > t.o.journals()/8) {
 		t.retire()
 	}
-	waits := int64(0)
+	waits, logged := int64(0), int64(0)
 	for _, b := range t.full {
 		waits += b.bytes()
+		logged += b.j.bytes() + int64(len(b.j.pending))
 	}
-	if len(t.full) >= maxFull || waits > t.o.Memory/fullShare {
+	if len(t.full) >= maxFull || waits > t.o.Memory/fullShare || logged > t.o.journals()/4 {
 		wake(t.sealNow)
 		return ErrFull
 	}

@@ -153,7 +153,7 @@ func (s *Store) retain(more int64) {
 	s.logs.expire(oldest)
 	for {
 		spans, logs := s.spans.bytes(), s.logs.bytes()
-		if spans+logs+more <= s.o.Disk {
+		if spans+logs+more+s.o.journals() <= s.o.Disk {
 			return
 		}
 		from, other := &s.spans, &s.logs
@@ -166,17 +166,18 @@ func (s *Store) retain(more int64) {
 	}
 }
 
+// bytes is the size of the segments.
 func (t *table) bytes() (n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, b := range t.batches() {
-		n += b.j.bytes()
-	}
 	for _, s := range t.segs {
 		n += s.size
 	}
 	return n
 }
+
+// journals is the part of the disk that is kept free for journals.
+func (o *Options) journals() int64 { return min(o.Disk/4, 64<<20) }
 
 // expire removes segments that were written before a time.
 func (t *table) expire(before int64) {
