@@ -49,6 +49,9 @@ func newChaosAdd(a *App) *cobra.Command {
 			return err
 		}
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+			if err := knownEdge(ctx, c, f.Edge); err != nil {
+				return err
+			}
 			if err := c.SetFault(ctx, f); err != nil {
 				return err
 			}
@@ -61,6 +64,21 @@ func newChaosAdd(a *App) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// knownEdge refuses what is no edge of the running fleet, with the nearest one.
+func knownEdge(ctx context.Context, c *control.Client, name string) error {
+	edges, err := c.Edges(ctx)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, e := range edges {
+		if known = append(known, e.Name()); strings.Contains(name, "/") {
+			known = append(known, e.Name()+"/"+e.Listen)
+		}
+	}
+	return checkNames([]string{name}, known)
 }
 
 // readFault reads an edge and words such as latency=300ms.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,6 +25,7 @@ func fakeService(args []string) int {
 		"lines":    fakeLines,
 		"hostile":  fakeHostile,
 		"confess":  fakeConfess,
+		"get":      fakeGet,
 		"fail":     func(text string) int { fmt.Println(text); return 3 },
 	}
 	arg := ""
@@ -46,10 +48,33 @@ func fakeServe(pidFile string) int {
 		return 1
 	}
 	fmt.Println("listening as", os.Getenv("OTEL_SERVICE_NAME"))
+	http.HandleFunc("/call", func(w http.ResponseWriter, _ *http.Request) {
+		res, err := http.Get(os.Getenv("API_URL") + "/deep")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		res.Body.Close()
+		fmt.Fprintln(w, "api answers", res.StatusCode)
+	})
 	srv := &http.Server{Handler: http.DefaultServeMux, ReadHeaderTimeout: time.Second}
 	context.AfterFunc(ctx, func() { srv.Close() })
 	srv.Serve(ln)
 	fmt.Println("bye")
+	return 0
+}
+
+// fakeGet prints what a URL answers.
+func fakeGet(url string) int {
+	res, err := http.Get(url)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(os.Stdout, res.Body); err != nil || res.StatusCode >= http.StatusInternalServerError {
+		return 1
+	}
 	return 0
 }
 

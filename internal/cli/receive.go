@@ -14,6 +14,7 @@ import (
 	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/desk"
+	"msctl.dev/msctl/internal/telemetry/jaeger"
 	"msctl.dev/msctl/internal/telemetry/otlp"
 )
 
@@ -58,6 +59,7 @@ func (s *supervisor) receive() (*receiving, error) {
 	r.desk = s.app.desk(s.place, store, s.fleet)
 	r.desk.Series, r.desk.Facts = metrics, r.facts.all
 	r.desk.Printed = maskedPrinted{r.desk.Printed, s.mask}
+	r.receiver.Handler = &jaeger.Handler{Store: store, Map: r.desk.Map}
 	return r, nil
 }
 
