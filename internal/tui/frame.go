@@ -15,6 +15,7 @@ func (m *model) View() (v tea.View) {
 	defer func() {
 		if r := recover(); r != nil {
 			m.crash = crashed(r)
+			m.halt()
 			v = m.frame
 		}
 	}()

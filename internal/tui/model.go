@@ -46,6 +46,7 @@ type model struct {
 
 	outcome Outcome
 	crash   *Crash
+	halt    func() // ends the program from where no command can be returned
 
 	later func(d time.Duration, msg tea.Msg) tea.Cmd // a message after a while
 }
@@ -59,7 +60,7 @@ func newModel(ctx context.Context, s Source, f *feed, o Options) *model {
 	for _, v := range Views {
 		m.tabs = append(m.tabs, v.New())
 	}
-	m.later = m.wait
+	m.later, m.halt = m.wait, func() {}
 	return m
 }
 

@@ -26,7 +26,7 @@ type Options struct {
 	// Browse opens a page; nil shows its address.
 	Browse func(ctx context.Context, url string) error
 
-	width, height int // of tests without a terminal
+	changed func(m *model) // tests: what is different before the first frame
 }
 
 // Outcome is how the user left.
@@ -53,17 +53,51 @@ func Run(ctx context.Context, s Source, o Options) (Outcome, error) {
 	f := newFeed(s, o.Since)
 	m := newModel(inner, s, f, o)
 	m.snap = snap
-	p := tea.NewProgram(m, m.programOptions(inner)...)
+	if o.changed != nil {
+		o.changed(m)
+	}
+	p := tea.NewProgram(m, m.programOptions()...)
+	m.halt = func() { go p.Quit() }
+	defer context.AfterFunc(inner, p.Quit)() // in order, so that the terminal's reader ends too
 	fed := make(chan struct{})
 	go func() {
 		defer close(fed)
 		f.run(inner, snap, func(msg any) { p.Send(msg) })
 	}()
-	_, err = p.Run()
+	err = runProgram(ctx, p)
 	cancel()
+	if errors.Is(err, errStuck) {
+		return Left, context.Cause(ctx)
+	}
 	m.crew.dismiss()
 	<-fed
 	return m.outcome, m.verdict(ctx, err)
+}
+
+// errStuck says that the terminal takes no more output, so that the dashboard cannot end in order.
+var errStuck = errors.New("the terminal is stuck")
+
+// stuckAfter is how long a dashboard may take to end when it has to.
+const stuckAfter = 3 * time.Second
+
+// runProgram runs p until it ends, or, after ctx has, until it is clear that it never will.
+func runProgram(ctx context.Context, p *tea.Program) error {
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Run()
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(stuckAfter):
+		return errStuck
+	}
 }
 
 // verdict is the error of a dashboard that did not end as the user wanted.
@@ -84,13 +118,9 @@ func (m *model) verdict(ctx context.Context, err error) error {
 // framesPerSecond bounds how often the screen is written; a key is on it within two frames.
 const framesPerSecond = 30
 
-func (m *model) programOptions(ctx context.Context) []tea.ProgramOption {
-	out := []tea.ProgramOption{
-		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
+func (m *model) programOptions() []tea.ProgramOption {
+	return []tea.ProgramOption{
+		tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
 		tea.WithInput(m.opts.In), tea.WithOutput(m.opts.Out), tea.WithEnvironment(m.opts.Environ),
 	}
-	if m.opts.width > 0 {
-		out = append(out, tea.WithWindowSize(m.opts.width, m.opts.height))
-	}
-	return out
 }
