@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"math"
-	"slices"
 
 	pb "go.opentelemetry.io/proto/otlp/metrics/v1"
 )
@@ -38,7 +37,7 @@ func readExpo(p *pb.ExponentialHistogramDataPoint) (expo, bool) {
 
 func readRun(b *pb.ExponentialHistogramDataPoint_Buckets) (run, bool) {
 	offset := int(b.GetOffset())
-	return run{offset, slices.Clone(b.GetBucketCounts())}, len(b.GetBucketCounts()) <= 4*maxRun && offset > -1<<30 && offset < 1<<30
+	return run{offset, b.GetBucketCounts()}, len(b.GetBucketCounts()) <= 4*maxRun && offset > -1<<30 && offset < 1<<30
 }
 
 // fit coarsens until there are few enough buckets.

@@ -8,7 +8,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +170,7 @@ func TestMetricRefusals(t *testing.T) {
 		"scale":          expos(100, 0, 1),
 		"offset":         expos(0, math.MinInt32, 1),
 		"many":           expos(0, 0, 10_000),
+		"long":           sumMetric("a", cumulative, at, 1, textAttr("k", strings.Repeat("x", 70<<10))),
 	} {
 		m := fixedMetrics("", MetricOptions{})
 		if res := ingestMetrics(t, m, metricsOf("orders", metric)); res.Rejected != 1 || res.Accepted != 0 || res.Err == "" {
@@ -357,6 +360,63 @@ func flipByte(b []byte, at int) []byte {
 	b = bytes.Clone(b)
 	b[at] ^= 1
 	return b
+}
+
+// TestMetricMemory: a request of millions of empty messages is not decoded into as many structs (I2).
+func TestMetricMemory(t *testing.T) {
+	wrap := func(num protowire.Number, b []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), b)
+	}
+	points := wrap(1, wrap(2, wrap(2, wrap(5, bytes.Repeat([]byte{1<<3 | 2, 0}, 4<<20)))))
+	attrs := wrap(1, wrap(2, wrap(2, wrap(5, wrap(1, bytes.Repeat([]byte{7<<3 | 2, 0}, 4<<20))))))
+	for name, body := range map[string][]byte{"points": points, "attributes": attrs} {
+		m := fixedMetrics("", MetricOptions{})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := m.IngestMetrics(body); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 64<<20 {
+			t.Errorf("%s: heap grew by %d MiB for %d MiB", name, grown>>20, len(body)>>20)
+		}
+		if n := m.Counts().Series; n > 1 {
+			t.Errorf("%s: %d series, want at most one", name, n)
+		}
+	}
+}
+
+// TestMetricConcurrent: everything at once.
+func TestMetricConcurrent(t *testing.T) {
+	m := OpenMetrics(filepath.Join(t.TempDir(), "metrics"), MetricOptions{Series: 20, Bytes: 16 << 10})
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				name := fmt.Sprint("m", (g*7+i)%30)
+				m.IngestMetrics(metricsOf("orders", sumMetric(name, deltas, 0, 1)))
+			}
+		})
+		wg.Go(func() {
+			for range 20 {
+				m.Metrics(t.Context(), MetricQuery{Filter: "value>0"})
+				m.Last(time.Time{})
+				m.thin()
+				m.Counts()
+				if _, err := m.save(0); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var size int64
+	for _, s := range m.sorted() {
+		size += s.size()
+	}
+	if c := m.Counts(); c.Bytes != size || c.Series > 20 {
+		t.Errorf("counts %+v, want %d bytes", c, size)
+	}
 }
 
 // FuzzMetrics: any request is stored, rejected or refused, the bounds hold, and a restart keeps it.
