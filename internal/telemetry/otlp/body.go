@@ -23,8 +23,8 @@ var (
 
 // body is what was sent, decompressed.
 type body struct {
-	bytes []byte
-	large bool // holds a place in server.large
+	bytes  []byte
+	buffer *[]byte // of server.buffers; nil: it is small. Otherwise it holds a place in server.large
 }
 
 // read reads a whole body. The caller hands it to free.
@@ -57,17 +57,18 @@ func (s *server) readOn(ctx context.Context, b *body, from io.Reader) (err error
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	b.large = true
-	b.bytes, err = fill(b.bytes, from, s.max)
+	start := b.bytes
+	b.buffer = s.buffers.Get().(*[]byte)
+	b.bytes, err = fill(append((*b.buffer)[:0], start...), from, s.max)
 	return err
 }
 
 func (s *server) free(b *body) {
-	if !b.large {
+	if b.buffer == nil {
 		s.bodies.Put(b)
 		return
 	}
-	b.bytes = nil
+	s.buffers.Put(b.buffer)
 	<-s.large
 }
 

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -105,6 +107,7 @@ func TestBodies(t *testing.T) {
 		{"gzip bomb", asProto, "gzip", bomb, 413},
 		{"zstd bomb", asProto, "zstd", zstded(t, make([]byte, 64<<20)), 413},
 		{"deep json", asJSON, "", deepJSON(10_000), 400},
+		{"json of millions", asJSON, "", []byte(`{"resourceSpans":[` + strings.Repeat("{},", 4<<20) + `{}]}`), 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := &memory{}
@@ -266,7 +269,7 @@ func FuzzExport(f *testing.F) {
 func FuzzIDs(f *testing.F) {
 	f.Add(`{"traceId":"00ff","a":["spanId",{"spanId" : "0a"}],"b":"\"traceId\":\"zz\""}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		out, err := base64IDs([]byte(text))
+		out, _, err := base64IDs([]byte(text))
 		if err != nil || !json.Valid([]byte(text)) {
 			return
 		}
@@ -331,4 +334,29 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("%d places are held, want %d", n, maxLarge-1)
 		}
 	})
+}
+
+// TestMemory: fifty bombs at once take no more memory than two bodies (I2).
+func TestMemory(t *testing.T) {
+	store := &memory{}
+	h := handler(t, &Receiver{Store: store})
+	bomb := gzipped(t, make([]byte, 100<<20))
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if w := post(h, "/v1/traces", asProto, "gzip", bomb); w.Code != 413 && w.Code != 429 {
+				t.Errorf("answered %d", w.Code)
+			}
+		})
+	}
+	wg.Wait()
+	runtime.ReadMemStats(&after)
+	grown := (int64(after.HeapSys) - int64(before.HeapSys)) >> 20
+	t.Logf("heap grew by %d MiB", grown)
+	if grown > 160 {
+		t.Errorf("heap grew by %d MiB, want at most 160", grown)
+	}
 }

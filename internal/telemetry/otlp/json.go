@@ -11,8 +11,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxNesting is how deep values may contain each other where a body is decoded here.
-const maxNesting = 128
+// Bounds of JSON, which is decoded into structs here: two bytes can become hundreds.
+const (
+	maxNesting = 128     // how deep values may contain each other
+	maxObjects = 250_000 // of one body
+)
 
 // transcode reads OTLP/JSON and writes protobuf.
 func (s *server) transcode(ctx context.Context, sig signal, body []byte) ([]byte, error) {
@@ -22,7 +25,10 @@ func (s *server) transcode(ctx context.Context, sig signal, body []byte) ([]byte
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	body, err := base64IDs(body)
+	body, objects, err := base64IDs(body)
+	if err == nil && objects > maxObjects {
+		err = fmt.Errorf("decode JSON: it has %d objects, at most %d are read: send less at once", objects, maxObjects)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -35,15 +41,17 @@ func (s *server) transcode(ctx context.Context, sig signal, body []byte) ([]byte
 }
 
 // base64IDs writes the ids of spans and traces the way protojson wants bytes: in OTLP/JSON they are
-// hexadecimal, which protojson takes for base64 without an error. Everything else stays.
-func base64IDs(in []byte) ([]byte, error) {
-	out := make([]byte, 0, len(in)+len(in)/16)
+// hexadecimal, which protojson takes for base64 without an error. Everything else stays. It
+// also counts the objects.
+func base64IDs(in []byte) (out []byte, objects int, err error) {
+	out = make([]byte, 0, len(in)+len(in)/16)
 	for len(in) > 0 {
 		start := bytes.IndexByte(in, '"')
 		if start < 0 {
 			break
 		}
 		end := stringEnd(in, start)
+		objects += bytes.Count(in[:start], []byte("{"))
 		word := in[start:end]
 		out, in = append(out, in[:end]...), in[end:]
 		if !idKey(word) {
@@ -57,13 +65,13 @@ func base64IDs(in []byte) ([]byte, error) {
 		end = stringEnd(in, 0)
 		id, err := hex.DecodeString(string(bytes.Trim(in[:end], `"`)))
 		if err != nil {
-			return nil, fmt.Errorf("read id %s: it is not hexadecimal", in[:min(end, 64)])
+			return nil, 0, fmt.Errorf("read id %s: it is not hexadecimal", in[:min(end, 64)])
 		}
 		out = append(out, '"')
 		out = base64.StdEncoding.AppendEncode(out, id)
 		out, in = append(out, '"'), in[end:]
 	}
-	return append(out, in...), nil
+	return append(out, in...), objects + bytes.Count(in, []byte("{")), nil
 }
 
 // stringEnd returns the index behind the string that starts with a quote there.

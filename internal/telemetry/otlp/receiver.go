@@ -88,7 +88,7 @@ func (r *Receiver) Counts() Counts {
 const drainTime = 2 * time.Second
 
 // maxLarge is how many large bodies are held at once.
-const maxLarge = 4
+const maxLarge = 2
 
 // server is a running receiver.
 type server struct {
@@ -99,7 +99,8 @@ type server struct {
 	forward *forwarder    // nil: none
 	decoded chan struct{} // held while a body is decoded into structs, which takes a multiple of its size
 	large   chan struct{} // held by each large body
-	bodies  sync.Pool     // of *body
+	bodies  sync.Pool     // of *body, small
+	buffers sync.Pool     // of *[]byte, as large as any body may be
 }
 
 // Run serves until ctx ends and closes both listeners. What was received before is then stored; what waits
@@ -132,6 +133,10 @@ func (r *Receiver) server() (*server, error) {
 		large:    make(chan struct{}, maxLarge),
 	}
 	s.bodies.New = func() any { return new(body) }
+	s.buffers.New = func() any {
+		b := make([]byte, 0, s.max+1)
+		return &b
+	}
 	if r.Forward == "" {
 		return s, nil
 	}
