@@ -1,84 +1,107 @@
 package insight
 
 import (
+	"cmp"
 	"slices"
 	"time"
+
+	"msctl.dev/msctl/internal/telemetry"
 )
 
-// norm is what is usual: how long each request takes, and how much of the critical path each operation.
+// norm is what is usual: how long each work takes, and how much of its critical path each operation.
 type norm struct {
-	requests map[operation]time.Duration // median
-	took     map[operation]time.Duration // median of what it adds to a critical path
+	works map[operation]time.Duration // median
+	took  map[part]time.Duration      // median of what an operation adds to the critical path of a work
 }
 
-// fewest traces make a usual time.
-const fewest = 3
+// part is an operation within a work.
+type part struct{ work, of operation }
 
-// usual learns from the traces before that did not fail, and, for requests that were not seen then, from
-// the faster half of those asked about.
-func usual(before, asked *Window) norm {
-	n := norm{requests: map[operation]time.Duration{}, took: map[operation]time.Duration{}}
-	known := map[operation][]*tree{}
-	if before != nil {
-		known = before.byRequest()
-	}
-	for key, traces := range asked.byRequest() {
-		if len(known[key]) < fewest {
-			half := traces[:(len(traces)+1)/2]
-			known[key] = append(known[key], half...)
-		}
-	}
-	took := map[operation]durations{}
-	for key, traces := range known {
-		var d durations
-		for _, t := range traces {
-			d = append(d, t.spans[t.roots[0]].Duration)
-			for op, c := range efforts(t, t.critical()) {
-				took[op] = append(took[op], c)
-			}
-		}
-		slices.Sort(d)
-		n.requests[key] = d.quantile(0.5)
-	}
-	for op, d := range took {
-		slices.Sort(d)
-		n.took[op] = d.quantile(0.5)
-	}
-	return n
+// work is one request, or something that a request set off and did not wait for.
+type work struct {
+	*tree
+	root int
 }
 
-// efforts sums a critical path up by operation.
-func efforts(t *tree, path map[int]time.Duration) map[operation]time.Duration {
+func (w work) span() *telemetry.Span { return &w.spans[w.root] }
+func (w work) key() operation        { return operationOf(w.span()) }
+
+// efforts sums the critical path up by operation.
+func (w work) efforts(path map[int]time.Duration) map[operation]time.Duration {
 	sum := map[operation]time.Duration{}
 	for i, d := range path {
-		sum[operationOf(&t.spans[i])] += d
+		sum[operationOf(&w.spans[i])] += d
 	}
 	return sum
 }
 
-// byRequest groups the traces that did not fail by their root, the fastest first.
-func (w *Window) byRequest() map[operation][]*tree {
-	groups := map[operation][]*tree{}
+// fewest works make a usual time.
+const fewest = 3
+
+// usual learns from the works before that did not fail, and, for those that were not seen then, from the
+// faster half of those asked about.
+func usual(before, asked *Window) norm {
+	n := norm{works: map[operation]time.Duration{}, took: map[part]time.Duration{}}
+	known := map[operation][]work{}
+	if before != nil {
+		known = before.byWork()
+	}
+	for key, works := range asked.byWork() {
+		if len(known[key]) < fewest {
+			known[key] = append(known[key], works[:(len(works)+1)/2]...)
+		}
+	}
+	for key, works := range known {
+		n.learn(key, works)
+	}
+	return n
+}
+
+// learn takes the medians of works of one kind.
+func (n norm) learn(key operation, works []work) {
+	var whole durations
+	took := map[operation]durations{}
+	for _, w := range works {
+		whole = append(whole, w.span().Duration)
+		for op, d := range w.efforts(w.critical(w.root)) {
+			took[op] = append(took[op], d)
+		}
+	}
+	slices.Sort(whole)
+	n.works[key] = whole.quantile(0.5)
+	for op, d := range took {
+		slices.Sort(d)
+		n.took[part{key, op}] = d.quantile(0.5)
+	}
+}
+
+// byWork groups the works of requests that did not fail, the fastest first.
+func (w *Window) byWork() map[operation][]work {
+	groups := map[operation][]work{}
 	for _, t := range w.traces {
-		if len(t.roots) > 0 && t.request() && !t.failed() {
-			key := operationOf(&t.spans[t.roots[0]])
-			groups[key] = append(groups[key], t)
+		if !t.request() || t.failed() {
+			continue
+		}
+		for _, i := range t.works() {
+			one := work{t, i}
+			groups[one.key()] = append(groups[one.key()], one)
 		}
 	}
 	for _, g := range groups {
-		slices.SortStableFunc(g, func(a, b *tree) int {
-			return int(a.spans[a.roots[0]].Duration - b.spans[b.roots[0]].Duration)
-		})
+		slices.SortStableFunc(g, func(a, b work) int { return cmp.Compare(a.span().Duration, b.span().Duration) })
 	}
 	return groups
 }
 
-// slow reports a request that took far longer than such requests usually do.
-func (n norm) slow(t *tree) bool {
-	if len(t.roots) == 0 {
-		return false
+// slow returns the works of a trace that took far longer than such works usually do.
+func (n norm) slow(t *tree) []work {
+	var out []work
+	for _, i := range t.works() {
+		w := work{t, i}
+		usual, known := n.works[w.key()]
+		if took := w.span().Duration; known && took > slowFactor*usual && took-usual > slowLeast {
+			out = append(out, w)
+		}
 	}
-	root := &t.spans[t.roots[0]]
-	usual, known := n.requests[operationOf(root)]
-	return known && root.Duration > slowFactor*usual && root.Duration-usual > slowLeast
+	return out
 }

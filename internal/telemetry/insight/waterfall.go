@@ -25,8 +25,10 @@ func Waterfall(spans []telemetry.Span) []telemetry.Row {
 		})
 		t.row[i] = len(rows) - 1
 	})
-	for i, d := range t.critical() {
-		rows[t.row[i]].Critical = d
+	if len(t.roots) > 0 {
+		for i, d := range t.critical(t.roots[0]) {
+			rows[t.row[i]].Critical = d
+		}
 	}
 	return rows
 }
@@ -200,19 +202,28 @@ func (t *tree) self(i int) time.Duration {
 	return max(self, 0)
 }
 
-// critical returns the spans of the critical path with the time that each adds to it: going back from the
-// end of the root, always into the child that ended last. A child counts up to the end of its parent (a
-// server may close its span after its client has the answer); a consumer that runs on made nobody wait.
-func (t *tree) critical() map[int]time.Duration {
-	path := map[int]time.Duration{}
-	if len(t.roots) == 0 {
-		return path
+// works returns the spans that somebody or nobody waits for on their own account: the roots, and what a
+// span set off without waiting for it.
+func (t *tree) works() []int {
+	var out []int
+	for i, p := range t.parent {
+		if p < 0 || t.spans[i].Kind == telemetry.Consumer || !t.spans[i].Start.Before(ends(&t.spans[p])) {
+			out = append(out, i)
+		}
 	}
+	return out
+}
+
+// critical returns the spans of the critical path of a root or other work, with the time that each adds
+// to it: going back from the end, always into the child that ended last. A child counts up to the end of
+// its parent (a server may close its span after its client has the answer); a consumer that runs on made
+// nobody wait.
+func (t *tree) critical(root int) map[int]time.Duration {
+	path := map[int]time.Duration{}
 	type leg struct {
 		i          int
 		from, till time.Time
 	}
-	root := t.roots[0]
 	stack := []leg{{root, t.spans[root].Start, ends(&t.spans[root])}}
 	for len(stack) > 0 {
 		l := stack[len(stack)-1]

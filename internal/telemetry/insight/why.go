@@ -31,7 +31,8 @@ func Why(q Question) telemetry.Reason {
 	w := &whyer{Question: q, suspects: map[string]*suspect{}}
 	w.usual = usual(q.Before, q.Asked)
 	out := telemetry.Reason{Since: q.Asked.Since, Until: q.Asked.Until, Trace: q.Trace}
-	var failed, slow []*tree
+	var failed []*tree
+	var slow []work
 	for _, t := range q.Asked.traces {
 		one := t.spans[0].Trace == q.Trace
 		if q.Trace != (telemetry.TraceID{}) && !one {
@@ -45,12 +46,13 @@ func Why(q Question) telemetry.Reason {
 			out.Failed++
 			failed = append(failed, t)
 		}
-		if one || w.usual.slow(t) {
-			slow = append(slow, t)
-			if w.usual.slow(t) {
-				out.Slow++
-			}
+		works := w.usual.slow(t)
+		if len(works) > 0 {
+			out.Slow++
+		} else if one && !t.failed() {
+			works = []work{{t, t.roots[0]}}
 		}
+		slow = append(slow, works...)
 	}
 	w.blameFailures(failed)
 	w.blameDelays(slow)
@@ -191,31 +193,33 @@ func complaint(s *telemetry.Span) string {
 	return short(s.Name) + ": " + short(cmp.Or(words, "failed"))
 }
 
-// blameDelays finds on the critical paths of slow traces what took longer than usual.
-func (w *whyer) blameDelays(slow []*tree) {
+// blameDelays finds on the critical paths of slow works what took longer than usual.
+func (w *whyer) blameDelays(slow []work) {
 	excess := map[string]time.Duration{}
 	worst := map[string]string{}
 	most := map[string]time.Duration{}
 	var all time.Duration
-	for _, t := range slow {
-		path := t.critical()
-		for key, d := range efforts(t, path) {
-			more := d - w.usual.took[key]
+	for _, k := range slow {
+		path := k.critical(k.root)
+		for op, d := range k.efforts(path) {
+			usual := w.usual.took[part{k.key(), op}]
+			more := d - usual
 			if more < slowLeast/4 {
 				continue
 			}
-			subject := key.service
+			subject := op.service
 			excess[subject] += more
 			all += more
-			w.suspect(subject).example(t.id())
+			w.suspect(subject).example(k.id())
 			if more > most[subject] {
 				most[subject] = more
-				worst[subject] = fmt.Sprintf("%s took %s of its own, usually %s", short(key.name), round(d), round(w.usual.took[key]))
+				worst[subject] = fmt.Sprintf("%s took %s of its own, usually %s", short(op.name), round(d), round(usual))
 			}
 		}
 		for i := range path {
-			if f := text(&t.spans[i], faults); f != "" && excess[operationOf(&t.spans[i]).service] > 0 {
-				w.suspect(operationOf(&t.spans[i]).service).say("a fault was on it: %s", f)
+			subject := operationOf(&k.spans[i]).service
+			if f := text(&k.spans[i], faults); f != "" && excess[subject] > 0 {
+				w.suspect(subject).say("a fault was on it: %s", f)
 			}
 		}
 	}
@@ -223,15 +227,24 @@ func (w *whyer) blameDelays(slow []*tree) {
 		s := w.suspect(subject)
 		part := float64(d) / float64(max(all, 1))
 		if s.text == "" {
-			s.text = fmt.Sprintf("%.0f %% of the extra time of %d slow requests is spent %s", 100*part, len(slow), w.place(subject, slow))
+			s.text = fmt.Sprintf("%.0f %% of the extra time of %d slow requests is spent %s", 100*part, traces(slow), w.place(subject, slow))
 		}
 		s.score = max(s.score, part)
 		s.say("%s", worst[subject])
 	}
 }
 
+// traces counts the traces of works.
+func traces(works []work) int {
+	seen := map[*tree]bool{}
+	for _, k := range works {
+		seen[k.tree] = true
+	}
+	return len(seen)
+}
+
 // place says in words where the time of a subject is spent.
-func (w *whyer) place(subject string, slow []*tree) string {
+func (w *whyer) place(subject string, slow []work) string {
 	_, to, edge := strings.Cut(subject, ":")
 	if !edge {
 		return "in " + subject
