@@ -60,7 +60,7 @@ func (t *table) flush() error {
 	for _, b := range t.batches() {
 		if len(b.j.pending) > 0 {
 			work = append(work, pending{b.j, b.j.pending})
-			b.j.pending, b.j.spare = b.j.spare[:0], nil
+			b.j.pending, t.spare = t.spare[:0], nil
 		}
 	}
 	ended := t.ended
@@ -85,10 +85,8 @@ func (t *table) flushed(w pending, err error) {
 	defer t.mu.Unlock()
 	if w.j.full = err != nil; err != nil {
 		w.j.pending = append(w.bytes, w.j.pending...)
-	} else if w.j.pending == nil {
-		w.j.pending = w.bytes[:0]
-	} else if w.j.spare == nil && cap(w.bytes) < 1<<20 {
-		w.j.spare = w.bytes[:0]
+	} else if int64(cap(w.bytes)) <= t.o.Memory/journalShare {
+		t.spare = w.bytes[:0]
 	}
 }
 

@@ -19,7 +19,6 @@ type journal struct {
 
 	// Guarded by the lock of the table.
 	pending []byte // not yet written
-	spare   []byte // to be used again
 	full    bool   // the last write failed: what has no room is not logged
 
 	size atomic.Int64 // of the file

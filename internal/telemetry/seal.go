@@ -21,7 +21,7 @@ type sealer struct {
 // seal orders the rows (spans by trace, traces by start; log records by time), drops those that were
 // replaced, and writes every column. Nothing may add to m meanwhile.
 func seal(m *memory, enc *zstd.Encoder, now int64) []byte {
-	s := &sealer{m: m, enc: enc, out: []byte(segmentMagic)}
+	s := &sealer{m: m, enc: enc, out: append(make([]byte, 0, 48*m.len()+4096), segmentMagic...)}
 	s.sort()
 	s.meta = meta{sealed: now, rows: len(s.order), zone: m.zone}
 	s.traces()

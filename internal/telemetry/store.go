@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Options bound a store.
@@ -45,6 +47,7 @@ type Store struct {
 	cache    cache
 	spans    table
 	logs     table
+	enc      *zstd.Encoder // of the sealer
 	flushNow chan struct{}
 	sealNow  chan struct{}
 

@@ -28,6 +28,7 @@ type table struct {
 	model    *memory    // the batch before, when more of the kind are to be expected
 	full     []*batch   // not yet on disk, oldest first
 	segs     []*segment // oldest first
+	spare    []byte     // to be the next pending of a journal
 	ended    []*journal // of batches that are on disk
 	seq      uint64     // of the last batch
 
@@ -110,7 +111,7 @@ func (t *table) room(size int) error {
 		waits += b.bytes()
 		logged += b.j.bytes() + int64(len(b.j.pending))
 	}
-	if len(t.full) >= maxFull || waits > t.o.Memory/fullShare || logged > t.o.journals()/4 {
+	if len(t.full) >= maxFull || waits > t.o.Memory/fullShare || logged > t.o.journals()/2 {
 		wake(t.sealNow)
 		return ErrFull
 	}
@@ -142,7 +143,9 @@ func (t *table) newBatch() *batch {
 		m.like(t.model)
 		t.model = nil
 	}
-	return &batch{memory: m, seq: t.seq, j: &journal{d: t.o.disk, path: t.path(t.seq, "wal")}}
+	b := &batch{memory: m, seq: t.seq, j: &journal{d: t.o.disk, path: t.path(t.seq, "wal"), pending: t.spare}}
+	t.spare = nil
+	return b
 }
 
 // journal adds a request to what is written next. Where the disk takes nothing, only so much waits.

@@ -28,6 +28,7 @@ func (s *Store) sealer(ctx context.Context) {
 		case <-s.sealNow:
 			timer.Stop()
 		case <-timer.C:
+			s.enc = nil
 			s.spans.rest()
 			s.logs.rest()
 		}
@@ -71,11 +72,13 @@ func (s *Store) seal(t *table) (bool, error) {
 	if b == nil {
 		return false, nil
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return false, err
+	if s.enc == nil {
+		var err error
+		if s.enc, err = newEncoder(); err != nil {
+			return false, err
+		}
 	}
-	bytes := seal(b.memory, enc, t.o.now().UnixNano())
+	bytes := seal(b.memory, s.enc, t.o.now().UnixNano())
 	s.retain(int64(len(bytes)))
 	path := t.path(b.seq, "seg")
 	if err := writeFile(t.o.disk, t.dir, path, bytes); err != nil {
@@ -93,6 +96,11 @@ func (s *Store) seal(t *table) (bool, error) {
 	t.mu.Unlock()
 	wake(t.flushNow)
 	return true, nil
+}
+
+func newEncoder() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
 }
 
 // writeFile gives a file its name only when all of it is on the disk.
@@ -138,6 +146,7 @@ func (t *table) shed() {
 func (t *table) rest() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.spare, t.model = nil, nil
 	if b := t.active; b != nil && b.len() >= t.o.Rows/4 && t.o.now().Sub(b.last) >= tidyEvery {
 		t.retire()
 	}
@@ -177,7 +186,7 @@ func (t *table) bytes() (n int64) {
 }
 
 // journals is the part of the disk that is kept free for journals.
-func (o *Options) journals() int64 { return min(o.Disk/4, 64<<20) }
+func (o *Options) journals() int64 { return min(o.Disk/4, 128<<20) }
 
 // expire removes segments that were written before a time.
 func (t *table) expire(before int64) {
