@@ -23,7 +23,7 @@ type Call struct {
 	Sent     int64  // bytes of the request
 	Received int64  // bytes of the answer
 
-	Attrs  []Attr
+	Attrs  []Attr   // read-only: calls may share them
 	Faults []string // that acted on it
 }
 

@@ -28,6 +28,7 @@ type Edge struct {
 	table  atomic.Pointer[table]
 	count  counters
 	recent recent
+	names  names
 	share  sync.Mutex // guards the credits of table's groups
 
 	sweeping atomic.Bool // sweeper will close idle connections

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -38,8 +37,10 @@ func (x *caller) forward(ctx context.Context) bool {
 	x.head, x.connect = string(method) == http.MethodHead, string(method) == http.MethodConnect
 	again := idempotent(method) || x.req.idempotent
 	a := x.e.faults.Load()
-	c := x.describe()
-	r := exchange{x: x, call: c, body: requestBody(&x.req)}
+	c := &x.call
+	x.describe(c)
+	x.exchange = exchange{x: x, call: c, body: requestBody(&x.req)}
+	r := &x.exchange
 	defer r.finish()
 	if c.Trace != [16]byte{} {
 		r.flight = flight{trace: c.Trace, span: c.Span, sampled: c.Sampled}
@@ -69,8 +70,8 @@ func (r *exchange) finish() {
 	}
 	r.over = true
 	r.flight.remove()
-	if r.call.Code != 0 && r.x.e.Record != nil {
-		r.call.Attrs = append(r.call.Attrs, Attr{"http.response.status_code", strconv.Itoa(r.call.Code)})
+	if r.x.e.Record != nil {
+		r.call.Attrs = r.x.op.answered(r.call.Code)
 	}
 	r.x.e.end(r.call)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -25,6 +24,9 @@ type caller struct {
 	side aside
 
 	req, res head
+	exchange exchange // of the running request
+	call     call     // of the running request
+	op       *operation
 	head     bool // the request is HEAD: its answer has no body whatever it says
 	connect  bool // the request is CONNECT
 
@@ -61,6 +63,7 @@ func (e *Edge) carryHTTP(ctx context.Context, s *serving, c net.Conn) {
 		}
 		b := x.wire.bytes()[:n]
 		if first && bytes.Equal(b, []byte(preface)) {
+			s.drop(x) // it says farewell itself
 			e.serveH2(ctx, s, x.wire)
 			return
 		}
@@ -161,25 +164,15 @@ func (x *caller) linger() {
 }
 
 // describe makes the call of the request that was read.
-func (x *caller) describe() *call {
-	c := x.e.begin(time.Now(), "http")
+func (x *caller) describe(c *call) {
+	x.e.start(c, time.Now(), "http")
 	if x.e.Record == nil {
-		return c
+		return
 	}
-	b := x.wire.bytes()
-	method, path := string(x.req.method.of(b)), pathOf(string(x.req.target.of(b)))
-	route := template(path)
-	c.Name = method + " " + route
-	c.Attrs = make([]Attr, 0, 8)
-	c.Attrs = append(c.Attrs,
-		Attr{"http.request.method", method},
-		Attr{"url.path", path},
-		Attr{"url.template", route},
-		Attr{"server.address", x.e.To},
-		Attr{"network.protocol.version", "1." + strconv.Itoa(x.req.minor)})
+	x.op = x.e.names.of(&x.req, x.wire.bytes(), x.e.To)
+	c.Name = x.op.name
 	c.of(x.e.origin(x.parent()))
 	x.inject(&c.Call)
-	return c
 }
 
 // parent returns what the request says that it is made for, nil if nothing or more than one thing.

@@ -38,6 +38,7 @@ func (i *idle) take() *wire {
 		if w.alive() {
 			return w
 		}
+		w.drop()
 		w.conn.Close()
 	}
 }

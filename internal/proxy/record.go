@@ -10,9 +10,16 @@ type call struct{ Call }
 
 // begin counts a call that begins.
 func (e *Edge) begin(at time.Time, protocol string) *call {
+	var c call
+	e.start(&c, at, protocol)
+	return &c
+}
+
+// start is begin for a call that is there already.
+func (e *Edge) start(c *call, at time.Time, protocol string) {
 	e.count.requests.Add(1)
 	e.count.inFlight.Add(1)
-	return &call{Call{From: e.From, To: e.To, Protocol: protocol, Name: protocol, Start: at}}
+	*c = call{Call{From: e.From, To: e.To, Protocol: protocol, Name: protocol, Start: at}}
 }
 
 // forget takes back begin: it was no call.

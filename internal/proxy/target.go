@@ -122,10 +122,9 @@ func (e *Edge) pick(tried []*target) *target {
 	if len(groups) > 1 {
 		groups = e.shares(t)
 	}
-	now := time.Now().UnixNano()
-	for _, in := range []int64{now, -1} {
+	for _, all := range []bool{false, true} {
 		for _, g := range groups {
-			if one := g.lessBusy(tried, in); one != nil {
+			if one := g.lessBusy(tried, all); one != nil {
 				return one
 			}
 		}
@@ -148,20 +147,20 @@ func (e *Edge) shares(t *table) []*group {
 	return order
 }
 
-// lessBusy draws two targets and returns the one that has less to do. now -1 takes ejected ones too.
-func (g *group) lessBusy(tried []*target, now int64) *target {
-	a := g.draw(tried, now, nil)
+// lessBusy draws two targets and returns the one that has less to do, of all or of those that are not ejected.
+func (g *group) lessBusy(tried []*target, all bool) *target {
+	a := g.draw(tried, all, nil)
 	if a == nil {
 		return nil
 	}
-	b := g.draw(tried, now, a)
+	b := g.draw(tried, all, a)
 	if b != nil && b.busy.Load() < a.busy.Load() {
 		return b
 	}
 	return a
 }
 
-func (g *group) draw(tried []*target, now int64, not *target) *target {
+func (g *group) draw(tried []*target, all bool, not *target) *target {
 	n := len(g.targets)
 	if n == 1 && not != nil {
 		return nil
@@ -172,7 +171,7 @@ func (g *group) draw(tried []*target, now int64, not *target) *target {
 	}
 	for i := range n {
 		t := g.targets[(from+i)%n]
-		if t != not && !t.out(now) && !slices.Contains(tried, t) {
+		if t != not && (all || !t.outNow()) && !slices.Contains(tried, t) {
 			return t
 		}
 	}
@@ -180,7 +179,9 @@ func (g *group) draw(tried []*target, now int64, not *target) *target {
 }
 
 // out reports whether the target is ejected at a time in unix ns.
-func (t *target) out(now int64) bool { return now >= 0 && now < t.until.Load() }
+func (t *target) out(now int64) bool { return now < t.until.Load() }
+
+func (t *target) outNow() bool { return t.until.Load() != 0 && t.out(time.Now().UnixNano()) }
 
 // fail notes that the target gave no answer, or refused the connection.
 func (t *target) fail(refused bool) {

@@ -27,6 +27,9 @@ type wire struct {
 	buf  []byte
 	r, w int
 	err  error // of the last read
+
+	once  func(fd uintptr) bool // readOnce, bound when it is first asked for
+	quiet bool                  // what it found
 }
 
 // newWire wraps a connection.
@@ -153,13 +156,25 @@ func (w *wire) peek() (n int, err error) {
 	return n, err
 }
 
-// alive reports that the peer has neither ended nor said anything.
+// alive reports that the peer has neither ended nor said anything. What it said waits in the wire.
 func (w *wire) alive() bool {
 	if w.raw == nil {
 		return true
 	}
-	_, err := w.peek()
-	return err == unix.EAGAIN
+	if w.once == nil {
+		w.once = w.readOnce
+	}
+	return w.raw.Read(w.once) == nil && w.quiet
+}
+
+// readOnce is one read that does not wait, and no one waits for.
+func (w *wire) readOnce(fd uintptr) bool {
+	w.borrow()
+	n, err := readFD(int(fd), w.buf[w.w:])
+	w.w += max(n, 0)
+	w.quiet = err == unix.EAGAIN
+	w.release()
+	return true
 }
 
 // over reports that the peer has ended or broken the connection, and nothing is left to read.

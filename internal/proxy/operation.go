@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// maxNames bounds the operations that an edge remembers.
+const maxNames = 256
+
+// names remembers the operations of an edge, so that those that come again are not named again. Its zero
+// value is empty; it is safe for concurrent use.
+type names struct {
+	mu   sync.Mutex
+	seen map[string]*operation
+}
+
+// operation is one method and path as calls carry it.
+type operation struct {
+	name  string
+	attrs []Attr
+
+	mu   sync.Mutex
+	code int    // of the newest answer
+	full []Attr // attrs with it
+}
+
+// of returns the operation of a request, whose head is at the front of b.
+func (n *names) of(h *head, b []byte, host string) *operation {
+	method, target := h.method.of(b), h.target.of(b)
+	if target[0] != '/' {
+		return newOperation(string(method), pathOf(string(target)), h.minor, host)
+	}
+	end := bytes.IndexAny(target, "?#")
+	if end < 0 {
+		end = len(target)
+	}
+	key := b[:h.target.a+end]
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	op := n.seen[string(key)]
+	if op == nil {
+		if n.seen == nil || len(n.seen) >= maxNames {
+			n.seen = map[string]*operation{}
+		}
+		op = newOperation(string(method), string(target[:end]), h.minor, host)
+		n.seen[string(key)] = op
+	}
+	return op
+}
+
+func newOperation(method, path string, minor int, host string) *operation {
+	route := template(path)
+	return &operation{name: method + " " + route, attrs: []Attr{
+		{"http.request.method", method},
+		{"url.path", path},
+		{"url.template", route},
+		{"server.address", host},
+		{"network.protocol.version", "1." + strconv.Itoa(minor)},
+	}}
+}
+
+// answered returns the attributes with an answer's status; 0 is none.
+func (o *operation) answered(code int) []Attr {
+	if code == 0 {
+		return o.attrs
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.code != code {
+		o.code, o.full = code, append(slices.Clip(o.attrs), Attr{"http.response.status_code", strconv.Itoa(code)})
+	}
+	return o.full
+}
