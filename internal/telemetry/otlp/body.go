@@ -13,7 +13,7 @@ import (
 )
 
 // smallBody is the size up to which a body is read at once, into a buffer that waits for another.
-const smallBody = 1 << 20
+const smallBody = 256 << 10
 
 var (
 	errLarge    = errors.New("body is too large")
