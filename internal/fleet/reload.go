@@ -90,6 +90,8 @@ func (f *Fleet) rescale(ctx context.Context, service string, n int) error {
 		return fmt.Errorf("scale %s: it is a job", service)
 	case n < 1 || n > maxReplicas:
 		return fmt.Errorf("scale %s: want 1 to %d replicas, got %d", service, maxReplicas, n)
+	case n > 1 && hardCoded(s) != 0:
+		return fmt.Errorf("scale %s: its replicas cannot all open port %d, which stack.yaml says of its program", service, hardCoded(s))
 	case len(f.group(service)) == 0:
 		return fmt.Errorf("scale %s: it is not in this fleet", service)
 	}
@@ -98,6 +100,16 @@ func (f *Fleet) rescale(ctx context.Context, service string, n int) error {
 		replicas[service] = n
 	}
 	return f.change(ctx, o, replicas)
+}
+
+// hardCoded returns the port that a service's program opens whatever it is told, or 0.
+func hardCoded(s *stack.Service) int {
+	for _, l := range s.Listen {
+		if s.Ingress(l) && l.Inside > 0 {
+			return l.Inside
+		}
+	}
+	return 0
 }
 
 // maxReplicas bounds what one typing mistake can start.
