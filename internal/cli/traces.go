@@ -70,10 +70,6 @@ type traceOptions struct {
 	all                                     bool
 }
 
-// requested matches what somebody asked of a service: not what a service does on its own with its
-// database, cache or broker, such as its health checks.
-const requested = "(kind=server OR kind=consumer OR network.protocol.name=http OR network.protocol.name=grpc)"
-
 // query puts the flags and the words of the filter together.
 func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, err error) {
 	if q.Limit, q.Filter = o.limit, strings.Join(words, " "); q.Filter != "" && o.narrows() {
@@ -104,7 +100,7 @@ func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, e
 		add(key, "=", value)
 	}
 	if !o.all && q.Filter == "" {
-		q.Filter = requested
+		q.Filter = telemetry.Requests
 	}
 	switch o.sort {
 	case "time":
@@ -181,7 +177,7 @@ func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query) {
 
 // matching says what was asked for, for a sentence.
 func matching(q telemetry.Query) string {
-	if q.Filter == "" || q.Filter == requested {
+	if q.Filter == "" || q.Filter == telemetry.Requests {
 		return ""
 	}
 	return " matches " + q.Filter

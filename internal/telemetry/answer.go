@@ -2,6 +2,10 @@ package telemetry
 
 import "time"
 
+// Requests is the filter of traces in which somebody asked something of a service: not what a service does
+// on its own with its database, cache or broker, such as its health checks.
+const Requests = "(kind=server OR kind=consumer OR network.protocol.name=http OR network.protocol.name=grpc)"
+
 // Query selects traces, spans or logs.
 type Query struct {
 	Filter string    `json:"filter,omitempty"` // in the language of package filter; "" is everything
