@@ -87,7 +87,7 @@ func run(t *testing.T, r *Receiver) (httpAddr, grpcAddr string) {
 	return r.HTTP.Addr().String(), r.GRPC.Addr().String()
 }
 
-func listenLoopback(t *testing.T) net.Listener {
+func listenLoopback(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

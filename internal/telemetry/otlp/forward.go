@@ -58,21 +58,37 @@ type retry struct {
 	after time.Duration // 0: not said
 }
 
-func newForwarder(target string, header http.Header, counts *counters, log *slog.Logger) (*forwarder, error) {
+// CheckForward says what is wrong with a value of [Receiver.Forward] that is not "".
+func CheckForward(target string) error {
+	_, err := readTarget(target)
+	return err
+}
+
+func readTarget(target string) (*url.URL, error) {
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("forward to %q: want a URL like http://host:4318 or grpc://host:4317", target)
 	}
-	f := &forwarder{counts: counts, log: log, ready: make(chan struct{}, 1)}
 	switch u.Scheme {
-	case "http", "https":
-		f.to = &httpSender{base: strings.TrimSuffix(target, "/"), header: header, client: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 2}}}
-	case "grpc", "grpcs":
-		f.to, err = newGRPCSender(u, header)
-	default:
-		err = fmt.Errorf("forward to %q: unknown scheme, want http, https, grpc or grpcs", target)
+	case "http", "https", "grpc", "grpcs":
+		return u, nil
 	}
-	return f, err
+	return nil, fmt.Errorf("forward to %q: unknown scheme, want http, https, grpc or grpcs", target)
+}
+
+func newForwarder(target string, header http.Header, counts *counters, log *slog.Logger) (*forwarder, error) {
+	u, err := readTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	f := &forwarder{counts: counts, log: log, ready: make(chan struct{}, 1)}
+	if strings.HasPrefix(u.Scheme, "grpc") {
+		f.to, err = newGRPCSender(u, header)
+		return f, err
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 2}}
+	f.to = &httpSender{base: strings.TrimSuffix(target, "/"), header: header, client: client}
+	return f, nil
 }
 
 // add takes a copy of body.

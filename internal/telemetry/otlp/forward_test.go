@@ -50,8 +50,12 @@ func TestForward(t *testing.T) {
 
 func TestForwardTarget(t *testing.T) {
 	for _, target := range []string{"host:4318", "ftp://host", "http://", "%"} {
-		if err := (&Receiver{Store: &memory{}, Forward: target}).Run(t.Context()); err == nil {
+		r := &Receiver{Store: &memory{}, Forward: target, HTTP: listenLoopback(t)}
+		if err := r.Run(t.Context()); err == nil || CheckForward(target) == nil {
 			t.Errorf("%q was taken", target)
+		}
+		if _, err := r.HTTP.Accept(); err == nil {
+			t.Error("listener is still open")
 		}
 	}
 }

@@ -104,10 +104,11 @@ type server struct {
 }
 
 // Run serves until ctx ends and closes both listeners. What was received before is then stored; what waits
-// to be passed on is dropped after a short while.
+// to be passed on is dropped after a short while. An error at once is of Forward, see [CheckForward].
 func (r *Receiver) Run(ctx context.Context) error {
 	s, err := r.server()
 	if err != nil {
+		r.closeListeners()
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -121,6 +122,14 @@ func (r *Receiver) Run(ctx context.Context) error {
 		g.Go(func() error { return s.serveGRPC(ctx) })
 	}
 	return g.Wait()
+}
+
+func (r *Receiver) closeListeners() {
+	for _, ln := range []net.Listener{r.HTTP, r.GRPC} {
+		if ln != nil {
+			ln.Close()
+		}
+	}
 }
 
 func (r *Receiver) server() (*server, error) {

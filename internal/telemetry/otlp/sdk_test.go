@@ -67,13 +67,15 @@ func exporters(t *testing.T, transport, httpAddr, grpcAddr string) (trace.SpanEx
 		records, err1 = otlploghttp.New(ctx, otlploghttp.WithInsecure(), otlploghttp.WithEndpoint(httpAddr), otlploghttp.WithCompression(lz))
 		readings, err2 = otlpmetrichttp.New(ctx, otlpmetrichttp.WithInsecure(), otlpmetrichttp.WithEndpoint(httpAddr), otlpmetrichttp.WithCompression(mz))
 	default:
-		var zip string
+		to, lo, mo := []otlptracegrpc.Option{otlptracegrpc.WithInsecure(), otlptracegrpc.WithEndpoint(grpcAddr)},
+			[]otlploggrpc.Option{otlploggrpc.WithInsecure(), otlploggrpc.WithEndpoint(grpcAddr)},
+			[]otlpmetricgrpc.Option{otlpmetricgrpc.WithInsecure(), otlpmetricgrpc.WithEndpoint(grpcAddr)}
 		if transport == "grpc gzip" {
-			zip = "gzip"
+			to, lo, mo = append(to, otlptracegrpc.WithCompressor("gzip")), append(lo, otlploggrpc.WithCompressor("gzip")), append(mo, otlpmetricgrpc.WithCompressor("gzip"))
 		}
-		tc = otlptracegrpc.NewClient(otlptracegrpc.WithInsecure(), otlptracegrpc.WithEndpoint(grpcAddr), otlptracegrpc.WithCompressor(zip))
-		records, err1 = otlploggrpc.New(ctx, otlploggrpc.WithInsecure(), otlploggrpc.WithEndpoint(grpcAddr), otlploggrpc.WithCompressor(zip))
-		readings, err2 = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithInsecure(), otlpmetricgrpc.WithEndpoint(grpcAddr), otlpmetricgrpc.WithCompressor(zip))
+		tc = otlptracegrpc.NewClient(to...)
+		records, err1 = otlploggrpc.New(ctx, lo...)
+		readings, err2 = otlpmetricgrpc.New(ctx, mo...)
 	}
 	spans, err := otlptrace.New(ctx, tc)
 	if err != nil || err1 != nil || err2 != nil {
