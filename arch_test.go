@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"internal/failpoint":             {}, // tests only
 	"internal/testlog":               {},
 	"internal/bench":                 {},
+	"internal/bench/edges":           {"internal/proxy"},
 	"internal/cli": {"internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A measure takes one figure, or several at once, of one way. 0 is not shown.
+type measure struct {
+	name string
+	rows []row
+	run  func(o options, w *way) ([]float64, error)
+}
+
+// row is one figure of a measure.
+type row struct {
+	name, format string
+	scale        float64
+	target       float64 // times Toxiproxy's
+}
+
+// measures are in the order in which they are taken. Memory comes first: later it would be what the others
+// left behind.
+var measures = []measure{
+	{name: "idle", run: idle, rows: []row{
+		{"memory per idle connection, KiB", "%.1f", 1.0 / 1024, 0.5}, {"fault set or lifted with them open, p50, ms", "%.2f", 1e3, 0.1}}},
+	{name: "requests", run: requests, rows: []row{
+		{"HTTP requests/s", "%.0f", 1, 0}, {"proxy CPU per request, µs (msctl: traced)", "%.1f", 1e6, 0.75}}},
+	{name: "bulk", run: bulk, rows: []row{
+		{"bulk, GB/s", "%.2f", 1e-9, 2.5}, {"proxy CPU per GB, s", "%.2f", 1e9, 0.15}}},
+	{name: "connections", run: connections, rows: []row{
+		{"new connections/s", "%.0f", 1, 1.5}, {"proxy CPU per connection, µs", "%.0f", 1e6, 0}}},
+	{name: "pings", run: pings, rows: []row{{"64 bytes there and back, p50, µs", "%.1f", 1e6, 0}}},
+	{name: "half-close", run: halfClose, rows: []row{{"half-close: answers that arrive whole, of 50", "%.0f", 1, 0}}},
+}
+
+var request = []byte("GET /v1/orders/42 HTTP/1.1\r\nHost: payments\r\nUser-Agent: bench\r\nAccept: application/json\r\n\r\n")
+
+func requests(o options, w *way) ([]float64, error) {
+	return rate(o, w, o.load, func(stop *atomic.Bool) (n float64, err error) {
+		c, err := net.Dial("tcp", w.http)
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		for r := bufio.NewReader(c); !stop.Load(); n++ {
+			if _, err := c.Write(request); err != nil {
+				return n, err
+			}
+			if err := answer(r); err != nil {
+				return n, err
+			}
+		}
+		return n, nil
+	})
+}
+
+// answer reads one answer of the backend.
+func answer(r *bufio.Reader) error {
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) == 2 {
+			_, err := r.Discard(len(`{"status":"ok"}`))
+			return err
+		}
+	}
+}
+
+func bulk(o options, w *way) ([]float64, error) {
+	return rate(o, w, 1, func(stop *atomic.Bool) (n float64, err error) {
+		c, err := net.Dial("tcp", w.source)
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		for b := make([]byte, 1<<20); !stop.Load(); {
+			m, err := c.Read(b)
+			if err != nil {
+				return n, err
+			}
+			n += float64(m)
+		}
+		return n, nil
+	})
+}
+
+func connections(o options, w *way) ([]float64, error) {
+	return rate(o, w, 4, func(stop *atomic.Bool) (n float64, err error) {
+		for b := make([]byte, 1); !stop.Load(); n++ {
+			c, err := net.Dial("tcp", w.echo)
+			if err != nil {
+				return n, err
+			}
+			_, _ = c.Write(b)
+			_, err = io.ReadFull(c, b)
+			_ = c.(*net.TCPConn).SetLinger(0) // leaves no port behind
+			c.Close()
+			if err != nil {
+				return n, err
+			}
+		}
+		return n, nil
+	})
+}
+
+// rate runs do in n goroutines for a while, and returns what they did in a second, and the CPU of the
+// proxy for each.
+func rate(o options, w *way, n int, do func(stop *atomic.Bool) (float64, error)) ([]float64, error) {
+	var stop atomic.Bool
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var total float64
+	var failed error
+	used, began := cpu(w.pid), time.Now()
+	for range n {
+		all.Go(func() {
+			m, err := do(&stop)
+			mu.Lock()
+			defer mu.Unlock()
+			total += m
+			if err != nil {
+				failed = err
+			}
+		})
+	}
+	time.AfterFunc(o.each, func() { stop.Store(true) })
+	all.Wait()
+	took := time.Since(began).Seconds()
+	if failed != nil {
+		return nil, failed
+	}
+	return []float64{total / took, (cpu(w.pid) - used) / total}, nil
+}
+
+func pings(_ options, w *way) ([]float64, error) {
+	c, err := net.Dial("tcp", w.echo)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var took []float64
+	for b := make([]byte, 64); len(took) < 3000; {
+		began := time.Now()
+		if _, err := c.Write(b); err != nil {
+			return nil, err
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began).Seconds())
+	}
+	return []float64{middle(took)}, nil
+}
+
+// idle opens many connections, uses each once, and then sets and lifts a fault.
+func idle(o options, w *way) ([]float64, error) {
+	for range o.idle {
+		c, err := net.Dial("tcp", w.echo)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("x")); err != nil {
+			return nil, err
+		}
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			return nil, err
+		}
+	}
+	each := (memory(w.pid) - w.atRest) / float64(o.idle)
+	if w.toggle == nil {
+		return []float64{0, 0}, nil
+	}
+	var took []float64
+	for i := range 20 {
+		began := time.Now()
+		if err := w.toggle(i%2 == 0); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began).Seconds())
+	}
+	return []float64{each, middle(took)}, nil
+}
+
+// halfClose says all, ends its side, and reads the answer to its end.
+func halfClose(_ options, w *way) ([]float64, error) {
+	whole := 0.0
+	for range 50 {
+		c, err := net.Dial("tcp", w.echo)
+		if err != nil {
+			return nil, err
+		}
+		_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+		go func() {
+			_, _ = c.Write(make([]byte, 300_000))
+			_ = c.(*net.TCPConn).CloseWrite()
+		}()
+		if b, err := io.ReadAll(c); err == nil && len(b) == 300_000 {
+			whole++
+		}
+		c.Close()
+	}
+	return []float64{whole}, nil
+}
+
+func middle(xs []float64) float64 {
+	slices.Sort(xs)
+	return xs[len(xs)/2]
+}
