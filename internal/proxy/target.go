@@ -54,6 +54,7 @@ func (e *Edge) SetTargets(list []Target) {
 	e.mu.Lock()
 	old := e.table.Load()
 	t := &table{all: slices.Clone(list)}
+	e.share.Lock() // the groups take over what they are owed
 	for _, one := range list {
 		live := old.find(one)
 		if live == nil {
@@ -63,6 +64,7 @@ func (e *Edge) SetTargets(list []Target) {
 		g := t.group(one, old)
 		g.targets = append(g.targets, live)
 	}
+	e.share.Unlock()
 	e.table.Store(t)
 	e.mu.Unlock()
 	if old == nil {
