@@ -52,7 +52,9 @@ func (a *App) tell(ctx context.Context, ask func(teller) error) error {
 	if err != nil {
 		return err
 	}
-	return wiser(ask(a.desk(p, store, nil)))
+	d := a.desk(p, store, nil)
+	d.Series = telemetry.OpenMetrics(p.metrics(), telemetry.MetricOptions{})
+	return wiser(ask(d))
 }
 
 // wiser adds a hint to what a desk said.
