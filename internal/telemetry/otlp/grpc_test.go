@@ -69,7 +69,7 @@ func TestGRPCAnswers(t *testing.T) {
 	}{
 		{"garbage", []byte("garbage"), false, codes.InvalidArgument},
 		{"too large", make([]byte, 2<<20), false, codes.ResourceExhausted},
-		{"bomb", make([]byte, 64<<20), true, codes.ResourceExhausted},
+		{"bomb", make([]byte, 8<<20), true, codes.ResourceExhausted},
 	} {
 		opts := []grpc.CallOption{grpc.ForceCodecV2(raw{})}
 		if c.zip {
