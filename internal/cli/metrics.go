@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,10 +59,15 @@ func metricsTable(s screen, series []telemetry.Series) {
 			continue
 		}
 		rows = append(rows, []cell{
-			{clean(m.Service), ""}, {clean(m.Name), bold}, {clean(attrText(m.Attrs)), dim}, {lastValue(m), ""}, {sparkline(values(m), 20), cyan},
+			{clean(m.Service), ""}, {clean(m.Name), bold}, {clean(attrText(ownAttrs(m.Attrs))), dim}, {lastValue(m), ""}, {sparkline(values(m), 20), cyan},
 		})
 	}
 	writeTable(s, "", cols, rows)
+}
+
+// ownAttrs leaves out what every series of a service has.
+func ownAttrs(attrs []telemetry.Attr) []telemetry.Attr {
+	return slices.DeleteFunc(slices.Clone(attrs), func(a telemetry.Attr) bool { return a.Key == "service.instance.id" })
 }
 
 // lastValue is the newest value of a series with its unit; of a histogram the mean and the count.

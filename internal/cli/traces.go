@@ -207,11 +207,3 @@ func took(d time.Duration) string {
 	}
 	return fmt.Sprintf("%dns", max(d, 0))
 }
-
-// status is the colour of a span's end.
-func status(s telemetry.Status) string {
-	if s == telemetry.Failed {
-		return red
-	}
-	return ""
-}

@@ -206,18 +206,29 @@ func (t *tree) self(i int) time.Duration {
 // span set off without waiting for it.
 func (t *tree) works() []int {
 	var out []int
-	for i, p := range t.parent {
-		if p < 0 || t.spans[i].Kind == telemetry.Consumer || !t.spans[i].Start.Before(ends(&t.spans[p])) {
+	for i := range t.parent {
+		if t.alone(i) {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
+// alone reports a span that nobody waited for: it began when its parent had ended, or ran on for most of
+// its time. A server that closes its span a little after its client has the answer does not count.
+func (t *tree) alone(i int) bool {
+	p := t.parent[i]
+	if p < 0 {
+		return true
+	}
+	s, end := &t.spans[i], ends(&t.spans[p])
+	over := ends(s).Sub(end)
+	return !s.Start.Before(end) || over > 0 && s.Kind == telemetry.Consumer || over > max(slack, s.Duration/2)
+}
+
 // critical returns the spans of the critical path of a root or other work, with the time that each adds
 // to it: going back from the end, always into the child that ended last. A child counts up to the end of
-// its parent (a server may close its span after its client has the answer); a consumer that runs on made
-// nobody wait.
+// its parent, but for those that nobody waited for.
 func (t *tree) critical(root int) map[int]time.Duration {
 	path := map[int]time.Duration{}
 	type leg struct {
@@ -232,8 +243,8 @@ func (t *tree) critical(root int) map[int]time.Duration {
 		for _, k := range t.byEnd(l.i) {
 			end := ends(&t.spans[k])
 			begin := later(t.spans[k].Start, l.from)
-			if end.After(at) && (at.Before(l.till) || t.spans[k].Kind == telemetry.Consumer) {
-				continue // it ran beside the one that was taken, or nobody waited for it
+			if t.alone(k) || end.After(at) && at.Before(l.till) {
+				continue // nobody waited for it, or it ran beside the one that was taken
 			}
 			if end = earlier(end, at); !end.After(begin) {
 				continue
