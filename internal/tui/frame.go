@@ -108,10 +108,9 @@ func (m *model) health(w int) string {
 	parts := []string{t.paint(strong, plainText(m.snap.Stack))}
 	parts = append(parts, m.phases()...)
 	if sum := m.edges.total(); m.edges.have && sum.Rate > 0 {
-		text := rate(sum.Rate) + " req/s"
-		parts = append(parts, text)
+		parts = append(parts, rate(sum.Rate)+" calls/s")
 		if sum.Failed > 0 {
-			parts = append(parts, t.paint(bad, percent(sum.Failed, sum.Rate)+" errors"))
+			parts = append(parts, t.paint(bad, percent(sum.Failed, sum.Rate)+" failed"))
 		}
 	}
 	if n := m.faults(); n > 0 {

@@ -68,6 +68,8 @@ func (v *reason) draw(m *model, w, h int) []string {
 		return m.empty(w, h, "there is no answer: "+v.err)
 	case !v.have:
 		return nil
+	case len(v.answer.Causes) == 0 && v.trace != "":
+		return m.empty(w, h, "nothing stands out in this trace")
 	case len(v.answer.Causes) == 0:
 		return m.empty(w, h, fmt.Sprintf("nothing stands out among %s of the last %s", plural(v.answer.Total, "request"), took(whyWindow)))
 	}

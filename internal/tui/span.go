@@ -14,7 +14,7 @@ import (
 func (m *model) spanRows(r telemetry.Row, w int) []string {
 	t := m.theme
 	rows := []string{cut(t.paint(strong, plainText(r.Service))+"  "+plainText(r.Name), w)}
-	add := func(name, value string) { rows = append(rows, m.pair(name, value, w)...) }
+	add := func(name, value string) { rows = append(rows, m.pair(name, value, leadWidth, w)...) }
 	add("took", took(r.Duration)+", itself "+took(r.Self))
 	if r.Critical > 0 {
 		add("critical", took(r.Critical)+" of the critical path")
@@ -44,10 +44,9 @@ func (m *model) spanRows(r telemetry.Row, w int) []string {
 	return append(rows, m.attrRows("resource", r.Resource, w)...)
 }
 
-// pair is a name and its value, broken over rows.
-func (m *model) pair(name, value string, w int) []string {
-	lead := max(12, width(name))
-	if lead > w/2 {
+// pair is a name and its value, broken over rows; lead is the width of the names.
+func (m *model) pair(name, value string, lead, w int) []string {
+	if width(name) > lead {
 		return []string{m.theme.paint(accent, name), "  " + cut(value, w-2)}
 	}
 	var rows []string
@@ -68,11 +67,18 @@ func (m *model) attrRows(head string, attrs []telemetry.Attr, w int) []string {
 	if head != "" {
 		rows = append(rows, "", m.theme.paint(strong, head))
 	}
+	lead := leadWidth
 	for _, a := range attrs {
-		rows = append(rows, m.pair(plainText(a.Key), plainText(attrText(a.Value)), w)...)
+		lead = max(lead, min(width(plainText(a.Key)), w*2/5))
+	}
+	for _, a := range attrs {
+		rows = append(rows, m.pair(plainText(a.Key), plainText(attrText(a.Value)), lead, w)...)
 	}
 	return rows
 }
+
+// leadWidth is the least width of names before their values.
+const leadWidth = 12
 
 // attrText shows a value of OTLP. It is not clean.
 func attrText(v any) string {

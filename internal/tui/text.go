@@ -142,7 +142,9 @@ func rate(v float64) string {
 	switch {
 	case v <= 0:
 		return "–"
-	case v < 10:
+	case v < 0.05:
+		return "<0.1"
+	case v < 9.95:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return count(int64(v + 0.5))

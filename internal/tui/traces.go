@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -161,14 +162,8 @@ func (v *traces) keys(*model) []binding {
 			v.at, v.more, v.id = 0, false, telemetry.TraceID{}
 			return v.load(m, "")
 		}},
-		{[]string{"e"}, "errors", "only those with errors, or all", func(m *model) tea.Cmd {
-			text, had := strings.CutSuffix(v.filter, "status=error")
-			if !had {
-				text += " status=error"
-			}
-			cmd, _ := v.setFilter(m, strings.TrimSpace(text))
-			return cmd
-		}},
+		{[]string{"e"}, "errors", "only those with errors, or all", v.toggle("status=error")},
+		{[]string{"m"}, "multi", "only those of more than one span, or all", v.toggle("trace.spans>1")},
 		{[]string{"space", "f"}, "pause", "hold the list still, or go on", func(m *model) tea.Cmd {
 			v.paused = !v.paused
 			return nil
@@ -186,6 +181,20 @@ func (v *traces) keys(*model) []binding {
 			}
 			return nil
 		}},
+	}
+}
+
+// toggle adds a word to the filter, or takes it away.
+func (v *traces) toggle(word string) func(m *model) tea.Cmd {
+	return func(m *model) tea.Cmd {
+		words := strings.Fields(v.filter)
+		n := len(words)
+		words = slices.DeleteFunc(words, func(w string) bool { return w == word })
+		if len(words) == n {
+			words = append(words, word)
+		}
+		cmd, _ := v.setFilter(m, strings.Join(words, " "))
+		return cmd
 	}
 }
 
