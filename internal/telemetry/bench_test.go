@@ -120,6 +120,8 @@ func BenchmarkSearch(b *testing.B) {
 		{"errors", Query{Filter: "status=error service=email duration>20ms"}}, {"regexp", Query{Filter: `url.path~"/api/item/77.*1$" service=cart`}},
 		{"text", Query{Filter: "u-00042 service=users"}}, {"slowest", Query{Sort: "duration", Filter: "service=reviews"}}} {
 		b.Run(q.name+"/cold", func(b *testing.B) {
+			began := cpu()
+			defer func() { b.ReportMetric((cpu()-began).Seconds()*1e3/float64(b.N), "cpu-ms/op") }()
 			for b.Loop() {
 				s.cache.clear()
 				if _, err := s.Search(b.Context(), q.Query); err != nil {
@@ -128,6 +130,8 @@ func BenchmarkSearch(b *testing.B) {
 			}
 		})
 		b.Run(q.name+"/hot", func(b *testing.B) {
+			began := cpu()
+			defer func() { b.ReportMetric((cpu()-began).Seconds()*1e3/float64(b.N), "cpu-ms/op") }()
 			for b.Loop() {
 				if _, err := s.Search(b.Context(), q.Query); err != nil {
 					b.Fatal(err)

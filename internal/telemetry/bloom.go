@@ -9,9 +9,10 @@ import (
 // bloom is a bloom filter: it says "surely not" or "perhaps". Empty it says perhaps.
 type bloom []byte
 
-// newBloom makes room for n values at about ten bits each, which is wrong once in a hundred times.
-func newBloom(n int) bloom {
-	return make(bloom, max(8, 1<<bits.Len(uint(n*10/8))))
+// newBloom makes room for n values with at least so many bits each: ten are wrong once in a hundred times,
+// sixteen once in a thousand.
+func newBloom(n, each int) bloom {
+	return make(bloom, max(8, 1<<bits.Len(uint(n*each/8))))
 }
 
 const probes = 5

@@ -128,7 +128,7 @@ func TestHostileRequests(t *testing.T) {
 // TestBounds fills a store whose disk is stuck, and one whose disk is small: memory and disk stay in
 // their bounds, senders are refused and told so (I4, I9).
 func TestBounds(t *testing.T) {
-	bodies, _ := newCorpus(1).batches(20_000)
+	bodies, _ := newCorpus(1).batches(10_000)
 	stuck, err := Open(t.TempDir(), Options{Memory: 8 << 20, Rows: 1000}) // no Run: nothing is ever written
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestBounds(t *testing.T) {
 	}
 
 	small := open(t, Options{Disk: 8 << 20, Rows: 1000})
-	for range 12 {
+	for range 16 {
 		for _, b := range bodies {
 			for _, err := small.IngestTraces(b); err != nil; _, err = small.IngestTraces(b) {
 				time.Sleep(time.Millisecond)

@@ -178,8 +178,6 @@ func failed(tag byte, log bool) bool {
 	return tagStatus(tag) == Failed
 }
 
-func spanNumber(id SpanID) uint64 { return binary.BigEndian.Uint64(id[:]) }
-
 func spanID(n uint64) (id SpanID) {
 	binary.BigEndian.PutUint64(id[:], n)
 	return id

@@ -98,7 +98,7 @@ func (s *sealer) traces() {
 		}
 		of[i] = number[t] - 1
 	}
-	s.meta.bloom = newBloom(s.meta.traces)
+	s.meta.bloom = newBloom(s.meta.traces, 16)
 	for i := range s.meta.traces {
 		s.meta.bloom.add(hashTrace(TraceID(ids[16*i:])))
 	}
@@ -163,7 +163,7 @@ func (s *sealer) key(name string, g *gathered) {
 	}
 	k.id = s.put(putUints(g.ids), true)
 	k.value = s.put(putParts(k.values, value), true)
-	filter, read := newBloom(k.values), readerOf(classOf(name))
+	filter, read := newBloom(k.values, 10), readerOf(classOf(name))
 	if name == reserved[classResource] || name == reserved[classScope] {
 		k.opaque = true
 	}
