@@ -58,17 +58,24 @@ func (e *Edge) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	e.enter()
 	defer context.AfterFunc(ctx, func() { ln.Close(); s.close() })()
-	for {
+	for warned := false; ; {
 		c, err := ln.Accept()
 		switch {
 		case err == nil:
+			warned = false
 			s.ended.Go(func() { e.carry(ctx, &s, c) })
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			s.close()
 			return nil
-		case !temporary(err) || !e.pause(ctx, err):
+		case !temporary(err):
 			s.close()
 			return err
+		case starved(err) && !warned:
+			warned = true
+			e.log().Warn("connections waiting for file descriptors", "edge", e.name(), "err", err)
+			fallthrough
+		default:
+			e.pause(ctx)
 		}
 	}
 }
@@ -148,18 +155,13 @@ func starved(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// pause waits until an accept may work again. It is false when ctx ended.
-func (e *Edge) pause(ctx context.Context, err error) bool {
-	if starved(err) {
-		e.log().Warn("connection waiting for a file descriptor", "edge", e.name(), "err", err)
-	}
+// pause waits until an accept may work again, or ctx ends.
+func (e *Edge) pause(ctx context.Context) {
 	t := time.NewTimer(acceptPause)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -336,7 +336,7 @@ func (r *exchange) broken(ctx context.Context, err error) bool {
 		return false
 	case x.side.malformed:
 		return r.fail(http.StatusBadRequest, errChunk.Error(), false)
-	case x.hasLeft():
+	case x.hasBroken(), x.hasLeft() && !r.spoke:
 		r.left()
 		return false
 	}

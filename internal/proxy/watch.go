@@ -17,6 +17,7 @@ type watch struct {
 	asked  [16]asked // the newest questions, oldest first from next
 	next   int
 	faults []string
+	open   int // exchanges that count as in flight
 }
 
 // asked is what the caller served when it asked something.
@@ -40,13 +41,25 @@ func (w *watch) see(dir sniff.Dir, b []byte) {
 		}
 	}
 	w.parser.Feed(now, dir, b, w.record)
+	w.flying()
+}
+
+// flying brings the edge's requests in flight up to date.
+func (w *watch) flying() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, _ := w.parser.Pending()
+	w.e.count.inFlight.Add(int64(n - w.open))
+	w.open = n
 }
 
 // end records what the end of the connection leaves without an answer.
 func (w *watch) end() {
-	if w != nil {
-		w.parser.End(time.Now(), w.record)
+	if w == nil {
+		return
 	}
+	w.parser.End(time.Now(), w.record)
+	w.e.count.inFlight.Add(int64(-w.open))
 }
 
 // acted notes faults for the exchanges that end from now on.

@@ -18,11 +18,17 @@ import (
 func TestCommands(t *testing.T) {
 	var orders Flights
 	var calls record
+	wait := make(chan bool)
 	e := &Edge{From: "orders", To: "cache", Protocol: "redis", Record: calls.add, Caller: &orders}
 	addr := serve(t, e)
 	e.SetTargets(to(backend(t, func(c *net.TCPConn) {
 		for r := bufio.NewReader(c); ; {
-			if _, err := r.ReadString('\n'); err != nil {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if line == "BLPOP x\r\n" {
+				<-wait
 				return
 			}
 			io.WriteString(c, "+OK\r\n")
@@ -39,6 +45,9 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	ask("GET user:1")
+	if n := e.Stats(time.Now()).InFlight; n != 0 {
+		t.Errorf("%d in flight after the answer", n)
+	}
 	served.remove()
 	e.SetFaults(latency(20*time.Millisecond, 0))
 	ask("PING")
@@ -52,6 +61,15 @@ func TestCommands(t *testing.T) {
 	}
 	if s := e.Stats(time.Now()); s.Requests != 2 || s.InFlight != 0 || s.Open != 1 || s.P95 < 19*time.Millisecond {
 		t.Errorf("counted %+v", s)
+	}
+	e.SetFaults(nil)
+	io.WriteString(c, "BLPOP x\r\n")
+	until(t, "the command is in flight", func() bool { return e.Stats(time.Now()).InFlight == 1 })
+	c.Close()
+	close(wait)
+	until(t, "the connection ends", func() bool { return e.Stats(time.Now()).Open == 0 && e.Stats(time.Now()).InFlight == 0 })
+	if got := calls.wait(t, 3)[2]; got.Err == "" {
+		t.Errorf("recorded %+v", got)
 	}
 }
 
