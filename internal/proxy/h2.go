@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log"
@@ -36,7 +37,8 @@ type h2caller struct {
 
 // serveH2 serves a connection that began with the preface of HTTP/2, which is still in client.
 func (e *Edge) serveH2(ctx context.Context, s *serving, client *wire) {
-	c := &replayed{Conn: client.conn, wire: client, count: &e.count, closed: make(chan struct{})}
+	c := &replayed{Conn: client.conn, held: bytes.Clone(client.bytes()), count: &e.count, closed: make(chan struct{})}
+	client.drop()
 	x := &h2caller{e: e, conn: c}
 	srv := &http.Server{
 		Handler: x, Protocols: unencryptedH2(), MaxHeaderBytes: maxHead, ErrorLog: log.New(io.Discard, "", 0),
@@ -105,7 +107,7 @@ func (x *h2caller) pool(t *target) *h2pool {
 	defer x.mu.Unlock()
 	p := x.to[t]
 	if p == nil {
-		p = newH2Pool(t)
+		p = &h2pool{t: t}
 		if x.closed {
 			p.close()
 		}
@@ -135,20 +137,19 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
 
-// replayed is a caller's connection, of which a wire holds what was read already. It counts.
+// replayed is a caller's connection of which some bytes were read already. It counts.
 type replayed struct {
 	net.Conn
-	wire   *wire
+	held   []byte
 	count  *counters
 	once   sync.Once
 	closed chan struct{}
 }
 
 func (r *replayed) Read(b []byte) (n int, err error) {
-	if held := r.wire.bytes(); len(held) > 0 {
-		n = copy(b, held)
-		r.wire.r += n
-		r.wire.release()
+	if len(r.held) > 0 {
+		n = copy(b, r.held)
+		r.held = r.held[n:]
 	} else {
 		n, err = r.Conn.Read(b)
 	}

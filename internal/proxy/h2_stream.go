@@ -297,7 +297,11 @@ func (s *h2stream) broken(err error) {
 	}
 	switch {
 	case errors.As(err, &reset):
-		s.reset(grpcOfReset(reset.Code), fmt.Sprintf("%s reset the stream: %s", name, reset.Code))
+		code, why := grpcOfReset(reset.Code), fmt.Sprintf("%s reset the stream: %s", name, reset.Code)
+		if late := s.late(time.Since(s.call.Start)); late != "" && code == grpcCanceled { // the callee gives up first
+			code, why = grpcDeadline, late
+		}
+		s.reset(code, why)
 	case s.begun:
 		s.reset(grpcUnavailable, fmt.Sprintf("%s ended its answer early: %v", name, err))
 	case s.call.Unit == "":
@@ -309,18 +313,25 @@ func (s *h2stream) broken(err error) {
 
 // left notes that nobody waits for the answer.
 func (s *h2stream) left() {
-	c := s.call
-	after := time.Since(c.Start)
+	c, after := s.call, time.Since(s.call.Start)
 	c.Err = fmt.Sprintf("the caller left after %v", after.Round(time.Millisecond))
 	if s.grpc {
 		c.Code = grpcCanceled
-		if limit, ok := grpcTimeout(s.r.Header.Get("Grpc-Timeout")); ok && after >= limit {
-			c.Code, c.Err = grpcDeadline, fmt.Sprintf("deadline of %v exceeded", limit)
+		if why := s.late(after); why != "" {
+			c.Code, c.Err = grpcDeadline, why
 		}
 	}
 	if !s.tell(grpcUnavailable, "the edge closes") { // where it is the edge that ends, the caller is there
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// late says that a gRPC call is past its deadline; "" it is not.
+func (s *h2stream) late(after time.Duration) string {
+	if limit, ok := grpcTimeout(s.r.Header.Get("Grpc-Timeout")); ok && s.grpc && after >= limit {
+		return fmt.Sprintf("deadline of %v exceeded", limit)
+	}
+	return ""
 }
 
 // reset passes on a stream that the target reset: by its status where the call is gRPC, else by a reset.

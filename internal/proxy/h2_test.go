@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -583,5 +586,97 @@ func TestH2Garbage(t *testing.T) {
 	fmt.Fprintf(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n%s", strings.Repeat("garbage!", 100))
 	if _, err := io.ReadAll(c); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestGRPCRestarts checks that a callee that is replaced again and again costs no call (H5, H11).
+func TestGRPCRestarts(t *testing.T) {
+	e, _, c, _ := rpc(t, &callee{name: "old"})
+	ctx, cancel := context.WithCancel(soon(t))
+	var load, servers sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := c.UnaryCall(soon(t), &grpc_testing.SimpleRequest{Payload: payload(10)}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	var old *grpc.Server
+	began := time.Now()
+	for range 20 {
+		srv, ln := grpc.NewServer(), listen(t)
+		grpc_testing.RegisterTestServiceServer(srv, &callee{})
+		servers.Go(func() { srv.Serve(ln) })
+		e.SetTargets(to(ln.Addr().String()))
+		before := e.Stats(time.Now()).Requests
+		until(t, "the new one has calls", func() bool { return e.Stats(time.Now()).Requests > before+8 })
+		if old != nil {
+			old.GracefulStop()
+		}
+		old = srv
+	}
+	t.Logf("20 restarts took %v", time.Since(began)) // a callee that waits for a GOAWAY to be heard takes a second each
+	cancel()
+	load.Wait()
+	old.Stop()
+	servers.Wait()
+}
+
+// TestH2RapidReset checks that streams which are opened and reset at once stay bounded: the connection ends
+// (H7, CVE-2023-44487).
+func TestH2RapidReset(t *testing.T) {
+	var busy, most atomic.Int64
+	_, _, base := h2Web(t, func(w http.ResponseWriter, r *http.Request) {
+		n := busy.Add(1)
+		defer busy.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		<-r.Context().Done()
+	})
+	c := dial(t, strings.TrimPrefix(base, "http://"))
+	go io.Copy(io.Discard, c)
+	fmt.Fprint(c, http2.ClientPreface)
+	f := http2.NewFramer(c, nil)
+	var head strings.Builder
+	enc := hpack.NewEncoder(&head)
+	for _, h := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/"}, {Name: ":authority", Value: "x"}} {
+		enc.WriteField(h)
+	}
+	block := []byte(head.String())
+	err := f.WriteSettings()
+	for id := uint32(1); err == nil && id < 40_000; id += 2 {
+		// The table of the peer grows with the first block only: later ones may repeat it, all literal.
+		err = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndStream: true, EndHeaders: true})
+		if err == nil {
+			err = f.WriteRSTStream(id, http2.ErrCodeCancel)
+		}
+	}
+	if n := most.Load(); n > 2*h2Streams {
+		t.Errorf("%d streams at once reached the callee", n)
+	}
+	t.Logf("ended with %v, at most %d at once", err, most.Load())
+}
+
+// BenchmarkGRPC measures small unary calls through an edge, and without one.
+func BenchmarkGRPC(b *testing.B) {
+	addr := listenGRPC(b, &callee{})
+	e := &Edge{From: "orders", To: "payments", Protocol: "grpc", Record: func(Call) {}}
+	e.SetTargets(to(addr))
+	for name, at := range map[string]string{"edge": serve(b, e), "direct": addr} {
+		b.Run(name, func(b *testing.B) {
+			c := grpc_testing.NewTestServiceClient(dialGRPC(b, at))
+			ctx := soon(b)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := c.UnaryCall(ctx, &grpc_testing.SimpleRequest{Payload: payload(100)}); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
 	}
 }

@@ -87,8 +87,8 @@ const (
 	pgMaxError    = 1 << 10
 	pgMaxName     = 128
 	pgMaxPrepared = 160
-	pgMaxBytes    = 10 << 10
-	pgMaxTexts    = 16 // of what waits for an answer
+	pgMaxBytes    = 8 << 10
+	pgMaxTexts    = 12 // of what waits for an answer
 )
 
 func (p *postgres) Pending() (int, time.Time) {
