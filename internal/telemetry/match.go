@@ -16,6 +16,8 @@ type matcher struct {
 
 	within bitset // rows that the leaf that is asked now is about
 	few    bool   // they are so few that each is looked up by itself
+
+	origins map[uint32]*origin // decoded so far, by id
 }
 
 // could returns the rows of within for which a filter could have the answer want. It is exact but for what

@@ -94,16 +94,34 @@ func (m *matcher) ids(n *filter.Node, column func() ([]uint64, error), mayMiss b
 	return out, nil
 }
 
+// resource decodes a resource, once for all that is asked of it.
+func (m *matcher) resource(c *keyColumn, id uint32) *origin {
+	o := m.origins[id]
+	if o == nil {
+		if m.origins == nil {
+			m.origins = map[uint32]*origin{}
+		}
+		o = decodeOrigin(c.values.at(id))
+		m.origins[id] = o
+	}
+	return o
+}
+
 // origin asks what the resources say.
 func (m *matcher) origin(n *filter.Node, get func(*origin) (any, bool)) (bitset, error) {
 	c, err := m.b.column(reserved[classResource])
 	if err != nil || c == nil {
 		return m.all(n.MatchValue(nil, false)), err
 	}
-	out := newBitset(m.n)
+	out, known := newBitset(m.n), map[uint32]bool{}
 	m.each(c, func(id uint32) bool {
-		v, there := get(decodeOrigin(c.values.at(id)))
-		return n.MatchValue(v, there)
+		holds, asked := known[id]
+		if !asked {
+			v, there := get(m.resource(c, id))
+			holds = n.MatchValue(v, there)
+			known[id] = holds
+		}
+		return holds
 	}, out)
 	return out, nil
 }

@@ -81,7 +81,7 @@ func (m *matcher) inResource(n *filter.Node) bool {
 			continue
 		}
 		seen.set(int(id))
-		if v, ok := valueOf(decodeOrigin(c.values.at(id)).attrs, n.Key); ok && n.MatchValue(v, true) {
+		if v, ok := valueOf(m.resource(c, id).attrs, n.Key); ok && n.MatchValue(v, true) {
 			return true
 		}
 	}
