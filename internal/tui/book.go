@@ -40,28 +40,36 @@ const (
 	maxBytes = 64 << 20
 )
 
-// add merges new lines by time and returns where in the book the order changed: lines before stayed.
-// Units' lines reach the feed in bursts, so that a line may belong before others that came earlier.
+// add takes in new lines, which it sorts.
 func (b *book) add(fresh []*line) {
-	if len(fresh) == 0 {
-		return
-	}
 	slices.SortStableFunc(fresh, func(x, y *line) int { return x.at.Compare(y.at) })
-	from := len(b.lines)
-	for from > 0 && b.lines[from-1].at.After(fresh[0].at) {
+	for _, l := range fresh {
+		b.bytes += len(l.text)
+	}
+	b.lines = merged(b.lines, fresh)
+	b.trim()
+}
+
+// merged puts fresh lines, which are sorted, among lines by their times. Units' lines reach the feed in
+// bursts, so that a line may belong before others that came earlier.
+func merged(lines, fresh []*line) []*line {
+	if len(fresh) == 0 {
+		return lines
+	}
+	from := len(lines)
+	for from > 0 && lines[from-1].at.After(fresh[0].at) {
 		from--
 	}
-	tail := slices.Clone(b.lines[from:])
-	b.lines = b.lines[:from]
+	tail := slices.Clone(lines[from:])
+	lines = lines[:from]
 	for len(tail) > 0 || len(fresh) > 0 {
 		if len(fresh) == 0 || len(tail) > 0 && !tail[0].at.After(fresh[0].at) {
-			b.lines, tail = append(b.lines, tail[0]), tail[1:]
+			lines, tail = append(lines, tail[0]), tail[1:]
 			continue
 		}
-		b.bytes += len(fresh[0].text)
-		b.lines, fresh = append(b.lines, fresh[0]), fresh[1:]
+		lines, fresh = append(lines, fresh[0]), fresh[1:]
 	}
-	b.trim()
+	return lines
 }
 
 // trim drops the oldest lines.

@@ -8,21 +8,23 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry/filter"
 )
 
 // logs is the view of what units print: merged by time, all or some.
 type logs struct {
 	list
-	units  []string // names of units or services; none is all
+	units  []string // names of units or services; none is all that the stack's owner wrote
+	all    bool     // with no units: backing servers too
 	follow bool     // stay at the newest
 	filter string
 	node   *filter.Node
 	search string // what n and N look for, in lower case
 
 	rows    []*line // that match; with no filter the book's own
-	seen    *line   // the newest of the book that was matched
 	sifting bool    // the book is being matched in the background
+	late    []*line // came meanwhile
 	whole   bool    // the chosen line is shown at full length
 	chosen  *line
 }
@@ -70,7 +72,18 @@ func (v *logs) setFilter(m *model, text string) (tea.Cmd, error) {
 }
 
 // plainly reports that every line is shown: the rows are the book's.
-func (v *logs) plainly() bool { return v.node == nil && len(v.units) == 0 }
+func (v *logs) plainly() bool { return v.node == nil && len(v.units) == 0 && v.all }
+
+// wants tells which lines are shown, by what is known now.
+func (v *logs) wants(m *model) func(l *line) bool {
+	units, node, servers := slices.Clone(v.units), v.node, map[string]bool{}
+	for _, u := range m.snap.Units {
+		if u.Sort == state.Server && len(v.units) == 0 && !v.all {
+			servers[u.Name] = true
+		}
+	}
+	return func(l *line) bool { return !servers[l.unit] && matches(l, units, node) }
+}
 
 // sift matches the whole book in the background; what comes meanwhile is matched when it is done.
 func (v *logs) sift(m *model) tea.Cmd {
@@ -78,45 +91,40 @@ func (v *logs) sift(m *model) tea.Cmd {
 		v.rows, v.sifting = m.book.lines, false
 		return nil
 	}
-	v.sifting = true
+	v.sifting, v.late = true, nil
 	lines := slices.Clone(m.book.lines)
-	units, node := slices.Clone(v.units), v.node
+	wants := v.wants(m)
 	return m.ask(fmt.Sprintf("sift%p", v), "", func(ctx context.Context) func(*model) tea.Cmd {
 		var rows []*line
 		for i, l := range lines {
 			if i%256 == 0 && ctx.Err() != nil {
 				return nil
 			}
-			if matches(l, units, node) {
+			if wants(l) {
 				rows = append(rows, l)
 			}
 		}
 		return func(m *model) tea.Cmd {
 			v.rows, v.sifting, m.dirty = rows, false, true
-			if n := len(lines); n > 0 {
-				v.seen = lines[n-1]
-			}
-			v.catchUp(m)
+			v.take(m, v.late)
+			v.late = nil
 			return nil
 		}
 	})
 }
 
-// catchUp matches what the book has behind the newest line that was matched.
-func (v *logs) catchUp(m *model) bool {
-	from := len(m.book.lines)
-	for from > 0 && m.book.lines[from-1] != v.seen && (v.seen == nil || !m.book.lines[from-1].at.Before(v.seen.at)) {
-		from--
-	}
-	before := len(v.rows)
-	for _, l := range m.book.lines[from:] {
-		if matches(l, v.units, v.node) {
-			v.rows = append(v.rows, l)
+// take shows those of the fresh lines that are wanted, and reports whether there were any.
+func (v *logs) take(m *model, fresh []*line) bool {
+	wants := v.wants(m)
+	var wanted []*line
+	for _, l := range fresh {
+		if wants(l) {
+			wanted = append(wanted, l)
 		}
-		v.seen = l
 	}
+	v.rows = merged(v.rows, wanted)
 	v.rows = v.rows[max(0, len(v.rows)-maxLines):]
-	return len(v.rows) != before
+	return len(wanted) > 0
 }
 
 func (v *logs) pulse(m *model, n news) bool {
@@ -127,9 +135,10 @@ func (v *logs) pulse(m *model, n news) bool {
 		v.rows = m.book.lines
 		return true
 	case v.sifting:
+		v.late = merged(v.late, n.lines)
 		return false
 	}
-	return v.catchUp(m)
+	return v.take(m, n.lines)
 }
 
 func matches(l *line, units []string, node *filter.Node) bool {
@@ -191,6 +200,10 @@ func (v *logs) keys(*model) []binding {
 				return nil
 			}
 			return m.push(newLogs(v.chosen.unit))
+		}},
+		{[]string{"a"}, "servers", "what backing servers print too, or no more", func(m *model) tea.Cmd {
+			v.all = !v.all
+			return v.sift(m)
 		}},
 		{[]string{"y"}, "", "copy the chosen line", func(m *model) tea.Cmd {
 			if v.chosen == nil {

@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"msctl.dev/msctl/internal/output"
 	"msctl.dev/msctl/internal/state"
 )
 
@@ -158,6 +159,36 @@ func TestLogsFollow(t *testing.T) {
 	if !isError(v.chosen) {
 		t.Errorf("E chose %q", v.chosen.text)
 	}
+}
+
+// TestLogsLate shows old lines in their place also when they come after newer ones, as the histories of
+// units do.
+func TestLogsLate(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press("2", "/", "text:order", "enter")
+	for _, sec := range []int{40, 20, 30} {
+		s.m.feed.addLines("push", []output.Line{{At: noon.Add(time.Duration(sec) * time.Second), Text: fmt.Appendf(nil, "order at %d", sec)}})
+		s.send(pulsed{})
+	}
+	got := s.screen()
+	if a, b, c := strings.Index(got, "order at 20"), strings.Index(got, "order at 30"), strings.Index(got, "order at 40"); a < 0 || a > b || b > c {
+		t.Errorf("lines are lost or out of order:\n%s", got)
+	}
+}
+
+// TestLogsServers leaves backing servers out until they are asked for.
+func TestLogsServers(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.m.feed.addLines("nats", []output.Line{{At: noon, Text: []byte("Server is ready")}})
+	s.send(pulsed{})
+	s.press("2")
+	if got := s.screen(); strings.Contains(got, "Server is ready") {
+		t.Errorf("servers talk among the services:\n%s", got)
+	}
+	s.press("a")
+	s.shows("Server is ready")
+	s.press("a", ":", "text:logs nats", "enter")
+	s.shows("Server is ready")
 }
 
 // TestLogsBounded keeps the last lines of a flood, in the order of time, and counts what came too fast.
