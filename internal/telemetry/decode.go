@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -42,8 +43,16 @@ func each(b []byte, num uint64, fn func([]byte) error) error {
 
 // first returns field num of a message; where it comes several times, all of them joined, as protobuf does.
 func first(b []byte, num uint64) (out []byte, err error) {
+	seen := 0
 	err = each(b, num, func(p []byte) error {
-		out = append(out[:len(out):len(out)], p...)
+		switch seen++; seen {
+		case 1:
+			out = p
+		case 2:
+			out = append(bytes.Clone(out), p...) // out was the sender's
+		default:
+			out = append(out, p...)
+		}
 		return nil
 	})
 	return out, err

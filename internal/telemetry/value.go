@@ -60,6 +60,7 @@ func checkPair(b []byte, depth int) (key, value []byte, ok bool) {
 func splitPair(b []byte) (key, value []byte, ok bool) {
 	var f field
 	var err error
+	own := false // value is a copy
 	for len(b) > 0 {
 		if b, err = f.next(b); err != nil {
 			return nil, nil, false
@@ -70,7 +71,10 @@ func splitPair(b []byte) (key, value []byte, ok bool) {
 		case f.isBytes(2) && value == nil:
 			value = f.p
 		case f.isBytes(2): // protobuf merges what comes twice
-			value = append(bytes.Clone(value), f.p...)
+			if !own {
+				value, own = bytes.Clone(value), true
+			}
+			value = append(value, f.p...)
 		}
 	}
 	return key, value, true
