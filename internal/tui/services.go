@@ -195,9 +195,17 @@ func (m *model) remark(u state.Unit) string {
 	case u.Reason != "":
 		return plainText(u.Reason)
 	case u.URL != "":
-		return plainText(u.URL)
+		return plainText(m.near(u.URL))
 	}
 	return plainText(u.Backing)
+}
+
+// near leaves the stack's own folder out of an address.
+func (m *model) near(url string) string {
+	if m.snap.Dir == "" {
+		return url
+	}
+	return strings.Replace(url, strings.TrimSuffix(m.snap.Dir, "/")+"/", "", 1)
 }
 
 func counted(n int64) string {

@@ -71,7 +71,7 @@ func (m *model) unitRows(u state.Unit, w int) []string {
 	if u.Phase == state.Looping {
 		add("next try", clock(u.NextTry))
 	}
-	add("url", plainText(u.URL))
+	add("url", plainText(m.near(u.URL)))
 	for _, p := range u.Ports {
 		add("port "+plainText(p.Name), plainText(p.Addr))
 	}
