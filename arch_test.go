@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/need":                  {}, // tests only
 	"internal/failpoint":             {}, // tests only
 	"internal/testlog":               {},
+	"internal/picture":               {}, // documents only
 	"internal/bench":                 {},
 	"internal/bench/edges":           {"internal/proxy"},
 	"internal/cli": {"internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
