@@ -1,6 +1,7 @@
-// Command edges measures an edge of msctl beside Toxiproxy and the direct way, in one run, and prints one
-// table. Each figure is the median of -runs runs, taken in turn so that what else the machine does falls
-// on all alike. Toxiproxy is built from its Go module; where it cannot be built its column stays empty.
+// Command edges measures an edge of msctl beside Toxiproxy, haproxy, nginx and the direct way, in one run, and
+// prints one table. Each figure is the median of -runs runs; each run has new processes, which take their turns
+// so that what else the machine does falls on all alike. Toxiproxy is built from its Go module; what is not
+// there has an empty column.
 package main
 
 import (
@@ -9,16 +10,20 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 )
 
 // options of a whole run.
 type options struct {
-	runs int
-	each time.Duration // one measurement of a rate
-	idle int           // connections that wait
-	load int           // connections that send requests
-	peer string        // toxiproxy binary
+	runs    int
+	each    time.Duration // one measurement of a rate
+	idle    int           // connections that wait
+	load    int           // connections that send requests
+	only    []string      // names of measures; none: all
+	peer    string        // toxiproxy binary
+	profile string        // file for the CPU profile of the edge; "" none
 }
 
 func main() {
@@ -28,11 +33,14 @@ func main() {
 	}
 	var o options
 	flag.IntVar(&o.runs, "runs", 5, "runs per figure; the median is shown")
-	flag.DurationVar(&o.each, "each", time.Second, "how long one rate is measured")
+	flag.DurationVar(&o.each, "each", 2*time.Second, "how long one rate is measured")
 	flag.IntVar(&o.idle, "idle", 1000, "idle connections")
-	flag.IntVar(&o.load, "load", 8, "connections that send HTTP requests at once")
+	flag.IntVar(&o.load, "load", 50, "connections that send HTTP requests at once")
+	only := flag.String("only", "", "which `measures` to take: "+names())
 	flag.StringVar(&o.peer, "peer", "", "toxiproxy server `binary`; built from its module when empty")
+	flag.StringVar(&o.profile, "profile", "", "`file` for the CPU profile of msctl's edge in the last run")
 	flag.Parse()
+	o.only = strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -42,28 +50,58 @@ func main() {
 	}
 }
 
-// bench starts the backend and every way to it, measures, prints and ends them.
+// bench takes all measures, runs times, and prints what came out.
 func bench(ctx context.Context, o options) error {
+	kinds, err := prepare(ctx, &o)
+	if err != nil {
+		return err
+	}
+	t := newTable(kinds)
+	for i := range o.runs {
+		fmt.Fprintf(os.Stderr, "run %d of %d …\n", i+1, o.runs)
+		if err := one(ctx, o, kinds, t); err != nil {
+			return err
+		}
+	}
+	t.print(os.Stdout)
+	return nil
+}
+
+// one is a run: it starts the backend and every way to it, measures, and ends them.
+func one(ctx context.Context, o options, kinds []kind, t *table) error {
 	back, err := startBackend(ctx)
 	if err != nil {
 		return err
 	}
 	defer back.stop()
-	ways, err := openWays(ctx, o, back)
+	var ways []*way
 	defer func() {
 		for _, w := range ways {
 			w.stop()
 		}
 	}()
-	if err != nil {
-		return err
+	for _, k := range kinds {
+		w, err := k.start(ctx, o, back)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", k.name, err)
+		}
+		w.atRest = memory(w.pid)
+		ways = append(ways, w)
 	}
-	t := table{ways: ways}
 	for _, m := range measures {
-		if err := t.measure(ctx, o, m); err != nil {
-			return fmt.Errorf("measure %s: %w", m.name, err)
+		if len(o.only) > 0 && !slices.Contains(o.only, m.name) {
+			continue
+		}
+		for i, w := range ways {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			got, err := m.run(o, w)
+			if err != nil {
+				return fmt.Errorf("measure %s of %s: %w", m.name, kinds[i].name, err)
+			}
+			t.add(kinds[i].name, m, got)
 		}
 	}
-	t.print(os.Stdout)
 	return nil
 }

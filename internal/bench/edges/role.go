@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
@@ -20,9 +21,25 @@ func role(name string, args []string) {
 	case "backend":
 		backend()
 	case "edge":
-		edge(args)
+		defer profile(args[0])()
+		edge(args[1:])
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// profile writes the CPU profile of this process to a file, where one is named, until what it returns is called.
+func profile(path string) (stop func()) {
+	if path == "" {
+		return func() {}
+	}
+	f, err := os.Create(path)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "edges: profile:", err)
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }
 }
 
 func open() net.Listener {

@@ -1,76 +1,82 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"os"
+	"math"
+	"slices"
 	"strings"
 )
 
-// table is the figures of all measures.
+// none is the figure of what a way does not have.
+var none = math.NaN()
+
+// table is the figures of all runs.
 type table struct {
-	ways  []*way
-	lines []string
+	ways []string
+	got  map[string][]float64 // by way and row
 }
 
-// measure takes the figures of one measure, the ways in turn.
-func (t *table) measure(ctx context.Context, o options, m measure) error {
-	fmt.Fprintf(os.Stderr, "measure %s …\n", m.name)
-	all := make([][][]float64, len(t.ways)) // by way, by row, the runs
-	for i := range all {
-		all[i] = make([][]float64, len(m.rows))
+func newTable(kinds []kind) *table {
+	t := &table{got: map[string][]float64{}}
+	for _, k := range kinds {
+		t.ways = append(t.ways, k.name)
 	}
-	for range o.runs {
-		for i, w := range t.ways {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			got, err := m.run(o, w)
-			if err != nil {
-				return fmt.Errorf("%s: %w", w.name, err)
-			}
-			for r, v := range got {
-				all[i][r] = append(all[i][r], v)
-			}
-		}
-	}
-	for r, row := range m.rows {
-		t.line(row, func(way int) float64 { return middle(all[way][r]) })
-	}
-	return nil
+	return t
 }
 
-// line adds one row of the table.
-func (t *table) line(r row, of func(way int) float64) {
-	cells := []string{r.name}
-	for i := range t.ways {
-		cells = append(cells, cell(r, of(i)))
+// add takes the figures of one measure of one way.
+func (t *table) add(way string, m measure, figures []float64) {
+	for i, v := range figures {
+		key := way + "\x00" + m.rows[i].name
+		t.got[key] = append(t.got[key], v)
 	}
-	for len(cells) < 4 {
-		cells = append(cells, "")
-	}
-	ratio, target := "", ""
-	if len(t.ways) > 2 && of(2) != 0 {
-		ratio = fmt.Sprintf("%.2fx", of(1)/of(2))
-	}
-	if r.target != 0 {
-		target = fmt.Sprintf("%.2fx", r.target)
-	}
-	t.lines = append(t.lines, "| "+strings.Join(append(cells, ratio, target), " | ")+" |")
 }
 
-func cell(r row, v float64) string {
-	if v == 0 {
-		return ""
+// of is the median of one figure, or none.
+func (t *table) of(way string, r row) float64 {
+	all := t.got[way+"\x00"+r.name]
+	if len(all) == 0 {
+		return none
 	}
-	return fmt.Sprintf(r.format, v*r.scale)
+	return middle(slices.Clone(all))
 }
 
 func (t *table) print(w io.Writer) {
-	fmt.Fprintln(w, "| what | direct | msctl | toxiproxy | ratio | to reach |")
-	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- |")
-	for _, l := range t.lines {
-		fmt.Fprintln(w, l)
+	fmt.Fprintf(w, "| what | %s | msctl to toxiproxy | to reach |\n", strings.Join(columns, " | "))
+	fmt.Fprintln(w, strings.Repeat("| --- ", len(columns)+3)+"|")
+	for _, m := range measures {
+		for _, r := range m.rows {
+			if !math.IsNaN(t.of("msctl", r)) {
+				fmt.Fprintln(w, t.line(r))
+			}
+		}
 	}
+	for _, c := range columns {
+		if !slices.Contains(t.ways, c) {
+			fmt.Fprintf(w, "\n%s: not installed\n", c)
+		}
+	}
+}
+
+// line is one row of the table.
+func (t *table) line(r row) string {
+	cells := []string{r.name}
+	for _, way := range columns {
+		cell := ""
+		if v := t.of(way, r); !math.IsNaN(v) {
+			cell = fmt.Sprintf(r.format, v*r.scale)
+		}
+		cells = append(cells, cell)
+	}
+	ratio := ""
+	if v := t.of("msctl", r) / t.of("toxiproxy", r); !math.IsNaN(v) && !math.IsInf(v, 0) && r.goal != "none lost" {
+		ratio = fmt.Sprintf("%.2fx", v)
+	}
+	return "| " + strings.Join(append(cells, ratio, r.goal), " | ") + " |"
+}
+
+func middle(xs []float64) float64 {
+	slices.Sort(xs)
+	return xs[len(xs)/2]
 }
