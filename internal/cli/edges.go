@@ -124,7 +124,7 @@ func edgeRow(e state.Edge) []cell {
 		failed = cell{fmt.Sprintf("%.1f%%", 100*e.Failed/e.Rate), red}
 	}
 	return []cell{
-		name, {protocol, ""}, {perSecond(e.Rate), ""}, failed, {shortSpan(e.P50), ""}, {shortSpan(e.P95), ""}, {shortSpan(e.P99), ""},
+		name, {protocol, ""}, {rate(e.Rate), ""}, failed, {tookAny(e.P50), ""}, {tookAny(e.P95), ""}, {tookAny(e.P99), ""},
 		{number(int(e.InFlight)), ""}, {number(int(e.Requests)), ""}, {amount(e.Sent), ""}, {amount(e.Received), ""}, edgeNote(e),
 	}
 }
@@ -140,31 +140,12 @@ func edgeNote(e state.Edge) cell {
 	return cell{strings.Join(notes, ", "), yellow}
 }
 
-func perSecond(rate float64) string {
-	switch {
-	case rate <= 0:
+// tookAny is a duration, or nothing for none.
+func tookAny(d time.Duration) string {
+	if d <= 0 {
 		return ""
-	case rate < 10:
-		return fmt.Sprintf("%.1f/s", rate)
 	}
-	return fmt.Sprintf("%.0f/s", rate)
-}
-
-// shortSpan has three digits: 850µs, 1.25ms, 12.5ms, 340ms, 2.1s.
-func shortSpan(d time.Duration) string {
-	switch {
-	case d <= 0:
-		return ""
-	case d < time.Millisecond:
-		return fmt.Sprintf("%dµs", d.Microseconds())
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.2fms", float64(d)/1e6)
-	case d < 100*time.Millisecond:
-		return fmt.Sprintf("%.1fms", float64(d)/1e6)
-	case d < time.Second:
-		return fmt.Sprintf("%dms", d.Milliseconds())
-	}
-	return fmt.Sprintf("%.1fs", d.Seconds())
+	return took(d)
 }
 
 // amount is a number of bytes for people: 812B, 4.5K, 12M.
