@@ -17,7 +17,11 @@ type watch struct {
 	asked  [16]asked // the newest questions, oldest first from next
 	next   int
 	faults []string
-	open   int // exchanges that count as in flight
+	job    *job // the oldest message that the caller works on; nil: none
+
+	fly  sync.Mutex // guards what follows; it is taken before the parser's lock, and mu after
+	open int        // exchanges that count as in flight
+	more flight     // stands for the messages beside job
 }
 
 // asked is what the caller served when it asked something.
@@ -41,16 +45,17 @@ func (w *watch) see(dir sniff.Dir, b []byte) {
 		}
 	}
 	w.parser.Feed(now, dir, b, w.record)
-	w.flying()
+	w.flying(now)
 }
 
-// flying brings the edge's requests in flight up to date.
-func (w *watch) flying() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// flying brings the edge's requests in flight and what its caller serves up to date.
+func (w *watch) flying(now time.Time) {
+	w.fly.Lock()
+	defer w.fly.Unlock()
 	n, _ := w.parser.Pending()
 	w.e.count.inFlight.Add(int64(n - w.open))
 	w.open = n
+	w.works(w.parser.Work(now.Add(-workMost)))
 }
 
 // end records what the end of the connection leaves without an answer.
@@ -59,6 +64,7 @@ func (w *watch) end() {
 		return
 	}
 	w.parser.End(time.Now(), w.record)
+	w.works(sniff.Work{})
 	w.e.count.inFlight.Add(int64(-w.open))
 }
 
@@ -80,7 +86,9 @@ func (w *watch) record(x sniff.Exchange) {
 	}
 	w.e.count.requests.Add(1)
 	if w.e.Record != nil {
-		c.of(w.origin(x))
+		if !w.done(x, &c) {
+			c.of(w.origin(x))
+		}
 		c.Faults = w.actedOn()
 		for _, a := range x.Attrs {
 			c.Attrs = append(c.Attrs, Attr(a))

@@ -121,6 +121,16 @@ func (p *amqp) Pending() (int, time.Time) {
 	return len(p.waiting), p.waiting[0].start
 }
 
+// Work is what was delivered and is to be acknowledged.
+func (p *amqp) Work(since time.Time) (w Work) {
+	for i := range p.waiting {
+		if c := &p.waiting[i]; !p.off && c.kind == amqpDelivery && !c.start.Before(since) {
+			w.add(c.start, c.parent)
+		}
+	}
+	return w
+}
+
 func (p *amqp) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
 	p.begin(at, emit)
 	side := &p.in

@@ -45,6 +45,7 @@ type natsCall struct {
 	kind     natsKind
 	api      bool   // a question to JetStream
 	answer   bool   // it answers another
+	kept     bool   // JetStream keeps it until it is acknowledged
 	subject  uint64 // hashes
 	reply    uint64 // 0: none is wanted
 	dest     string // the subject's shape
@@ -86,6 +87,16 @@ func (p *nats) Pending() (int, time.Time) {
 		return 0, time.Time{}
 	}
 	return n, oldest
+}
+
+// Work is what JetStream delivered: its messages are acknowledged, others may never be answered.
+func (p *nats) Work(since time.Time) (w Work) {
+	for i := range p.waiting {
+		if c := &p.waiting[i]; !p.off && c.kind == natsDelivery && c.kept && !c.start.Before(since) {
+			w.add(c.start, c.parent)
+		}
+	}
+	return w
 }
 
 func (p *nats) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
@@ -262,6 +273,7 @@ func (p *nats) address(s *natsSide, subject, reply []byte) {
 	}
 	c.answer = bytes.HasPrefix(subject, []byte("_INBOX.")) || bytes.HasPrefix(subject, []byte("$JS.ACK."))
 	c.api = bytes.HasPrefix(subject, []byte("$JS."))
+	c.kept = bytes.HasPrefix(reply, []byte("$JS.ACK."))
 	s.keep = 0
 	if c.answer || p.find(c.subject|1) >= 0 {
 		c.answer, s.keep = true, natsMaxAnswer

@@ -56,6 +56,23 @@ type Parser interface {
 	End(at time.Time, emit func(Exchange))
 	// Pending returns how many exchanges have begun and not ended, and when the oldest of them began.
 	Pending() (int, time.Time)
+	// Work returns what the caller was given since then and has not acknowledged.
+	Work(since time.Time) Work
+}
+
+// Work is the messages that the caller works on.
+type Work struct {
+	N           int
+	Start       time.Time // of the oldest; the Exchange that ends it has the same
+	TraceParent string    // of the oldest
+}
+
+// add counts a message. The oldest comes first.
+func (w *Work) add(start time.Time, parent string) {
+	if w.N == 0 {
+		w.Start, w.TraceParent = start, parent
+	}
+	w.N++
 }
 
 // protocols are the ones that can be read, by the names that edges have for them.
@@ -116,6 +133,15 @@ func (g *guarded) Pending() (int, time.Time) {
 	return g.parser.Pending()
 }
 
+func (g *guarded) Work(since time.Time) Work {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.parser == nil {
+		return Work{}
+	}
+	return g.parser.Work(since)
+}
+
 func (g *guarded) rescue() {
 	if recover() != nil {
 		g.parser = nil
@@ -136,6 +162,9 @@ type teller struct {
 }
 
 func (t *teller) begin(at time.Time, emit func(Exchange)) { t.at, t.emit = at, emit }
+
+// Work is none where a protocol has no messages.
+func (t *teller) Work(time.Time) Work { return Work{} }
 
 // attr adds an attribute to the exchange that tell tells next; one without a value is left out.
 func (t *teller) attr(key, value string) {
