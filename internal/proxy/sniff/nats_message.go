@@ -102,6 +102,9 @@ func (p *nats) answered(dir Dir, c natsCall, payload []byte) {
 		asked.kind = natsStored
 	case dir == Response && (asked.api || bytes.HasPrefix(payload, []byte(`{"error":{"code":`))):
 		asked.err = natsError(payload)
+		if strings.HasSuffix(asked.dest, ".INFO") && strings.HasPrefix(asked.err, "404 ") {
+			asked.err = "" // it was asked whether it exists
+		}
 	}
 	p.tellCall(asked)
 }

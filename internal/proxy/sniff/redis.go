@@ -2,6 +2,7 @@ package sniff
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -29,6 +30,7 @@ type redisCall struct {
 	n        int // answers that are still to come
 	size     int // commands
 	err      string
+	code     string // of an answer that says no without a failure
 }
 
 // redisRequest is the command that is being read.
@@ -267,9 +269,8 @@ func (p *redis) tellCall(c redisCall) {
 	if c.size > 1 {
 		p.attr("db.operation.batch.size", strconv.Itoa(c.size))
 	}
-	if c.err != "" && c.err != broken {
-		code, _, _ := bytes.Cut([]byte(c.err), []byte(" "))
-		p.attr("db.response.status_code", string(code))
+	if c.err != broken {
+		p.attr("db.response.status_code", cmp.Or(c.code, redisCode(c.err)))
 	}
 	p.tell(Exchange{Name: c.name, Start: c.start, Err: c.err, Sent: c.sent, Received: c.received})
 }

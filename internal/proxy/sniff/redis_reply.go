@@ -1,5 +1,7 @@
 package sniff
 
+import "strings"
+
 // redisReply is the reply that is being read.
 type redisReply struct {
 	tape
@@ -156,7 +158,11 @@ func (p *redis) answer() {
 	}
 	c := p.waiting.at(0)
 	c.received += received
-	if c.err == "" {
+	switch {
+	case c.err != "":
+	case expected(c.name, out.err):
+		c.code = redisCode(out.err)
+	default:
 		c.err = out.err
 	}
 	if c.n--; c.n == 0 {
@@ -202,4 +208,26 @@ func redisError(line []byte) string {
 		return "ERR"
 	}
 	return string(line)
+}
+
+// redisCode is the first word of an error: "NOSCRIPT".
+func redisCode(err string) string {
+	code, _, _ := strings.Cut(err, " ")
+	return code
+}
+
+// expected reports an error that every client has an answer for: the script is sent whole, another node is
+// asked, or the server is older than what the client says of itself.
+func expected(command, err string) bool {
+	switch redisCode(err) {
+	case "":
+		return false
+	case "NOSCRIPT", "MOVED", "ASK":
+		return true
+	}
+	switch command {
+	case "HELLO", "CLIENT SETINFO", "CLIENT SETNAME", "CLIENT MAINT_NOTIFICATIONS":
+		return redisCode(err) == "ERR" || redisCode(err) == "NOPROTO"
+	}
+	return false
 }
