@@ -27,8 +27,18 @@ func banner(s screen, snap state.Snapshot, took time.Duration, keys string) {
 	}
 	head, keys = fold(head, s.width, ""), fold(keys, s.width, "  ")
 	fmt.Fprintf(s, "\n%s\n\n", s.paint(bold+";"+colour, head))
-	bannerTable(s, snap.Units, s.height-8-strings.Count(head+keys, "\n"))
-	io.WriteString(s, "\n"+keys+"\n\n")
+	receiver := receiverText(s, snap)
+	bannerTable(s, snap.Units, s.height-8-strings.Count(head+receiver+keys, "\n"))
+	io.WriteString(s, receiver+"\n"+keys+"\n\n")
+}
+
+// receiverText says where telemetry goes, or nothing where it is off.
+func receiverText(s screen, snap state.Snapshot) string {
+	if snap.Receiver == nil {
+		return ""
+	}
+	text := fmt.Sprintf("Telemetry: %s (OTLP, Jaeger's API, /metrics), gRPC %s", snap.Receiver.HTTP, snap.Receiver.GRPC)
+	return "\n" + s.paint(dim, fold(text, s.width, "  ")) + "\n"
 }
 
 // bannerTable lists units; where there is room for fewer, what is up gives way to what is not.

@@ -18,7 +18,7 @@ func newMetrics(a *App) *cobra.Command {
 		Short: "Show the metrics that services send",
 		Long: "metrics lists the series that services sent over OpenTelemetry with their last value and how they went.\n" +
 			"A filter asks for service, name and attributes: service=orders name:queue. While the stack runs,\n" +
-			"Prometheus can read the same at the address that `msctl ps` shows.",
+			"Prometheus can read the same at /metrics of the address that `msctl open --print telemetry` prints.",
 		Example: "  msctl metrics\n  msctl metrics service=orders name:duration\n  msctl metrics --since 5m --json | jq -c '[.name, .points[-1].value]'",
 	}
 	since := cmd.Flags().String("since", "15m", "of the last `DURATION`, or since this time")

@@ -15,10 +15,12 @@ import (
 
 func newOpen(a *App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "open SERVICE",
-		Short:             "Open a service in the browser",
-		Long:              "open shows a service's page, for example the mailbox of the mail server, in the browser. Without a\ndesktop it prints the address only.",
-		Example:           "  msctl open gateway\n  msctl open mail\n  curl $(msctl open --print gateway)/readyz",
+		Use:   "open SERVICE",
+		Short: "Open a service in the browser",
+		Long: "open shows a service's page, for example the mailbox of the mail server, in the browser. Without a\n" +
+			"desktop it prints the address only. The name telemetry is where msctl takes OTLP and answers Jaeger's\n" +
+			"API and Prometheus.",
+		Example:           "  msctl open gateway\n  msctl open mail\n  curl $(msctl open --print telemetry)/metrics\n  curl $(msctl open --print gateway)/readyz",
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeOne,
 	}
@@ -29,10 +31,13 @@ func newOpen(a *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := checkNames(names, unitNames(snap)); err != nil {
+			if err := checkNames(names, append(unitNames(snap), telemetryPage)); err != nil {
 				return err
 			}
 			url := webAddress(named(snap, names[0]))
+			if names[0] == telemetryPage && url == "" && snap.Receiver != nil {
+				url = snap.Receiver.HTTP
+			}
 			if url == "" {
 				return failed("`msctl ps` shows every address", "%s has no page to open", names[0])
 			}
@@ -45,6 +50,9 @@ func newOpen(a *App) *cobra.Command {
 	}
 	return cmd
 }
+
+// telemetryPage is the name of msctl's own page.
+const telemetryPage = "telemetry"
 
 // webAddress returns the first address of units that a browser can show, or "".
 func webAddress(units []state.Unit) string {

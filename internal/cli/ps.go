@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -46,8 +47,12 @@ func newPs(a *App) *cobra.Command {
 			}
 			return nil
 		}
-		psTable(a.screenOf(a.Out), units, time.Now())
-		return nil
+		s := a.screenOf(a.Out)
+		psTable(s, units, time.Now())
+		if len(names) == 0 && s.terminal {
+			_, err = io.WriteString(s, receiverText(s, snap))
+		}
+		return err
 	}
 	return cmd
 }

@@ -115,7 +115,7 @@ func newFleet(o Options, p *Plan) *Fleet {
 	f.mesh.follow(p)
 	f.veil.hide(p.hidden)
 	f.store = state.NewStore(state.Snapshot{
-		Time: time.Now(), Stack: p.Stack, Dir: p.Dir, Runtime: p.Runtime, PID: os.Getpid(), Units: p.states(),
+		Time: time.Now(), Stack: p.Stack, Dir: p.Dir, Runtime: p.Runtime, PID: os.Getpid(), Units: p.states(), Receiver: p.receiver(),
 	})
 	f.store.Mask = f.Mask
 	for _, st := range p.Steps {
@@ -249,6 +249,15 @@ func (f *Fleet) Follow(ctx context.Context, after uint64) <-chan state.Event {
 func (f *Fleet) Receiver() (http, grpc int) {
 	p := f.current()
 	return p.Ports[otlpHTTP], p.Ports[otlpGRPC]
+}
+
+// receiver is what Receiver says, with the words for it.
+func (p *Plan) receiver() *state.Receiver {
+	http, grpc := p.Ports[otlpHTTP], p.Ports[otlpGRPC]
+	if http == 0 {
+		return nil
+	}
+	return &state.Receiver{HTTP: "http://" + addr(http), GRPC: addr(grpc)}
 }
 
 // Stack returns what the fleet follows now.

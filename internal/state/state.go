@@ -79,7 +79,14 @@ type Snapshot struct {
 	Runtime  string    `json:"runtime"` // auto, container, native or embedded
 	PID      int       `json:"pid"`     // of the supervisor
 	Stopping bool      `json:"stopping,omitempty"`
-	Units    []Unit    `json:"units"` // resources and servers first, then services, in file order
+	Receiver *Receiver `json:"receiver,omitempty"` // of telemetry; nil: it is off
+	Units    []Unit    `json:"units"`              // resources and servers first, then services, in file order
+}
+
+// Receiver is where telemetry is sent to and asked for.
+type Receiver struct {
+	HTTP string `json:"http"` // "http://127.0.0.1:4318": OTLP, Jaeger's query API and /metrics
+	GRPC string `json:"grpc"` // "127.0.0.1:4317": OTLP
 }
 
 // Unit returns the unit of that name, or false.
