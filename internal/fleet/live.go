@@ -20,6 +20,7 @@ type outcome struct {
 	final bool          // trying again would change nothing
 	was   bool          // it was ready once
 	ready time.Duration // how long it was ready at the end
+	next  time.Time     // of the next try; zero: there is none
 }
 
 // live keeps the unit running until ctx ends or there is no sense in another try.
@@ -249,11 +250,8 @@ func (u *unit) retry(st *Step, out outcome, why string, failures int) time.Durat
 		phase, broken = state.Pending, ""
 	}
 	text := fmt.Sprintf("%s %s, next try in %s", u.name, why, wait.Round(100*time.Millisecond))
+	out.next = time.Now().Add(wait)
 	u.ended(out, phase, why, text)
-	u.update(state.KindPhase, text, func(s *state.Unit) bool {
-		s.NextTry = time.Now().Add(wait)
-		return true
-	})
 	u.door.set(func(g *gate) { g.ready, g.broken = false, broken })
 	u.f.log.Warn("unit ended", "unit", u.name, "err", why, "attempt", failures, "after", wait)
 	return wait
@@ -267,7 +265,7 @@ func (u *unit) ended(out outcome, p state.Phase, why, text string) {
 	}
 	u.update(state.KindPhase, text, func(s *state.Unit) bool {
 		settle(s, p, why)
-		s.LastLines = lines
+		s.LastLines, s.NextTry = lines, out.next
 		if out.err == nil {
 			s.Exit = &state.Exit{Code: out.exit.Code, Signal: out.exit.Signal, OOM: out.exit.OOM, At: out.exit.At}
 		}

@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/driver/drivertest"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
@@ -49,4 +51,29 @@ func TestRestartBuildsFirst(t *testing.T) {
 	if u := r.get("a"); fake.Starts("a") != 2 || u.Phase != state.Ready || u.Reason != "" {
 		t.Errorf("a is %s (%s) after %d starts, want ready after 2", u.Phase, u.Reason, fake.Starts("a"))
 	}
+}
+
+// TestCrashIsToldOnce checks that each crash is one event, with the time of the next try in it.
+func TestCrashIsToldOnce(t *testing.T) {
+	crash := func(driver.Unit, int) drivertest.Behaviour {
+		return drivertest.Behaviour{Readiness: -1, After: time.Millisecond, Exit: driver.Exit{Code: 3}}
+	}
+	story(t, []string{"a:"}, crash, func(t *testing.T, r *rig) {
+		events := r.Follow(t.Context(), 0)
+		for told, restarts := 0, 0; restarts < 3; {
+			switch e := <-events; {
+			case e.Unit == nil:
+			case e.Kind == state.KindRestart:
+				if told != 1 {
+					t.Errorf("the crash before restart %d was told %d times", restarts+1, told)
+				}
+				told, restarts = 0, restarts+1
+			case strings.Contains(e.Text, "exited with 3"):
+				told++
+				if e.Unit.NextTry.IsZero() {
+					t.Errorf("%q does not carry when", e.Text)
+				}
+			}
+		}
+	})
 }
