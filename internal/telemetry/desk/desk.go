@@ -20,7 +20,7 @@ type Store interface {
 	// FindTrace completes the first digits of an id.
 	FindTrace(ctx context.Context, prefix string) (telemetry.TraceID, error)
 	Logs(ctx context.Context, q telemetry.Query) (telemetry.LogPage, error)
-	Scan(ctx context.Context, since, until time.Time, fn func(*telemetry.Span) bool) error
+	insight.Source
 }
 
 // Series is where metrics are kept.
@@ -140,7 +140,7 @@ func (d *Desk) Why(ctx context.Context, trace string, since time.Time) (telemetr
 	}
 	var err error
 	if trace == "" {
-		q.Asked, err = d.look(ctx, since, until)
+		q.Asked, err = insight.LookClosely(ctx, d.Store, since, until)
 	} else {
 		q.Asked, q.Trace, err = d.one(ctx, trace)
 	}

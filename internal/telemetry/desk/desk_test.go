@@ -51,7 +51,7 @@ func (s *shelf) Spans(_ context.Context, id telemetry.TraceID) (out []telemetry.
 	return out, nil
 }
 
-func (s *shelf) Scan(_ context.Context, since, until time.Time, fn func(*telemetry.Span) bool) error {
+func (s *shelf) ScanKeys(_ context.Context, since, until time.Time, _ []string, fn func(*telemetry.Span) bool) error {
 	for i := range s.spans {
 		if at := s.spans[i].Start; !at.Before(since) && at.Before(until) && !fn(&s.spans[i]) {
 			break

@@ -168,7 +168,7 @@ func TestCompare(t *testing.T) {
 // list is a source in memory.
 type list []telemetry.Span
 
-func (l list) Scan(_ context.Context, _, _ time.Time, fn func(*telemetry.Span) bool) error {
+func (l list) ScanKeys(_ context.Context, _, _ time.Time, _ []string, fn func(*telemetry.Span) bool) error {
 	for i := range l {
 		if !fn(&l[i]) {
 			break

@@ -11,8 +11,17 @@ import (
 
 // Source is where spans come from.
 type Source interface {
-	// Scan calls fn with every span that started in the window, in no order, until it returns false.
-	Scan(ctx context.Context, since, until time.Time, fn func(*telemetry.Span) bool) error
+	// ScanKeys calls fn with every span that started in the window, in no order, until it returns false.
+	// With keys, spans have only these attributes and no message; nil keys are all.
+	ScanKeys(ctx context.Context, since, until time.Time, keys []string, fn func(*telemetry.Span) bool) error
+}
+
+// keys are the attributes that are read, but for those in the words of an error.
+var keys = []string{
+	"network.protocol.name", "msctl.inferred", faults, "peer.service", "server.address", "server.port",
+	"network.peer.address", "network.peer.port", "net.peer.name", "net.peer.port", "db.query.text", "db.system.name", "db.system",
+	"messaging.system", "rpc.system.name", "rpc.system", "http.request.method", "http.method",
+	"http.response.status_code", "rpc.response.status_code", "db.response.status_code",
 }
 
 // maxSpans bounds how many spans one question holds in memory, some 200 MB.
@@ -25,15 +34,24 @@ type Window struct {
 	traces       []*tree
 }
 
-// Look reads the spans of a window.
+// Look reads the spans of a window, without the words of their errors.
 func Look(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
+	return look(ctx, src, since, until, keys)
+}
+
+// LookClosely reads the spans of a window with all that they say: it takes several times as long.
+func LookClosely(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
+	return look(ctx, src, since, until, nil)
+}
+
+func look(ctx context.Context, src Source, since, until time.Time, keys []string) (*Window, error) {
 	if until.IsZero() {
 		until = time.Now()
 	}
 	w := &Window{Since: since, Until: until}
 	groups := map[telemetry.TraceID][]telemetry.Span{}
 	n := 0
-	err := src.Scan(ctx, since, until, func(s *telemetry.Span) bool {
+	err := src.ScanKeys(ctx, since, until, keys, func(s *telemetry.Span) bool {
 		if n++; n > maxSpans {
 			w.Truncated = true
 			return false
