@@ -7,7 +7,7 @@ RACE  := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 STAMP := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 FLAGS := -ldflags '-s -w -X msctl.dev/msctl/internal/cli.Version=$(STAMP)'
 
-.PHONY: build up down test check bench generate clean help
+.PHONY: build up down test check bench bench-fleet bench-proxy bench-telemetry generate clean help
 
 build: ## msctl and its keeper in bin/
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
@@ -28,8 +28,14 @@ check: ## format, vet, staticcheck, and that it builds for macOS
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./cmd/... ./internal/...
 	$(GO) tool staticcheck ./...
 
-bench: build ## the table of docs/bench.md
+PART := fleet proxy telemetry
+bench: $(PART:%=bench-%) ## the tables of docs/bench.md, or one: make bench PART=proxy
+bench-fleet: build
 	$(GO) run ./internal/bench -msctl $(BIN)/msctl
+bench-proxy:
+	$(GO) run ./internal/bench/edges
+bench-telemetry:
+	$(GO) run ./internal/bench/spans
 
 generate: build ## reference pages and the schema
 	$(BIN)/msctl schema > docs/stack-v1.schema.json

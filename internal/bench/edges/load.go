@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"msctl.dev/msctl/internal/bench/proc"
 )
 
 // A measure takes one figure, or several at once, of one way; none where it has no such thing.
@@ -127,7 +129,7 @@ func rate(o options, w *way, n int, do func(stop *atomic.Bool) (float64, error))
 	var all sync.WaitGroup
 	var total float64
 	var failed error
-	used, began := cpu(w.pid), time.Now()
+	used, began := proc.CPU(w.pid), time.Now()
 	for range n {
 		all.Go(func() {
 			m, err := do(&stop)
@@ -147,7 +149,7 @@ func rate(o options, w *way, n int, do func(stop *atomic.Bool) (float64, error))
 	}
 	each := none
 	if w.pid != 0 {
-		each = (cpu(w.pid) - used) / total
+		each = (proc.CPU(w.pid) - used) / total
 	}
 	return []float64{total / took, each}, nil
 }
@@ -169,7 +171,7 @@ func pings(_ options, w *way) ([]float64, error) {
 		}
 		took = append(took, time.Since(began).Seconds())
 	}
-	return []float64{middle(took)}, nil
+	return []float64{proc.Median(took)}, nil
 }
 
 // idle opens many connections, uses each once, and then sets and lifts a fault.
@@ -190,7 +192,7 @@ func idle(o options, w *way) ([]float64, error) {
 	if w.pid == 0 {
 		return []float64{none, none}, nil
 	}
-	each := (memory(w.pid) - w.atRest) / float64(o.idle)
+	each := (proc.Memory(w.pid) - w.atRest) / float64(o.idle)
 	if w.toggle == nil {
 		return []float64{each, none}, nil
 	}
@@ -202,7 +204,7 @@ func idle(o options, w *way) ([]float64, error) {
 		}
 		took = append(took, time.Since(began).Seconds())
 	}
-	return []float64{each, middle(took)}, nil
+	return []float64{each, proc.Median(took)}, nil
 }
 
 // Half-close.

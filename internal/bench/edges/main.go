@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"msctl.dev/msctl/internal/bench/proc"
 )
 
 // options of a whole run.
@@ -56,7 +58,7 @@ func bench(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(kinds)
+	t, load := newTable(kinds), proc.Load()
 	for i := range o.runs {
 		fmt.Fprintf(os.Stderr, "run %d of %d …\n", i+1, o.runs)
 		if err := one(ctx, o, kinds, t); err != nil {
@@ -64,6 +66,7 @@ func bench(ctx context.Context, o options) error {
 		}
 	}
 	t.print(os.Stdout)
+	fmt.Printf("\n%d runs; load average at the start %s, at the end %s\n", o.runs, load, proc.Load())
 	return nil
 }
 
@@ -85,7 +88,7 @@ func one(ctx context.Context, o options, kinds []kind, t *table) error {
 		if err != nil {
 			return fmt.Errorf("start %s: %w", k.name, err)
 		}
-		w.atRest = memory(w.pid)
+		w.atRest = proc.Memory(w.pid)
 		ways = append(ways, w)
 	}
 	for _, m := range measures {

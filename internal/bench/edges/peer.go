@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -9,38 +8,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
-)
 
-// buildToxiproxy builds its server from its module, unless there is one.
-func buildToxiproxy(ctx context.Context, o *options) error {
-	if o.peer != "" {
-		return nil
-	}
-	bin := filepath.Join(os.TempDir(), "msctl-bench-peer-toxiproxy")
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/Shopify/toxiproxy/v2/cmd/server")
-	build.Dir = filepath.Join("internal", "bench", "peers")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w: %s", err, bytes.TrimSpace(out[max(0, len(out)-300):]))
-	}
-	o.peer = bin
-	return nil
-}
+	"msctl.dev/msctl/internal/bench/proc"
+)
 
 // toxiproxy starts its server with one proxy for each address of the backend.
 func toxiproxy(ctx context.Context, o options, back *way) (*way, error) {
-	at, err := freeAddrs(4)
+	at, err := proc.FreeAddrs(4)
 	if err != nil {
 		return nil, err
 	}
 	host, port, _ := net.SplitHostPort(at[3])
 	cmd := exec.CommandContext(ctx, o.peer, "-host", host, "-port", port)
 	cmd.Env = append(os.Environ(), "LOG_LEVEL=error")
-	w, err := peer(ctx, cmd, at)
+	c, err := proc.Peer(ctx, cmd, at)
 	if err != nil {
 		return nil, err
 	}
+	w := over(c)
 	api := "http://" + at[3]
 	for i, target := range []string{back.http, back.echo, back.source} {
 		if err := call("POST", api+"/proxies", fmt.Sprintf(`{"name":"p%d","listen":%q,"upstream":%q,"enabled":true}`, i, at[i], target)); err != nil {
@@ -119,7 +104,7 @@ func streamModule() string {
 
 // withFile starts a proxy that reads its addresses from a file.
 func withFile(ctx context.Context, back *way, format string, command func(path string) *exec.Cmd) (*way, error) {
-	at, err := freeAddrs(3)
+	at, err := proc.FreeAddrs(3)
 	if err != nil {
 		return nil, err
 	}
@@ -132,62 +117,12 @@ func withFile(ctx context.Context, back *way, format string, command func(path s
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	w, err := peer(ctx, command(path), at)
+	c, err := proc.Peer(ctx, command(path), at)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	end := w.stop
-	w.stop = func() { end(); os.RemoveAll(dir) }
+	w := over(c)
+	w.stop = func() { c.Stop(); os.RemoveAll(dir) }
 	return w, nil
-}
-
-// peer starts a proxy and waits until it listens at the last of its addresses.
-func peer(ctx context.Context, cmd *exec.Cmd, at []string) (*way, error) {
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop := func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
-		_ = cmd.Wait()
-	}
-	if err := listening(ctx, at[len(at)-1]); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(said.Bytes()))
-	}
-	return &way{pid: cmd.Process.Pid, http: at[0], echo: at[1], source: at[2], stop: stop}, nil
-}
-
-func listening(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			return c.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-tick.C:
-		}
-	}
-}
-
-// freeAddrs are n addresses that were free a moment ago; all are held until all are chosen.
-func freeAddrs(n int) (addrs []string, err error) {
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer ln.Close()
-		addrs = append(addrs, ln.Addr().String())
-	}
-	return addrs, nil
 }

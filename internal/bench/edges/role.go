@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
+	"msctl.dev/msctl/internal/bench/proc"
 	"msctl.dev/msctl/internal/proxy"
 )
 
@@ -21,35 +19,10 @@ func role(name string, args []string) {
 	case "backend":
 		backend()
 	case "edge":
-		defer profile(args[0])()
+		defer proc.Profile(args[0])()
 		edge(args[1:])
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin)
-}
-
-// profile writes the CPU profile of this process to a file, where one is named, until what it returns is called.
-func profile(path string) (stop func()) {
-	if path == "" {
-		return func() {}
-	}
-	f, err := os.Create(path)
-	if err == nil {
-		err = pprof.StartCPUProfile(f)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "edges: profile:", err)
-	}
-	return func() { pprof.StopCPUProfile(); f.Close() }
-}
-
-func open() net.Listener {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "edges:", err)
-		os.Exit(1)
-	}
-	fmt.Println(ln.Addr())
-	return ln
+	proc.Wait()
 }
 
 // backend listens as an HTTP server, as an echo, and as a source without end.
@@ -58,11 +31,11 @@ func backend() {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"status":"ok"}`)
 	})}
-	go srv.Serve(open())
-	go accept(open(), func(c net.Conn) {
+	go srv.Serve(proc.Open())
+	go accept(proc.Open(), func(c net.Conn) {
 		_, _ = io.Copy(c, struct{ io.Reader }{c})
 	})
-	go accept(open(), func(c net.Conn) {
+	go accept(proc.Open(), func(c net.Conn) {
 		for b := make([]byte, 1<<20); ; {
 			if _, err := c.Write(b); err != nil {
 				return
@@ -93,7 +66,7 @@ func edge(args []string) {
 		e := &proxy.Edge{From: "a", To: "b", Protocol: args[i], Record: func(proxy.Call) { calls.Add(1) }, Callee: &proxy.Flights{}}
 		e.SetTargets([]proxy.Target{{Unit: "b", Addr: args[i+1]}})
 		edges = append(edges, e)
-		go e.Serve(context.Background(), open())
+		go e.Serve(context.Background(), proc.Open())
 	}
 	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var f *proxy.Faults
@@ -104,5 +77,5 @@ func edge(args []string) {
 			e.SetFaults(f)
 		}
 	})}
-	go srv.Serve(open())
+	go srv.Serve(proc.Open())
 }

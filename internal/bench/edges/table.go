@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"msctl.dev/msctl/internal/bench/proc"
 )
 
 // none is the figure of what a way does not have.
@@ -39,7 +41,7 @@ func (t *table) of(way string, r row) float64 {
 	if len(all) == 0 {
 		return none
 	}
-	return middle(slices.Clone(all))
+	return proc.Median(all)
 }
 
 func (t *table) print(w io.Writer) {
@@ -74,9 +76,4 @@ func (t *table) line(r row) string {
 		ratio = fmt.Sprintf("%.2fx", v)
 	}
 	return "| " + strings.Join(append(cells, ratio, r.goal), " | ") + " |"
-}
-
-func middle(xs []float64) float64 {
-	slices.Sort(xs)
-	return xs[len(xs)/2]
 }

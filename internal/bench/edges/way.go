@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"msctl.dev/msctl/internal/bench/proc"
 )
 
 // columns are all ways there may be, in the order of the table.
@@ -32,9 +33,13 @@ type way struct {
 // prepare builds and finds what can be measured.
 func prepare(ctx context.Context, o *options) ([]kind, error) {
 	kinds := []kind{{"direct", direct}, {"msctl", msctl}}
-	if err := buildToxiproxy(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "edges: without toxiproxy:", err)
-	} else {
+	if o.peer == "" {
+		var err error
+		if o.peer, err = proc.Build(ctx, "toxiproxy", "peers", "github.com/Shopify/toxiproxy/v2/cmd/server"); err != nil {
+			fmt.Fprintln(os.Stderr, "edges:", err)
+		}
+	}
+	if o.peer != "" {
 		kinds = append(kinds, kind{"toxiproxy", toxiproxy})
 	}
 	for _, k := range []kind{{"haproxy", haproxy}, {"nginx", nginx}} {
@@ -55,54 +60,31 @@ func direct(_ context.Context, _ options, back *way) (*way, error) {
 
 // msctl starts an edge in a process of its own.
 func msctl(ctx context.Context, o options, back *way) (*way, error) {
-	pid, at, stop, err := child(ctx, 4, "edge", o.profile, "http", back.http, "tcp", back.echo, "tcp", back.source)
+	c, err := proc.Self(ctx, 4, "edge", o.profile, "http", back.http, "tcp", back.echo, "tcp", back.source)
 	if err != nil {
 		return nil, err
 	}
-	return &way{pid: pid, http: at[0], echo: at[1], source: at[2], stop: stop, toggle: func(on bool) error {
+	w := over(c)
+	w.toggle = func(on bool) error {
 		if on {
-			return call("POST", "http://"+at[3], "")
+			return call("POST", "http://"+c.Addrs[3], "")
 		}
-		return call("DELETE", "http://"+at[3], "")
-	}}, nil
+		return call("DELETE", "http://"+c.Addrs[3], "")
+	}
+	return w, nil
 }
 
 func startBackend(ctx context.Context) (*way, error) {
-	_, at, stop, err := child(ctx, 3, "backend")
+	c, err := proc.Self(ctx, 3, "backend")
 	if err != nil {
 		return nil, err
 	}
-	return &way{http: at[0], echo: at[1], source: at[2], stop: stop}, nil
+	return over(c), nil
 }
 
-// child starts this binary in a role and reads n addresses.
-func child(ctx context.Context, n int, args ...string) (pid int, addrs []string, stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	cmd := exec.CommandContext(ctx, self, append([]string{"role"}, args...)...)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return 0, nil, nil, err
-	}
-	stop = func() { in.Close(); _ = cmd.Wait() }
-	for r := bufio.NewScanner(out); len(addrs) < n && r.Scan(); {
-		addrs = append(addrs, r.Text())
-	}
-	if len(addrs) < n {
-		stop()
-		return 0, nil, nil, fmt.Errorf("start %s: it told %d of %d addresses", args[0], len(addrs), n)
-	}
-	return cmd.Process.Pid, addrs, stop, nil
+// over is the way over a process.
+func over(c proc.Child) *way {
+	return &way{pid: c.PID, http: c.Addrs[0], echo: c.Addrs[1], source: c.Addrs[2], stop: c.Stop}
 }
 
 // call makes one request of a control API.

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"msctl.dev/msctl/internal/bench/proc"
+	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/jaeger"
+	"msctl.dev/msctl/internal/telemetry/otlp"
+)
+
+// role is the receiver with its store in a folder. It listens for OTLP/gRPC, for OTLP/HTTP and Jaeger's query
+// API, and for the questions of this benchmark.
+func role(args []string) {
+	defer proc.Profile(args[1])()
+	store, err := telemetry.Open(args[0], telemetry.Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "spans:", err)
+		os.Exit(1)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var receiving, keeping sync.WaitGroup
+	keep, kept := context.WithCancel(context.Background())
+	r := &otlp.Receiver{Store: store, GRPC: proc.Open(), HTTP: proc.Open(), Handler: &jaeger.Handler{Store: store}}
+	receiving.Go(func() { say(r.Run(ctx)) })
+	keeping.Go(func() { say(store.Run(keep)) })
+	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: questions(store)}
+	go srv.Serve(proc.Open())
+	proc.Wait()
+	cancel()
+	receiving.Wait()
+	kept()
+	keeping.Wait()
+}
+
+func say(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "spans:", err)
+	}
+}
+
+// answer is how long the store took, and what it has.
+type answer struct {
+	Took   time.Duration
+	Found  int
+	Err    string
+	Counts telemetry.Counts
+}
+
+// questions asks the store directly: what its answers take in JSON is left out.
+func questions(store *telemetry.Store) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var a answer
+		var err error
+		began := time.Now()
+		switch r.URL.Path {
+		case "/search":
+			var page telemetry.TracePage
+			page, err = store.Search(r.Context(), telemetry.Query{Filter: r.FormValue("filter"), Limit: answers})
+			a.Found = len(page.Traces)
+		case "/trace":
+			var id telemetry.TraceID
+			if err = id.UnmarshalText([]byte(r.FormValue("id"))); err == nil {
+				var spans []telemetry.Span
+				spans, err = store.Spans(r.Context(), id)
+				a.Found = len(spans)
+			}
+		}
+		a.Took = time.Since(began)
+		a.Counts = store.Counts()
+		if err != nil {
+			a.Err = err.Error()
+		}
+		_ = json.NewEncoder(w).Encode(a)
+	})
+}
