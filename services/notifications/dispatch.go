@@ -77,6 +77,7 @@ func (w dispatcher) dispatch(ctx context.Context, p pending) error {
 	defer cancel()
 	ds, tasks, err := w.decide(ctx, p)
 	if err == nil {
+		w.app.Log.InfoContext(ctx, "notification dispatched", "notification", p.ID, "messages", len(tasks))
 		return w.store.decided(ctx, p, ds, tasks)
 	}
 	p.tries++

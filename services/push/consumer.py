@@ -49,6 +49,7 @@ class Consumer:
             except Stopping:
                 return False
             if cause is None:
+                log.info("message done", extra={"queue": self.queue, "message_id": m.id})
                 return True
             try:
                 await self.fail(m, cause, tries)

@@ -121,6 +121,7 @@ func (b *Bus) take(work context.Context, stop <-chan struct{}, c Consumer, msg *
 	defer span.End()
 	err := b.try(ctx, stop, c, m)
 	if err == nil {
+		b.log.InfoContext(ctx, "message done", "queue", c.Queue, "message", m.ID)
 		msg.Ack()
 		return
 	}

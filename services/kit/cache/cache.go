@@ -34,8 +34,9 @@ func Open(app *kit.App, name string) (*redis.Client, error) {
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(remarks{app.Log})
 	c := redis.NewClient(o)
+	c.AddHook(&scripts{}) // outside of the spans
 	if app.Traced {
-		if err := redisotel.InstrumentTracing(c); err != nil {
+		if err := redisotel.InstrumentTracing(c, redisotel.WithDBStatement(false)); err != nil { // values stay here
 			return nil, fmt.Errorf("trace %s: %w", name, err)
 		}
 	}
