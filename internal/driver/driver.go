@@ -54,8 +54,9 @@ type Started struct {
 	PID       int    // leader of the process tree, or the container's init on the host; 0 unknown
 	Container string // id, "" for a process
 	At        time.Time
-	Adopted   bool // it ran already and was taken over
-	Restarts  int  // carried over on adoption
+	Adopted   bool   // it ran already and was taken over
+	Restarts  int    // carried over on adoption
+	After     uint64 // number of the last line in the unit's log that is not of this run; 0: all are
 }
 
 // Hooks are called from Run's goroutine, in order, and must not block. Each may be nil.

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"errors"
-	"time"
 
 	"msctl.dev/msctl/internal/output"
 )
@@ -10,18 +9,12 @@ import (
 // shownLines is how many last lines of output a failed unit's state carries.
 const shownLines = 10
 
-// runMark is where the output of a run begins in the unit's log, which goes on over all runs: after the
-// line of that number, and not before that time.
-type runMark struct {
-	seq uint64
-	at  time.Time
-}
-
-// begin notes where the output of the run that begins now does.
-func (u *unit) begin(m runMark) {
+// begin notes that the output of the run that begins now follows the line of that number: the unit's log
+// goes on over all runs, and its times may jump.
+func (u *unit) begin(after uint64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.mark = m
+	u.after = after
 }
 
 // lastSeq returns the number of the last line in the unit's log, or 0.
@@ -44,11 +37,11 @@ func (u *unit) lastLines(out outcome) []string {
 		return nil
 	}
 	u.mu.Lock()
-	mark := u.mark
+	after := u.after
 	u.mu.Unlock()
 	var text []string
 	for _, l := range lines {
-		if l.Seq > mark.seq && !l.At.Before(mark.at) {
+		if l.Seq > after {
 			text = append(text, output.Clean([]byte(u.f.Mask(string(l.Text))))) // masked before it is changed in any way
 		}
 	}

@@ -51,7 +51,7 @@ func (u *unit) live(ctx context.Context, o order) {
 
 // once makes, starts and watches one run, to its end.
 func (u *unit) once(ctx context.Context, st *Step, o order, failures int) outcome {
-	u.begin(runMark{seq: u.lastSeq()})
+	u.begin(u.lastSeq())
 	if err := u.make(ctx, st, o.fresh); err != nil {
 		return outcome{err: err, final: true}
 	}
@@ -191,8 +191,8 @@ func (u *unit) started(st *Step, s driver.Started) {
 	text := fmt.Sprintf("%s started", u.name)
 	if s.Adopted {
 		text = fmt.Sprintf("%s was running and is taken over", u.name)
-		u.begin(runMark{at: s.At})
 	}
+	u.begin(s.After)
 	u.update(state.KindPhase, text, func(n *state.Unit) bool {
 		settle(n, state.Starting, "")
 		n.PID, n.Container, n.Started = s.PID, s.Container, s.At

@@ -50,7 +50,7 @@ func (f *Fleet) prober(u *unit, st *Step, s driver.Started) prober {
 		port := st.port(p.Port, "grpc")
 		return &grpcProbe{waiter: watch(port), addr: addr(port), service: strings.TrimPrefix(p.GRPC, "-")}
 	case p.Log != "":
-		return newLogProbe(&f.logs, f.logDir(st.Name), p.Log, s.At)
+		return newLogProbe(&f.logs, f.logDir(st.Name), p.Log, s.After)
 	}
 	return &execProbe{f: f, unit: f.resolve(st), argv: p.Exec, container: s.Container != ""}
 }
@@ -232,7 +232,7 @@ type logProbe struct {
 // errSeen ends the following of a log.
 var errSeen = errors.New("seen")
 
-func newLogProbe(logs *output.Hub, dir, pattern string, since time.Time) *logProbe {
+func newLogProbe(logs *output.Hub, dir, pattern string, after uint64) *logProbe {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &logProbe{pattern: pattern, seen: make(chan struct{}), stop: stop, ended: make(chan struct{})}
 	re, err := regexp.Compile(pattern)
@@ -241,7 +241,7 @@ func newLogProbe(logs *output.Hub, dir, pattern string, since time.Time) *logPro
 	}
 	go func() {
 		defer close(p.ended)
-		err := logs.Follow(ctx, dir, output.Query{Since: since}, func(lines []output.Line) error {
+		err := logs.Follow(ctx, dir, output.Query{FromSeq: after + 1}, func(lines []output.Line) error {
 			for _, l := range lines {
 				if l.Stream != output.Note && re.Match(l.Text) {
 					return errSeen

@@ -34,7 +34,7 @@ type unit struct {
 	mu      sync.Mutex // guards the rest
 	step    *Step
 	order   order
-	mark    runMark                 // where the last run's output begins
+	after   uint64                  // the line of its log that its last run's output follows
 	end     context.CancelCauseFunc // of what is done for the order
 	pending chan struct{}           // holds one when order is newer than what is done
 }

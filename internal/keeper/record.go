@@ -21,6 +21,7 @@ type Record struct {
 	Leader   Identity
 	Started  time.Time
 	Restarts int
+	After    uint64 // number of the last line in the log that is not of this run
 	Grace    time.Duration
 	Exit     *Exit `json:",omitempty"` // nil while it runs
 }

@@ -83,6 +83,7 @@ func (u *unit) start() error {
 	}
 	hit("before-start")
 	u.rec = Record{Protocol: Protocol, Unit: s.Unit, Hash: s.Hash, Started: time.Now(), Restarts: s.Restarts, Grace: s.Grace}
+	u.rec.After = u.log.Last()
 	u.leader, err = u.limit.start(s, program, attr, u.remark)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", program, err)

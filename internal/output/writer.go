@@ -161,6 +161,13 @@ func (w *Writer) put(l Line) {
 	w.buf = appendFrame(w.buf, l)
 }
 
+// Last returns the number of the last line, the buffered ones included, or 0.
+func (w *Writer) Last() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seq
+}
+
 // Flush writes what is buffered to the file. Whoever is killed after it has lost nothing.
 func (w *Writer) Flush() error {
 	w.mu.Lock()

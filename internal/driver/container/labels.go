@@ -22,6 +22,7 @@ const (
 	labelSignal = "msctl.signal" // how it is asked to end
 	labelGrace  = "msctl.grace"  // milliseconds before KILL
 	labelTries  = "msctl.restarts"
+	labelAfter  = "msctl.after"  // the last line in the unit's log that is not of this container
 	labelBinary = "msctl.binary" // of an image made by [BuildStatic]: hash of what is inside
 )
 

@@ -56,6 +56,14 @@ func (l *log) close() {
 	}
 }
 
+// last returns the number of the last stored line, or 0.
+func (l *log) last() uint64 {
+	if l.to == nil {
+		return 0
+	}
+	return l.to.Last()
+}
+
 // note stores a remark of msctl's own and shows it.
 func (l *log) note(text string) {
 	if l.to != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -95,7 +96,13 @@ func (r *run) begin(ctx context.Context) error {
 // moment longer than it lists it.
 func (r *run) create(ctx context.Context, image, spec string) (string, error) {
 	for tries := 0; ; tries++ {
-		id, err := r.d.create(ctx, r.l, r.u, image, spec)
+		u := r.u // as spec knows it, and where its output begins
+		u.Labels = maps.Clone(u.Labels)
+		if u.Labels == nil {
+			u.Labels = map[string]string{}
+		}
+		u.Labels[labelAfter] = strconv.FormatUint(r.log.last(), 10)
+		id, err := r.d.create(ctx, r.l, u, image, spec)
 		if err == nil || tries == 20 || !strings.Contains(err.Error(), "is already in use by container") {
 			return id, err
 		}
@@ -121,7 +128,8 @@ func (r *run) started(ctx context.Context, adopted bool) error {
 	}
 	if r.h.Started != nil {
 		tries, _ := strconv.Atoi(c.Config.Labels[labelTries])
-		r.h.Started(driver.Started{PID: c.State.Pid, Container: r.id, At: at, Adopted: adopted, Restarts: tries})
+		after, _ := strconv.ParseUint(c.Config.Labels[labelAfter], 10, 64)
+		r.h.Started(driver.Started{PID: c.State.Pid, Container: r.id, At: at, Adopted: adopted, Restarts: tries, After: after})
 	}
 	return nil
 }

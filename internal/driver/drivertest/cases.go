@@ -87,12 +87,8 @@ func detaches(b *bench) {
 		b.Error("detached without saying so")
 	}
 	l.called("started")
-	d := b.d
-	if b.s.Again != nil {
-		d = b.s.Again(b.T, b.d)
-	}
 	u.Restarts = 0
-	l = b.run(d, u)
+	l = b.run(b.again(), u)
 	s := l.start()
 	if !s.Adopted || s.PID != first.PID || s.Container != first.Container || s.Restarts != 4 {
 		b.Errorf("first started %+v, then %+v", first, s)
@@ -137,7 +133,7 @@ func prints(b *bench) {
 	}
 }
 
-// printsOn is D7: the log goes on over restarts.
+// printsOn is D7: the log goes on over restarts, and every supervisor hears where a run begins in it.
 func printsOn(b *bench) {
 	u := b.unit("a", Exit, "3")
 	for range 3 {
@@ -145,9 +141,16 @@ func printsOn(b *bench) {
 	}
 	last := b.unit("a", Idle, "")
 	last.LogDir = u.LogDir
-	l, _ := b.up(last)
+	l, first := b.up(last)
 	if got := fmt.Sprint(b.printed(last, "ready")); len(got) < len("[bye bye bye ready") || got[:18] != "[bye bye bye ready" {
 		b.Errorf("got %s", got)
+	}
+	b.beginsWith(last, first.After+1, "ready")
+	l.stop(driver.ErrDetach)
+	<-l.done
+	l = b.run(b.again(), last)
+	if s := l.start(); s.Adopted && s.After != first.After {
+		b.Errorf("started after line %d, and adopted after line %d", first.After, s.After)
 	}
 	l.stop(nil)
 	<-l.done

@@ -44,6 +44,7 @@ type fakeRun struct {
 	unit    driver.Unit
 	do      Behaviour
 	at      time.Time
+	after   uint64        // the last line in its log that is not of this run
 	stop    chan struct{} // closed at the polite signal
 	kill    chan struct{}
 	gone    chan struct{} // closed when exit is set
@@ -60,7 +61,7 @@ func (f *Fake) Run(ctx context.Context, u driver.Unit, h driver.Hooks) (driver.E
 		return driver.Exit{}, err
 	}
 	if h.Started != nil {
-		h.Started(driver.Started{PID: 1, At: r.at, Adopted: adopted, Restarts: r.unit.Restarts})
+		h.Started(driver.Started{PID: 1, At: r.at, Adopted: adopted, Restarts: r.unit.Restarts, After: r.after})
 	}
 	select {
 	case <-r.gone:
@@ -107,7 +108,11 @@ func (f *Fake) start(u driver.Unit) (*fakeRun, bool, error) {
 		f.note("fail %s", u.Name)
 		return nil, false, fmt.Errorf("start %s: %w", u.Name, do.Fail)
 	}
-	r := &fakeRun{unit: u, do: do, at: time.Now(), stop: make(chan struct{}), kill: make(chan struct{}), gone: make(chan struct{})}
+	after, err := last(u)
+	if err != nil {
+		return nil, false, err
+	}
+	r := &fakeRun{unit: u, do: do, at: time.Now(), after: after, stop: make(chan struct{}), kill: make(chan struct{}), gone: make(chan struct{})}
 	if err := print(u, do.Output); err != nil {
 		return nil, false, err
 	}

@@ -115,6 +115,14 @@ func (b *bench) up(u driver.Unit) (*life, driver.Started) {
 	return l, s
 }
 
+// again is the driver of the next supervisor.
+func (b *bench) again() driver.Driver {
+	if b.s.Again == nil {
+		return b.d
+	}
+	return b.s.Again(b.T, b.d)
+}
+
 func (l *life) start() driver.Started {
 	l.b.Helper()
 	select {
@@ -179,4 +187,20 @@ func (b *bench) printed(u driver.Unit, text string) (lines []string) {
 		b.Fatalf("%s did not print %q but %d other lines: %v", u.Name, text, len(lines), err)
 	}
 	return lines
+}
+
+// beginsWith checks that the log of u, from that line on, begins with that text.
+func (b *bench) beginsWith(u driver.Unit, seq uint64, want string) {
+	b.Helper()
+	var first string
+	err := output.Read(b.Context(), u.LogDir, output.Query{FromSeq: seq}, func(l output.Line) error {
+		if l.Stream == output.Note {
+			return nil
+		}
+		first = string(l.Text)
+		return errFound
+	})
+	if !errors.Is(err, errFound) || !strings.HasPrefix(first, want) {
+		b.Errorf("from line %d on the log begins with %q, want %q (%v)", seq, first, want, err)
+	}
 }

@@ -56,7 +56,7 @@ func (d *Driver) Run(ctx context.Context, u driver.Unit, h driver.Hooks) (driver
 	d.mu.Unlock()
 	defer d.forget(u.Name, r.rec.Keeper)
 	if h.Started != nil {
-		h.Started(driver.Started{PID: r.rec.Leader.PID, At: r.rec.Started, Adopted: r.adopted, Restarts: r.rec.Restarts})
+		h.Started(driver.Started{PID: r.rec.Leader.PID, At: r.rec.Started, Adopted: r.adopted, Restarts: r.rec.Restarts, After: r.rec.After})
 	}
 	return r.follow(ctx, h)
 }
