@@ -59,6 +59,7 @@ func (x *caller) sendRest(server *wire, d *body) bool {
 		x.side.sent += n
 		switch {
 		case rerr == nil && werr == nil:
+			x.more = x.wire.r < x.wire.w
 			return true
 		case timedOut(rerr) && !x.side.giveUp.Load():
 			_ = x.wire.conn.SetReadDeadline(time.Time{}) // the answer came first, the rest is still wanted
@@ -114,7 +115,9 @@ func (x *caller) watchCaller() {
 	case broken:
 		x.leave(true)
 	case end:
-		x.leave(false)
+		if !x.more {
+			x.leave(false)
+		}
 		if x.wire.gone() != nil {
 			x.leave(true)
 		}

@@ -13,7 +13,7 @@ type body struct {
 	left    int64 // of the length, or of the chunk
 	state   chunkState
 	digits  int // of the chunk's size
-	extra   int // bytes of extensions and trailers so far
+	extra   int // bytes of the chunk's extensions, or of the trailers, so far
 	done    bool
 }
 
@@ -139,7 +139,7 @@ func (d *body) step(c byte) error {
 		if d.state = chunkData; d.left == 0 {
 			d.state = trailerStart
 		}
-		d.digits = 0
+		d.digits, d.extra = 0, 0
 		return lineFeed(c)
 	case chunkDataCR:
 		if d.state = chunkDataLF; c != '\r' {

@@ -50,6 +50,7 @@ func (x *caller) forward(ctx context.Context) bool {
 		return r.fail(http.StatusBadRequest, err.Error(), false)
 	}
 	r.all = x.req.size + n
+	x.more = len(x.wire.bytes()) > r.all
 	r.whole = again && r.body.done
 	if !r.faults(ctx, a) {
 		x.settle(false)

@@ -29,6 +29,7 @@ type caller struct {
 	op       *operation
 	head     bool // the request is HEAD: its answer has no body whatever it says
 	connect  bool // the request is CONNECT
+	more     bool // what was read behind the request waits: the caller's end is not yet the end of what it asks
 
 	mu     sync.Mutex
 	server *wire         // of the request that is being forwarded

@@ -274,6 +274,46 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// TestPipelinedEnd sends two requests and then its own end, as a script does that pipes them in: the callee
+// still gets both, and learns of the end behind the last one (H7).
+func TestPipelinedEnd(t *testing.T) {
+	_, _, addr := raw(t, func(c *net.TCPConn, r *bufio.Reader) {
+		readHeadText(r)
+		_ = c.SetReadDeadline(time.Now().Add(20 * watchAfter)) // by then the edge has seen the caller's end
+		if _, err := r.ReadByte(); !timedOut(err) {
+			return
+		}
+		_ = c.SetReadDeadline(time.Time{})
+		for _, body := range []string{"a", "b"} {
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%s", body)
+			readHeadText(r)
+		}
+	})
+	c := dial(t, addr)
+	io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 2))
+	c.CloseWrite()
+	got, err := io.ReadAll(c)
+	if strings.Count(string(got), "200 OK") != 2 || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestChunkExtensions sends a signature with each chunk: there is no bound on all of them together.
+func TestChunkExtensions(t *testing.T) {
+	_, _, addr := web(t, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err)
+	})
+	c := dial(t, addr)
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+	chunk := fmt.Sprintf("400;signature=%064x\r\n%01024d\r\n", 1, 0)
+	io.WriteString(c, strings.Repeat(chunk, 2*maxHead/64)+"0\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if got := text(t, res, err); got != fmt.Sprint(2*maxHead/64*1024, nil) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestContinue checks 100-continue: passed on in both directions, and a final answer instead of it (H7).
 func TestContinue(t *testing.T) {
 	_, _, addr := web(t, func(w http.ResponseWriter, r *http.Request) {
