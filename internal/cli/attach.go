@@ -52,19 +52,28 @@ func (a *App) join(ctx context.Context, c *control.Client, o *upOptions) error {
 	return nil
 }
 
-// tellLeftOut says which services of this `up` the running fleet leaves out, for it was started with a
-// profile or with names.
+// tellLeftOut prints what leftOut says.
 func (a *App) tellLeftOut(ctx context.Context, c *control.Client, o *upOptions) error {
+	left, err := a.leftOut(ctx, c, o)
+	if left != "" {
+		fmt.Fprintln(a.Err, left)
+	}
+	return err
+}
+
+// leftOut says which services of this `up` the running fleet leaves out, for it was started with a profile
+// or with names. It is "" where none is.
+func (a *App) leftOut(ctx context.Context, c *control.Client, o *upOptions) (string, error) {
 	if len(o.services) > 0 {
-		return nil // they are started
+		return "", nil // they are started
 	}
 	st, err := a.load(o.profile)
 	if err != nil {
-		return err
+		return "", err
 	}
 	snap, err := c.Snapshot(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var runs, left []string
 	for _, u := range snap.Units {
@@ -77,10 +86,10 @@ func (a *App) tellLeftOut(ctx context.Context, c *control.Client, o *upOptions) 
 			left = append(left, s.Name)
 		}
 	}
-	if len(left) > 0 {
-		fmt.Fprintf(a.Err, "it runs %s, without %s: `msctl start %s` adds what is missing\n", list(runs), list(left), strings.Join(left, " "))
+	if len(left) == 0 {
+		return "", nil
 	}
-	return nil
+	return fmt.Sprintf("it runs %s, without %s: `msctl start %s` adds what is missing", list(runs), list(left), strings.Join(left, " ")), nil
 }
 
 // begins is how long a supervisor that holds the lock may take until it answers.

@@ -38,7 +38,7 @@ func newDash(a *App) *cobra.Command {
 			return err
 		}
 		defer c.Close()
-		return a.look(cmd.Context(), p, c)
+		return a.look(cmd.Context(), p, c, "")
 	}
 	return cmd
 }
@@ -50,12 +50,13 @@ func (a *App) canDraw() bool {
 	return ok && a.screenOf(in).terminal && a.screenOf(a.Out).terminal && a.Getenv("TERM") != "dumb" && a.Getenv("CI") == ""
 }
 
-// look shows the dashboard of a fleet that is another process's.
-func (a *App) look(ctx context.Context, p place, c *control.Client) error {
+// look shows the dashboard of a fleet that is another process's, with a notice where there is one.
+func (a *App) look(ctx context.Context, p place, c *control.Client, notice string) error {
 	o, err := a.dashboard(ctx, p, c)
 	if err != nil {
 		return err
 	}
+	o.Notice = notice
 	_, err = tui.Run(ctx, o.source, o.Options)
 	return a.dashEnd(p, err)
 }

@@ -132,6 +132,18 @@ func (x *tmux) gone(file string) {
 	}
 }
 
+// TestScreenJoin is a second `up` at a terminal: it says what the first left out, and leaves the fleet alone.
+func TestScreenJoin(t *testing.T) {
+	two := oneService + "  push:\n    command: [fake, serve]\n    listen: {http: auto}\nprofiles:\n  small: [web]\n"
+	x := newTmux(t, two, 80, 24, "up", "-d", "--profile", "small", "&&", "msctl", "up")
+	x.shows("1 of 1 ready", "it runs web, without push: `msctl start push` adds what is missing")
+	x.press("q")
+	x.shows("stays as it is", "code 0.")
+	if out, err := x.command("down").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
 // TestScreenDetach leaves the fleet running, looks at it with dash, and ends it elsewhere.
 func TestScreenDetach(t *testing.T) {
 	x := newTmux(t, oneService, 100, 30, "up", ";", "msctl", "dash")

@@ -71,10 +71,14 @@ func (a *App) spawnBehind(p place, o *upOptions) (*exec.Cmd, <-chan error, *os.F
 
 // joinScreen shows a fleet that another `up` runs, and starts what this one names.
 func (a *App) joinScreen(ctx context.Context, p place, c *control.Client, o *upOptions) error {
+	left, err := a.leftOut(ctx, c, o)
+	if err != nil {
+		return err
+	}
 	if err := a.join(ctx, c, o); err != nil {
 		return err
 	}
-	if err := a.look(ctx, p, c); err != nil {
+	if err := a.look(ctx, p, c, left); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Err, "left; the fleet that was up already (pid %d) stays as it is\n", c.Info().PID)

@@ -23,6 +23,8 @@ type Options struct {
 	EndWithFleet bool
 	// Interrupt is told of each Ctrl-C where leaving asks; the dashboard stays to show the way down.
 	Interrupt func()
+	// Notice is said at the foot of the first screen, until a key is pressed; "" is nothing.
+	Notice string
 	// Browse opens a page; nil shows its address.
 	Browse func(ctx context.Context, url string) error
 
@@ -53,6 +55,9 @@ func Run(ctx context.Context, s Source, o Options) (Outcome, error) {
 	f := newFeed(s, o.Since)
 	m := newModel(inner, s, f, o)
 	m.snap = snap
+	if o.Notice != "" {
+		m.say(o.Notice)
+	}
 	if o.changed != nil {
 		o.changed(m)
 	}
