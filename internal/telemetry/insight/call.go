@@ -103,7 +103,7 @@ func (t *tree) owner(i int, service string) int {
 	for p := t.parent[i]; p >= 0; p = t.parent[p] {
 		s := &t.spans[p]
 		if s.Edge != "" {
-			if strings.HasSuffix(s.Edge, ":"+service) {
+			if strings.HasSuffix(s.Edge, ":"+service) || s.Kind == telemetry.Consumer && strings.HasPrefix(s.Edge, service+":") {
 				return p
 			}
 			continue

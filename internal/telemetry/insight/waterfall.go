@@ -6,7 +6,6 @@ package insight
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"msctl.dev/msctl/internal/telemetry"
@@ -102,46 +101,6 @@ func grow(spans []telemetry.Span) *tree {
 	slices.SortStableFunc(t.roots, func(a, b int) int { return cmp.Compare(orphan(&t.spans[a]), orphan(&t.spans[b])) })
 	return t
 }
-
-// slack is how far the clocks of a service and of its edge may disagree: they are one machine's.
-const slack = time.Millisecond
-
-// nest puts what an edge recorded without knowing its caller's span below the caller's own client span of
-// the same moment: the tightest one around it.
-func (t *tree) nest() {
-	taken := make([]bool, len(t.spans))
-	for i := range t.spans {
-		s := &t.spans[i]
-		if s.Edge == "" || text(s, inferred) == "" {
-			continue
-		}
-		best := -1
-		for j := min(i+nearby, len(t.spans)-1); j >= max(i-nearby, 0); j-- {
-			if !taken[j] && t.around(j, i) && (best < 0 || t.spans[j].Duration < t.spans[best].Duration) {
-				best = j
-			}
-		}
-		if best >= 0 {
-			t.parent[i], taken[best] = best, true
-		}
-	}
-}
-
-// nearby bounds how many spans before and after an edge's are looked at.
-const nearby = 256
-
-// around reports that client span j, of the caller of edge span i, may be the same call.
-func (t *tree) around(j, i int) bool {
-	c, s := &t.spans[j], &t.spans[i]
-	from, _, _ := strings.Cut(s.Edge, ":")
-	if c.Edge != "" || c.Service != from || c.Kind != telemetry.Client && c.Kind != telemetry.Producer || protocol(c) == "http" {
-		return false
-	}
-	return !c.Start.After(s.Start.Add(slack)) && !ends(c).Add(slack).Before(ends(s))
-}
-
-// inferred is the attribute of what an edge recorded while its caller had exactly one request in flight.
-const inferred = "msctl.inferred"
 
 func orphan(s *telemetry.Span) int {
 	if s.Parent == (telemetry.SpanID{}) {

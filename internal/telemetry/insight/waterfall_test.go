@@ -130,3 +130,26 @@ func TestNest(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestNestMessages puts the work on a message below the edge that delivered it, and what the edges saw
+// meanwhile below that work; also where two calls of a kind are so short that the clocks cannot tell.
+func TestNestMessages(t *testing.T) {
+	var w weave
+	w.begin(0)
+	sent := w.span(none, "orders", "publish mail", telemetry.Producer, 0, 2*ms)
+	taken := w.span(sent, "mailer", "process mail", telemetry.Consumer, 3*ms, 60*ms, "edge", "mailer:broker")
+	work := w.span(sent, "mailer", "process mail.queue", telemetry.Consumer, 4*ms, 59*ms)
+	w.span(work, "mailer", "set", telemetry.Client, 20*ms, 21*ms, "db.system", "redis")
+	w.span(work, "mailer", "evalsha", telemetry.Client, 21*ms, 23*ms, "db.system", "redis")
+	w.edge(taken, "mailer", "cache", "SET", 20*ms+ms/4, 20*ms+ms/2, inferred, "true")
+	w.edge(taken, "mailer", "cache", "EVALSHA", 21*ms+ms/4, 21*ms+ms/2, inferred, "true")
+	w.edge(taken, "mailer", "mail", "send mail", 30*ms, 50*ms, inferred, "true")
+	var got []string
+	for _, r := range Waterfall(w.spans) {
+		got = append(got, strings.Repeat(" ", r.Depth)+r.Name)
+	}
+	want := []string{"publish mail", " process mail", "  process mail.queue", "   set", "    SET", "   evalsha", "    EVALSHA", "   send mail"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}

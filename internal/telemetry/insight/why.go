@@ -193,16 +193,23 @@ func complaint(s *telemetry.Span) string {
 	return short(s.Name) + ": " + short(cmp.Or(words, "failed"))
 }
 
+// delay is how much longer than usual something took in one trace.
+type delay struct {
+	trace string
+	more  time.Duration
+}
+
 // blameDelays finds on the critical paths of slow works what took longer than usual.
 func (w *whyer) blameDelays(slow []work) {
 	excess := map[string]time.Duration{}
+	shown := map[string][]delay{}
 	worst := map[string]string{}
 	most := map[string]time.Duration{}
 	var all time.Duration
 	for _, k := range slow {
 		path := k.critical(k.root)
 		for op, d := range k.efforts(path) {
-			usual := w.usual.took[part{k.key(), op}]
+			usual, known := w.usual.took[part{k.key(), op}]
 			more := d - usual
 			if more < slowLeast/4 {
 				continue
@@ -210,10 +217,13 @@ func (w *whyer) blameDelays(slow []work) {
 			subject := op.service
 			excess[subject] += more
 			all += more
-			w.suspect(subject).example(k.id())
+			shown[subject] = append(shown[subject], delay{k.id(), more})
 			if more > most[subject] {
 				most[subject] = more
 				worst[subject] = fmt.Sprintf("%s took %s of its own, usually %s", short(op.name), round(d), round(usual))
+				if !known {
+					worst[subject] = fmt.Sprintf("%s took %s of its own, and was not seen before", short(op.name), round(d))
+				}
 			}
 		}
 		for i := range path {
@@ -225,6 +235,10 @@ func (w *whyer) blameDelays(slow []work) {
 	}
 	for subject, d := range excess {
 		s := w.suspect(subject)
+		slices.SortStableFunc(shown[subject], func(a, b delay) int { return cmp.Compare(b.more, a.more) })
+		for _, one := range shown[subject] {
+			s.example(one.trace)
+		}
 		part := float64(d) / float64(max(all, 1))
 		if s.text == "" {
 			s.text = fmt.Sprintf("%.0f %% of the extra time of %d slow requests is spent %s", 100*part, traces(slow), w.place(subject, slow))

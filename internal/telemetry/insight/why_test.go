@@ -207,3 +207,21 @@ func TestWhySlowBehind(t *testing.T) {
 		w.spans = nil
 	}
 }
+
+// TestWhyShowsTheWorst names the trace first in which a delay was longest.
+func TestWhyShowsTheWorst(t *testing.T) {
+	var w weave
+	long := ""
+	for i, took := range []time.Duration{5 * ms, 5 * ms, 5 * ms, 5 * ms, 60 * ms, 300 * ms, 70 * ms} {
+		w.begin(time.Duration(i) * time.Second)
+		root := w.span(none, "gateway", "GET /", telemetry.Server, 0, took+10*ms)
+		w.edge(root, "gateway", "orders", "GET /orders", 5*ms, took+5*ms)
+		if took == 300*ms {
+			long = w.trace.String()
+		}
+	}
+	causes := Why(Question{Asked: Of(w.spans)}).Causes
+	if len(causes) == 0 || causes[0].Subject != "gateway:orders" || causes[0].Traces[0] != long {
+		t.Errorf("got %+v, want gateway:orders first with %s", causes, long)
+	}
+}
