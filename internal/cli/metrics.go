@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -86,7 +87,7 @@ func lastValue(m telemetry.Series) string {
 func withUnit(v float64, unit string) string {
 	switch unit {
 	case "By":
-		return bytesText(int64(v))
+		return cmp.Or(amount(int64(v)), "0B")
 	case "s":
 		return took(time.Duration(v * float64(time.Second)))
 	case "ms":
