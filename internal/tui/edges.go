@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -90,6 +91,11 @@ func anyAbove(values []float64) bool {
 		}
 	}
 	return false
+}
+
+// enters reports a service that is called from outside the stack.
+func (t *traffic) enters(service string) bool {
+	return slices.ContainsFunc(t.edges, func(e state.Edge) bool { return e.From == "" && e.To == service })
 }
 
 // total is the load on all services together, calls between them counted each.

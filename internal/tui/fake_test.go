@@ -111,7 +111,10 @@ func (f *fake) Traces(ctx context.Context, q telemetry.Query) (telemetry.TracePa
 	}
 	var p telemetry.TracePage
 	for _, t := range f.traces {
-		if strings.Contains(q.Filter, "status=error") && t.Errors == 0 {
+		if (strings.Contains(q.Filter, "status=error") || strings.Contains(q.Filter, "trace.errors>0")) && t.Errors == 0 {
+			continue
+		}
+		if strings.HasPrefix(q.Filter, telemetry.Requests) && !slices.ContainsFunc(t.Rows, func(r telemetry.Row) bool { return r.Kind == telemetry.Server }) {
 			continue
 		}
 		p.Traces = append(p.Traces, t.TraceLine)
@@ -203,7 +206,7 @@ func shop() *fake {
 		lines: map[string][]output.Line{}, events: make(chan state.Event),
 	}
 	f.edges[3].Faults = []string{"latency 200ms ±20ms"}
-	f.traces = []telemetry.Trace{order(1, true), order(2, false), chatty(3)}
+	f.traces = []telemetry.Trace{order(1, true), order(2, false), chatty(3), poll(4)}
 	f.fill()
 	return f
 }
@@ -275,5 +278,12 @@ func chatty(n byte) telemetry.Trace {
 		from := time.Duration(i) * 6 * ms
 		s.add(root, "orders", "SELECT lines", telemetry.Client, from, from+4*ms, "orders:orders-db", "")
 	}
+	return insight.Whole(s.all)
+}
+
+// poll is what a service does on its own.
+func poll(n byte) telemetry.Trace {
+	s := &spans{id: traceID(n)}
+	s.add(telemetry.SpanID{}, "notifications", "FETCH order.placed", telemetry.Client, 0, 2*ms, "notifications:broker", "")
 	return insight.Whole(s.all)
 }

@@ -190,7 +190,7 @@ func (v *graph) keys(*model) []binding {
 	}
 	return []binding{
 		{[]string{"enter", "t"}, "traces", "the traces that went over the chosen edge", with(func(m *model, l link) tea.Cmd {
-			return m.push(&traces{filter: "edge=" + l.name()})
+			return m.push(&traces{filter: "edge=" + l.name(), all: true})
 		})},
 		{[]string{"d"}, "callee", "all about the one that is called", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.to) })},
 		{[]string{"D"}, "", "all about the caller", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.from) })},

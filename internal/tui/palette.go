@@ -176,7 +176,7 @@ func (m *model) tracesWords(words []string) (tea.Cmd, error) {
 	if _, err := filter.Parse(text); err != nil {
 		return nil, err
 	}
-	return m.push(&traces{filter: text}), nil
+	return m.push(&traces{filter: text, all: text != ""}), nil
 }
 
 func (m *model) traceWords(words []string) (tea.Cmd, error) {

@@ -294,13 +294,21 @@ func unitKeys(on func(func(m *model, u state.Unit) tea.Cmd) func(m *model) tea.C
 	}
 	return []binding{
 		{[]string{"l"}, "logs", "what it prints", on(func(m *model, u state.Unit) tea.Cmd { return m.push(newLogs(u.Name)) })},
-		{[]string{"t"}, "traces", "its traces", on(func(m *model, u state.Unit) tea.Cmd { return m.push(&traces{filter: "service=" + u.Service}) })},
+		{[]string{"t"}, "traces", "its traces", on((*model).tracesOf)},
 		{[]string{"r"}, "restart", "restart it", on(func(m *model, u state.Unit) tea.Cmd { return m.restart(u.Name) })},
 		{[]string{"s"}, "stop/start", "stop it, or start it with what it needs", on(toggle)},
 		{[]string{"+", "="}, "", "one replica more", resize(1)},
 		{[]string{"-"}, "", "one replica less", resize(-1)},
 		{[]string{"o"}, "open", "open its page in the browser", on((*model).openPage)},
 	}
+}
+
+// tracesOf shows the requests that a service took or made, or all that was asked of a resource.
+func (m *model) tracesOf(u state.Unit) tea.Cmd {
+	if u.Sort == state.Service || u.Sort == state.Job {
+		return m.push(&traces{filter: "service=" + u.Service})
+	}
+	return m.push(&traces{filter: "edge~:" + u.Service + "$", all: true})
 }
 
 func toggle(m *model, u state.Unit) tea.Cmd {

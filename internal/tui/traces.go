@@ -3,13 +3,13 @@ package tui
 import (
 	"context"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/filter"
 )
@@ -18,6 +18,9 @@ import (
 type traces struct {
 	list
 	filter string
+	named  string // what is listed, in words, where the filter says nothing to people
+	all    bool   // what services do on their own too
+	failed bool   // only those with errors
 	sort   string // of [telemetry.Query]
 	page   page[telemetry.TraceLine]
 	id     telemetry.TraceID // of the chosen one, so that it stays chosen when new ones come
@@ -27,16 +30,45 @@ type traces struct {
 	peek   telemetry.Trace
 }
 
-func (v *traces) title(*model) string {
+func (v *traces) title(m *model) string {
 	parts := []string{}
-	if v.filter != "" {
+	switch {
+	case v.named != "":
+		parts = append(parts, "traces of "+v.named)
+	case v.filter != "":
 		parts = append(parts, "/"+v.filter)
+	}
+	if v.failed {
+		parts = append(parts, "errors only")
 	}
 	if v.sort != "" {
 		parts = append(parts, "longest first")
 	}
 	if v.paused {
 		parts = append(parts, "paused")
+	}
+	switch {
+	case v.all:
+	case m.w < splitAt:
+		parts = append(parts, "requests only")
+	default:
+		parts = append(parts, "requests only; a shows what services do on their own too")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// wanted is the filter that is asked for. The words of a filter hold for one span, so those of the user
+// stand alone unless requests are asked for.
+func (v *traces) wanted() string {
+	var parts []string
+	if !v.all {
+		parts = append(parts, telemetry.Requests)
+	}
+	if v.filter != "" {
+		parts = append(parts, "("+v.filter+")")
+	}
+	if v.failed {
+		parts = append(parts, "trace.errors>0")
 	}
 	return strings.Join(parts, " ")
 }
@@ -48,9 +80,15 @@ func (v *traces) setFilter(m *model, text string) (tea.Cmd, error) {
 	if _, err := filter.Parse(text); err != nil {
 		return nil, err
 	}
-	v.filter, v.at, v.more, v.id = text, 0, false, telemetry.TraceID{}
+	v.filter, v.named, v.all = text, "", text != "" // as `msctl traces`: who filters means all that matches
+	return v.anew(m), nil
+}
+
+// anew lists from the first on.
+func (v *traces) anew(m *model) tea.Cmd {
+	v.at, v.more, v.id = 0, false, telemetry.TraceID{}
 	v.page = page[telemetry.TraceLine]{}
-	return v.load(m, ""), nil
+	return v.load(m, "")
 }
 
 // tick asks anew every other second.
@@ -71,7 +109,7 @@ func (v *traces) load(m *model, cursor string) tea.Cmd {
 	if !v.page.have || cursor != "" {
 		doing = "searching traces"
 	}
-	q := telemetry.Query{Filter: v.filter, Sort: v.sort, Cursor: cursor, Limit: 200}
+	q := telemetry.Query{Filter: v.wanted(), Sort: v.sort, Cursor: cursor, Limit: 200}
 	return m.ask("traces", doing, func(ctx context.Context) func(*model) tea.Cmd {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -159,11 +197,16 @@ func (v *traces) keys(*model) []binding {
 		}},
 		{[]string{"d"}, "sort", "longest first, or newest first", func(m *model) tea.Cmd {
 			v.sort = map[string]string{"": "duration", "duration": ""}[v.sort]
-			v.at, v.more, v.id = 0, false, telemetry.TraceID{}
-			return v.load(m, "")
+			return v.anew(m)
 		}},
-		{[]string{"e"}, "errors", "only those with errors, or all", v.toggle("status=error")},
-		{[]string{"m"}, "multi", "only those of more than one span, or all", v.toggle("trace.spans>1")},
+		{[]string{"e"}, "errors", "only those with errors, or all", func(m *model) tea.Cmd {
+			v.failed = !v.failed
+			return v.anew(m)
+		}},
+		{[]string{"a"}, "all", "what services do on their own too, such as health checks of databases, or requests only", func(m *model) tea.Cmd {
+			v.all = !v.all
+			return v.anew(m)
+		}},
 		{[]string{"space", "f"}, "pause", "hold the list still, or go on", func(m *model) tea.Cmd {
 			v.paused = !v.paused
 			return nil
@@ -181,20 +224,6 @@ func (v *traces) keys(*model) []binding {
 			}
 			return nil
 		}},
-	}
-}
-
-// toggle adds a word to the filter, or takes it away.
-func (v *traces) toggle(word string) func(m *model) tea.Cmd {
-	return func(m *model) tea.Cmd {
-		words := strings.Fields(v.filter)
-		n := len(words)
-		words = slices.DeleteFunc(words, func(w string) bool { return w == word })
-		if len(words) == n {
-			words = append(words, word)
-		}
-		cmd, _ := v.setFilter(m, strings.Join(words, " "))
-		return cmd
 	}
 }
 
@@ -220,10 +249,8 @@ func (v *traces) draw(m *model, w, h int) []string {
 		return m.empty(w, h, "traces cannot be read: "+v.page.err)
 	case len(v.page.rows) == 0 && !v.page.have:
 		return nil
-	case len(v.page.rows) == 0 && v.filter != "":
-		return m.empty(w, h, "no trace matches "+v.filter+"; Esc drops the filter")
 	case len(v.page.rows) == 0:
-		return m.empty(w, h, "no traces yet: they come with the first request through an edge of msctl")
+		return m.empty(w, h, v.nothing(m))
 	}
 	widths := layout(traceColumns, w)
 	var rows []string
@@ -237,6 +264,41 @@ func (v *traces) draw(m *model, w, h int) []string {
 		rows = append(rows, m.row(traceColumns, widths, traceCells(v.page.rows[i]), i == v.at))
 	}
 	return rows
+}
+
+// nothing says why the list is empty and what to do about it.
+func (v *traces) nothing(m *model) string {
+	text := "no trace"
+	if !v.all {
+		text = "no request"
+	}
+	switch {
+	case v.failed && v.filter != "":
+		text += " that matches " + v.filter + " has an error; e shows those without"
+	case v.failed:
+		text += " has an error; e shows those without"
+	case v.filter != "":
+		text += " matches " + v.filter + "; Esc drops the filter"
+	default:
+		text += " yet: one comes with each call between services"
+		if url := m.entrance(); url != "" {
+			text += ", for example after `curl " + url + "`"
+		}
+	}
+	if !v.all {
+		text += "; a shows what services do on their own too"
+	}
+	return plainText(text)
+}
+
+// entrance is where the fleet is called from outside, or "".
+func (m *model) entrance() string {
+	for _, u := range m.snap.Units {
+		if u.Sort == state.Service && strings.HasPrefix(u.URL, "http") && m.edges.enters(u.Service) {
+			return u.URL
+		}
+	}
+	return ""
 }
 
 func traceCells(t telemetry.TraceLine) []cell {

@@ -122,6 +122,38 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// TestTracesRequests lists requests until all is asked for, says so, and leaves the user's own filter alone.
+func TestTracesRequests(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	lists := func(want bool, text string) {
+		t.Helper()
+		if got := s.screen(); strings.Contains(got, text) != want {
+			t.Errorf("%q is on the screen: %v, want %v\n%s", text, !want, want, got)
+		}
+	}
+	s.press("3")
+	lists(true, "requests only")
+	lists(false, "FETCH")
+	s.press("a")
+	lists(true, "FETCH")
+	lists(false, "requests only")
+	s.press("a", "/", "text:name:fetch", "enter")
+	lists(true, "FETCH") // as `msctl traces` with a filter
+	s.press("a")
+	lists(true, "/name:fetch · requests only")
+	s.press("esc", "e")
+	lists(true, "errors only · requests only")
+	lists(false, "GET /orders")
+	s.press("e")
+	lists(true, "GET /orders")
+	s.press("1", "t")
+	lists(true, "/service=gateway · requests only")
+	s.f.traces = nil
+	s.press("3", "a", "a")
+	lists(true, "no request yet")
+	lists(true, "http://127.0.0.1:8080")
+}
+
 // TestLogsFollow stays at the newest line until the user looks at an older one, which then stays in place.
 func TestLogsFollow(t *testing.T) {
 	s := newStage(t, shop(), 80, 12)
