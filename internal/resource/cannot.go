@@ -33,6 +33,9 @@ func (e *CannotRun) Error() string {
 			fmt.Fprintf(&b, "\n  %-9s  %s", r.Runtime, r.Reason)
 		}
 	}
+	for _, cause := range e.causes() {
+		fmt.Fprintf(&b, "\n  %-9s  %s", "registry", cause)
+	}
 	fmt.Fprintf(&b, "\nhint: %s", e.hint())
 	return b.String()
 }
@@ -55,6 +58,19 @@ func (e *CannotRun) of(k *Kind) (names []string, rejected []Rejected) {
 		}
 	}
 	return names, rejected
+}
+
+// causes is what registries say, each once.
+func (e *CannotRun) causes() []string {
+	var all []string
+	for _, m := range e.Missing {
+		for _, r := range m.Rejected {
+			if r.Cause != "" && !slices.Contains(all, r.Cause) {
+				all = append(all, r.Cause)
+			}
+		}
+	}
+	return all
 }
 
 // hint is one sentence with everything that would help: an engine, packages, stand-ins.

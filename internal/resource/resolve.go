@@ -31,6 +31,7 @@ type Choice struct {
 type Rejected struct {
 	Runtime Runtime
 	Reason  string // "no container engine answers: …"
+	Cause   string // what a registry says of an image that cannot be had: long, and the same for others
 }
 
 // Backing says what runs: "container postgres:17", "native postgres", "embedded sqlite".
@@ -110,13 +111,13 @@ func choose(r *stack.Resource, dir string, m Machine, runtime Runtime) (Choice, 
 		}
 	}
 	for _, rec := range recipes(k, r, runtime, strict) {
-		reason := unfit(rec, r, dir, m)
+		reason, cause := unfit(rec, r, dir, m)
 		if reason == "" {
 			c.Recipe, c.Reason = rec, why
 			c.equip(m)
 			return c, true
 		}
-		c.Rejected = append(c.Rejected, Rejected{Runtime: rec.Runtime, Reason: reason})
+		c.Rejected = append(c.Rejected, Rejected{Runtime: rec.Runtime, Reason: reason, Cause: cause})
 	}
 	return c, false
 }
@@ -160,18 +161,15 @@ func recipes(k *Kind, r *stack.Resource, runtime Runtime, strict bool) []*Recipe
 	return forced
 }
 
-// unfit says why the machine cannot run a recipe, or "".
-func unfit(rec *Recipe, r *stack.Resource, dir string, m Machine) string {
+// unfit says why the machine cannot run a recipe, or "", and what a registry says of it.
+func unfit(rec *Recipe, r *stack.Resource, dir string, m Machine) (reason, cause string) {
 	switch rec.Runtime {
 	case InEngine:
 		if m.Engine != nil {
-			return m.Engine.Error()
+			return m.Engine.Error(), ""
 		}
-		if m.Fetch == nil {
-			return ""
-		}
-		if err := m.Fetch(imageOf(rec, r, m)); err != nil {
-			return err.Error()
+		if m.Fetch != nil {
+			return apart(m.Fetch(imageOf(rec, r, m)))
 		}
 	case Native:
 		var absent []string
@@ -181,13 +179,24 @@ func unfit(rec *Recipe, r *stack.Resource, dir string, m Machine) string {
 			}
 		}
 		if len(absent) > 0 {
-			return "not installed: " + strings.Join(absent, ", ")
+			return "not installed: " + strings.Join(absent, ", "), ""
 		}
 		if shut := closedFolder(dir); m.User != "" && shut != "" {
-			return fmt.Sprintf("it would run as %s, who may not enter %s (chmod o+x %s)", m.User, shut, shut)
+			return fmt.Sprintf("it would run as %s, who may not enter %s (chmod o+x %s)", m.User, shut, shut), ""
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// apart takes the cause at the end of an error off it.
+func apart(err error) (text, cause string) {
+	if err == nil {
+		return "", ""
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		cause = inner.Error()
+	}
+	return strings.TrimSuffix(err.Error(), ": "+cause), cause
 }
 
 // closedFolder returns the first folder on the way to dir that others may not pass, or "".

@@ -184,3 +184,22 @@ func TestResolveClosedFolder(t *testing.T) {
 		t.Errorf("reason %q, want %q", got, want)
 	}
 }
+
+// TestCannotRunSaysACauseOnce is a registry that refuses every image with one long error.
+func TestCannotRunSaysACauseOnce(t *testing.T) {
+	m := resource.Machine{Fetch: func(image string) error {
+		return fmt.Errorf("image %s is not here and cannot be had: %w", image, errors.New("dial tcp: no such host"))
+	}}
+	st := &stack.Stack{Resources: []*stack.Resource{res("a", "postgres"), res("b", "mysql"), res("c", "mongo")}}
+	_, err := resource.Resolve(st, m, "container")
+	if err == nil {
+		t.Fatal("resolved without any image")
+	}
+	got := err.Error()
+	if n := strings.Count(got, "is not here and cannot be had\n"); n != 3 {
+		t.Errorf("%d images are named, want 3:\n%s", n, got)
+	}
+	if n := strings.Count(got, "\n  registry   dial tcp: no such host\n"); n != 1 || strings.Count(got, "no such host") != 1 {
+		t.Errorf("the cause is not said once:\n%s", got)
+	}
+}
