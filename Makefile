@@ -32,8 +32,8 @@ PART := fleet proxy telemetry
 bench: $(PART:%=bench-%) ## the tables of docs/bench.md, or one: make bench PART=proxy
 bench-fleet: build
 	$(GO) run ./internal/bench -msctl $(BIN)/msctl
-bench-proxy:
-	$(GO) run ./internal/bench/edges
+bench-proxy: build
+	$(GO) run ./internal/bench/edges -msctl $(BIN)/msctl
 bench-telemetry:
 	$(GO) run ./internal/bench/spans
 

@@ -15,6 +15,7 @@ import (
 // A measure takes one figure, or several at once, of one way; none where it has no such thing.
 type measure struct {
 	name string
+	at   func(w *way) string // the address that it goes to
 	rows []row
 	run  func(o options, w *way) ([]float64, error)
 }
@@ -29,17 +30,21 @@ type row struct {
 // measures are in the order in which they are taken. Memory comes first: later it would be what the others
 // left behind.
 var measures = []measure{
-	{name: "idle", run: idle, rows: []row{
+	{name: "idle", at: echoAt, run: idle, rows: []row{
 		{"memory per idle connection (PSS), KiB", "%.1f", 1.0 / 1024, "0.5x"},
 		{"latency set or lifted over HTTP with them open, p50, ms", "%.2f", 1e3, "0.1x"}}},
-	{name: "requests", run: requests, rows: []row{
+	{name: "requests", at: httpAt, run: requests, rows: []row{
 		{"HTTP requests/s, keep-alive (msctl: traced)", "%.0f", 1, ""}, {"CPU per request, µs", "%.1f", 1e6, "0.75x"}}},
-	{name: "bulk", run: bulk, rows: []row{{"bulk, GB/s", "%.2f", 1e-9, "2.5x"}, {"CPU per GB, s", "%.2f", 1e9, "0.15x"}}},
-	{name: "connections", run: connections, rows: []row{
+	{name: "bulk", at: sourceAt, run: bulk, rows: []row{{"bulk, GB/s", "%.2f", 1e-9, "2.5x"}, {"CPU per GB, s", "%.2f", 1e9, "0.15x"}}},
+	{name: "connections", at: echoAt, run: connections, rows: []row{
 		{"new connections/s", "%.0f", 1, "1.5x"}, {"CPU per connection, µs", "%.0f", 1e6, ""}}},
-	{name: "pings", run: pings, rows: []row{{"64 bytes there and back, p50, µs", "%.1f", 1e6, ""}}},
-	{name: "half-close", run: halfClose, rows: []row{{"half-close: KB lost of 15,000", "%.0f", 1e-3, "none lost"}}},
+	{name: "pings", at: echoAt, run: pings, rows: []row{{"64 bytes there and back, p50, µs", "%.1f", 1e6, ""}}},
+	{name: "half-close", at: echoAt, run: halfClose, rows: []row{{"half-close: KB lost of 15,000", "%.0f", 1e-3, "none lost"}}},
 }
+
+func httpAt(w *way) string   { return w.http }
+func echoAt(w *way) string   { return w.echo }
+func sourceAt(w *way) string { return w.source }
 
 func names() string {
 	var all []string
@@ -129,7 +134,7 @@ func rate(o options, w *way, n int, do func(stop *atomic.Bool) (float64, error))
 	var all sync.WaitGroup
 	var total float64
 	var failed error
-	used, began := proc.CPU(w.pid), time.Now()
+	used, began := w.cpu(w.pid), time.Now()
 	for range n {
 		all.Go(func() {
 			m, err := do(&stop)
@@ -149,7 +154,7 @@ func rate(o options, w *way, n int, do func(stop *atomic.Bool) (float64, error))
 	}
 	each := none
 	if w.pid != 0 {
-		each = (proc.CPU(w.pid) - used) / total
+		each = (w.cpu(w.pid) - used) / total
 	}
 	return []float64{total / took, each}, nil
 }

@@ -1,5 +1,6 @@
 // Command edges measures an edge of msctl beside Toxiproxy, haproxy, nginx and the direct way, in one run, and
-// prints one table. Each figure is the median of -runs runs; each run has new processes, which take their turns
+// prints one table. "msctl" is the edge in a process of its own, "msctl up" one of a whole fleet, whose calls
+// become spans in its store. Each figure is the median of -runs runs; each run has new processes, which take their turns
 // so that what else the machine does falls on all alike. Toxiproxy is built from its Go module; what is not
 // there has an empty column.
 package main
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +26,7 @@ type options struct {
 	idle    int           // connections that wait
 	load    int           // connections that send requests
 	only    []string      // names of measures; none: all
+	msctl   string        // binary
 	peer    string        // toxiproxy binary
 	profile string        // file for the CPU profile of the edge; "" none
 }
@@ -39,9 +42,13 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 1000, "idle connections")
 	flag.IntVar(&o.load, "load", 50, "connections that send HTTP requests at once")
 	only := flag.String("only", "", "which `measures` to take: "+names())
+	flag.StringVar(&o.msctl, "msctl", "bin/msctl", "the `binary` for a whole fleet")
 	flag.StringVar(&o.peer, "peer", "", "toxiproxy server `binary`; built from its module when empty")
 	flag.StringVar(&o.profile, "profile", "", "`file` for the CPU profile of msctl's edge in the last run")
 	flag.Parse()
+	if abs, err := filepath.Abs(o.msctl); err == nil {
+		o.msctl = abs
+	}
 	o.only = strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -98,6 +105,9 @@ func one(ctx context.Context, o options, kinds []kind, t *table) error {
 		for i, w := range ways {
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if m.at(w) == "" {
+				continue
 			}
 			got, err := m.run(o, w)
 			if err != nil {

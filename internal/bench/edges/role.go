@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +20,10 @@ func role(name string, args []string) {
 	switch name {
 	case "backend":
 		backend()
+	case "service":
+		service()
+	case "caller":
+		time.Sleep(time.Hour) // it only has to be there
 	case "edge":
 		defer proc.Profile(args[0])()
 		edge(args[1:])
@@ -25,13 +31,24 @@ func role(name string, args []string) {
 	proc.Wait()
 }
 
-// backend listens as an HTTP server, as an echo, and as a source without end.
-func backend() {
-	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+func hello() *http.Server {
+	return &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"status":"ok"}`)
 	})}
-	go srv.Serve(proc.Open())
+}
+
+// service is the same HTTP server as a service of a stack.
+func service() {
+	srv := hello()
+	srv.Addr = "127.0.0.1:" + os.Getenv("HTTP_PORT")
+	fmt.Fprintln(os.Stderr, "edges:", srv.ListenAndServe())
+	os.Exit(1)
+}
+
+// backend listens as an HTTP server, as an echo, and as a source without end.
+func backend() {
+	go hello().Serve(proc.Open())
 	go accept(proc.Open(), func(c net.Conn) {
 		_, _ = io.Copy(c, struct{ io.Reader }{c})
 	})

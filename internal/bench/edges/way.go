@@ -13,7 +13,7 @@ import (
 )
 
 // columns are all ways there may be, in the order of the table.
-var columns = []string{"direct", "msctl", "toxiproxy", "haproxy", "nginx"}
+var columns = []string{"direct", "msctl", "msctl up", "toxiproxy", "haproxy", "nginx"}
 
 // kind is one sort of way, which can be started anew.
 type kind struct {
@@ -23,8 +23,9 @@ type kind struct {
 
 // way is one way to the backend.
 type way struct {
-	http, echo, source string  // addresses
-	pid                int     // of the proxy; 0 direct
+	http, echo, source string // addresses; "": it has none
+	pid                int    // of the proxy; 0 direct
+	cpu                func(pid int) float64
 	atRest             float64 // its memory before the first connection
 	toggle             func(on bool) error
 	stop               func()
@@ -33,6 +34,11 @@ type way struct {
 // prepare builds and finds what can be measured.
 func prepare(ctx context.Context, o *options) ([]kind, error) {
 	kinds := []kind{{"direct", direct}, {"msctl", msctl}}
+	if _, err := os.Stat(o.msctl); err != nil {
+		fmt.Fprintln(os.Stderr, "edges: without a whole fleet:", err)
+	} else {
+		kinds = append(kinds, kind{"msctl up", up})
+	}
 	if o.peer == "" {
 		var err error
 		if o.peer, err = proc.Build(ctx, "toxiproxy", "peers", "github.com/Shopify/toxiproxy/v2/cmd/server"); err != nil {
@@ -84,7 +90,7 @@ func startBackend(ctx context.Context) (*way, error) {
 
 // over is the way over a process.
 func over(c proc.Child) *way {
-	return &way{pid: c.PID, http: c.Addrs[0], echo: c.Addrs[1], source: c.Addrs[2], stop: c.Stop}
+	return &way{pid: c.PID, cpu: proc.CPU, http: c.Addrs[0], echo: c.Addrs[1], source: c.Addrs[2], stop: c.Stop}
 }
 
 // call makes one request of a control API.

@@ -11,17 +11,18 @@ import (
 )
 
 // CPU is what a process and its children have used so far, in seconds.
-func CPU(pid int) float64 {
-	return sum(pid, func(pid int) float64 {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return 0
-		}
-		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
-		user, _ := strconv.Atoi(f[11])
-		sys, _ := strconv.Atoi(f[12])
-		return float64(user+sys) / 100
-	})
+func CPU(pid int) float64 { return sum(pid, Alone) }
+
+// Alone is what a process has used so far without its children, in seconds.
+func Alone(pid int) float64 {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
+	user, _ := strconv.Atoi(f[11])
+	sys, _ := strconv.Atoi(f[12])
+	return float64(user+sys) / 100
 }
 
 // Memory is the proportional set size of a process and its children, in bytes.
