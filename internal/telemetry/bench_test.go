@@ -156,3 +156,17 @@ func (c *cache) clear() {
 	c.byKey, c.bytes = nil, 0
 	c.order.Init()
 }
+
+// BenchmarkEncode writes one span as msctl's own edges record it.
+func BenchmarkEncode(b *testing.B) {
+	spans := make([]Span, 512)
+	for i := range spans {
+		spans[i] = Span{Trace: TraceID{1, byte(i)}, ID: SpanID{byte(i), 1}, Service: "orders", Name: "GET /v1/orders", Kind: Client, Start: noon, Duration: 1000, Edge: "orders:payments", Scope: "msctl",
+			Attrs: []Attr{{"peer.service", "payments"}, {"http.request.method", "GET"}, {"http.response.status_code", int64(200)}, {"msctl.unit", "payments-1"}, {"msctl.received", int64(4711)}}}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		EncodeSpans(spans)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(spans)), "ns/span")
+}

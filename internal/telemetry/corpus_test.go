@@ -102,7 +102,7 @@ func (c *corpus) batches(n int) (bodies [][]byte, spans int) {
 func encodeOne(spans []Span) []byte {
 	scoped := putBytes(nil, 1, putBytes(nil, 1, spans[0].Scope))
 	for i := range spans {
-		scoped = putBytes(scoped, 2, encodeSpan(&spans[i]))
+		scoped = putBytes(scoped, 2, putSpan(nil, &spans[i]))
 	}
 	group := putBytes(nil, 1, encodeResource("", "", spans[0].Resource))
 	return putBytes(nil, 1, putBytes(group, 2, scoped))

@@ -32,23 +32,21 @@ func ParseSeverity(word string) Severity {
 
 // EncodeSpans writes spans as an ExportTraceServiceRequest in protobuf.
 func EncodeSpans(spans []Span) []byte {
-	var out []byte
+	out := make([]byte, 0, 256*len(spans)+512)
+	group, scoped, span := 0, 0, 0
 	for from := 0; from < len(spans); {
 		first := &spans[from]
-		to := from + 1
-		for to < len(spans) && sameOrigin(first, &spans[to]) {
-			to++
-		}
-		var scoped []byte
+		out, group = begin(out, 1)
+		out = putBytes(out, 1, encodeResource(first.Service, first.Instance, first.Resource))
+		out, scoped = begin(out, 2)
 		if first.Scope != "" {
-			scoped = putBytes(scoped, 1, putBytes(nil, 1, first.Scope))
+			out = putBytes(out, 1, putBytes(nil, 1, first.Scope))
 		}
-		for i := from; i < to; i++ {
-			scoped = putBytes(scoped, 2, encodeSpan(&spans[i]))
+		for ; from < len(spans) && (first == &spans[from] || sameOrigin(first, &spans[from])); from++ {
+			out, span = begin(out, 2)
+			out = end(putSpan(out, &spans[from]), span)
 		}
-		group := putBytes(nil, 1, encodeResource(first.Service, first.Instance, first.Resource))
-		out = putBytes(out, 1, putBytes(group, 2, scoped))
-		from = to
+		out = end(end(out, scoped), group)
 	}
 	return out
 }
@@ -75,8 +73,9 @@ func encodeResource(service, instance string, attrs []Attr) []byte {
 	return out
 }
 
-func encodeSpan(s *Span) []byte {
-	out := putBytes(nil, 1, s.Trace[:])
+// putSpan appends the fields of a span.
+func putSpan(out []byte, s *Span) []byte {
+	out = putBytes(out, 1, s.Trace[:])
 	out = putBytes(out, 2, s.ID[:])
 	if s.Parent != (SpanID{}) {
 		out = putBytes(out, 4, s.Parent[:])

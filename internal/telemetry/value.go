@@ -166,13 +166,16 @@ func putValue(b []byte, v any) []byte {
 	case []byte:
 		return putBytes(b, 7, v)
 	case []any:
-		var in []byte
+		b, list := begin(b, 5)
 		for _, e := range v {
-			in = putBytes(in, 1, putValue(nil, e))
+			one := 0
+			b, one = begin(b, 1)
+			b = end(putValue(b, e), one)
 		}
-		return putBytes(b, 5, in)
+		return end(b, list)
 	case []Attr:
-		return putBytes(b, 6, putPairs(nil, 1, v))
+		b, list := begin(b, 6)
+		return end(putPairs(b, 1, v), list)
 	}
 	return b
 }
@@ -180,7 +183,10 @@ func putValue(b []byte, v any) []byte {
 // putPairs appends each attribute as a KeyValue in field num.
 func putPairs(b []byte, num int, attrs []Attr) []byte {
 	for _, a := range attrs {
-		b = putBytes(b, num, putBytes(putBytes(nil, 1, a.Key), 2, putValue(nil, a.Value)))
+		pair, value := 0, 0
+		b, pair = begin(b, num)
+		b, value = begin(putBytes(b, 1, a.Key), 2)
+		b = end(end(putValue(b, a.Value), value), pair)
 	}
 	return b
 }

@@ -122,6 +122,27 @@ func putBytes[T string | []byte](b []byte, num int, p T) []byte {
 	return append(b, p...)
 }
 
+// begin opens a length-delimited field. What is appended before end is its content.
+func begin(b []byte, num int) (out []byte, from int) {
+	b = append(putTag(b, num, wireBytes), 0) // room for a length below 128
+	return b, len(b)
+}
+
+// end closes the field whose content starts there.
+func end(b []byte, from int) []byte {
+	n := len(b) - from
+	if n < 0x80 {
+		b[from-1] = byte(n)
+		return b
+	}
+	var size [binary.MaxVarintLen64]byte
+	k := binary.PutUvarint(size[:], uint64(n))
+	b = append(b, size[1:k]...)
+	copy(b[from+k-1:], b[from:from+n])
+	copy(b[from-1:], size[:k])
+	return b
+}
+
 // putVarint appends a varint field.
 func putVarint(b []byte, num int, v uint64) []byte {
 	return binary.AppendUvarint(putTag(b, num, wireVarint), v)
