@@ -28,6 +28,7 @@ type fake struct {
 	edges  []state.Edge
 	lines  map[string][]output.Line
 	traces []telemetry.Trace
+	found  []telemetry.Finding
 	did    []string // what was asked of it
 	err    error    // of every question
 	block  chan struct{}
@@ -154,7 +155,7 @@ func (f *fake) Map(context.Context, time.Time, time.Time) (telemetry.Map, error)
 	}}, f.err
 }
 
-func (f *fake) Advise(context.Context, time.Time) ([]telemetry.Finding, error) { return nil, f.err }
+func (f *fake) Advise(context.Context, time.Time) ([]telemetry.Finding, error) { return f.found, f.err }
 
 func (f *fake) Why(context.Context, string, time.Time) (telemetry.Reason, error) {
 	return telemetry.Reason{Failed: 4, Slow: 2, Total: 120, Causes: []telemetry.Cause{{Subject: "orders:payments", Score: 0.82,
@@ -207,6 +208,14 @@ func shop() *fake {
 	}
 	f.edges[3].Faults = []string{"latency 200ms ±20ms"}
 	f.traces = []telemetry.Trace{order(1, true), order(2, false), chatty(3), poll(4)}
+	id := func(i int) string { return f.traces[i].ID.String() }
+	f.found = []telemetry.Finding{
+		{Kind: "n+1", Subject: "orders:orders-db", Count: 12, Traces: []string{id(2)}, Weight: 3,
+			Text: "orders asks orders-db 40 times in one request for SELECT lines, one after the other.", Hint: "Ask once for all rows, with IN or a join."},
+		{Kind: "no-timeout", Subject: "gateway:orders", Count: 31, Traces: []string{id(0), id(1)}, Weight: 2,
+			Text: "the slowest of 31 calls took 48ms, and none was given up.", Hint: "Give the client a deadline."},
+		{Kind: "silent", Subject: "payments", Text: "payments is called and sends no spans of its own."},
+	}
 	f.fill()
 	return f
 }

@@ -23,6 +23,7 @@ func TestScreens(t *testing.T) {
 		{"traces-critical", []string{"3", "G", "enter", "c"}},
 		{"traces-logs", []string{"3", "enter", "L"}},
 		{"traces-why", []string{"3", "w"}},
+		{"advise", []string{"4", "A"}},
 		{"map", []string{"4"}},
 		{"events", []string{"5"}},
 		{"help", []string{"?"}},

@@ -190,11 +190,12 @@ func (v *graph) keys(*model) []binding {
 	}
 	return []binding{
 		{[]string{"enter", "t"}, "traces", "the traces that went over the chosen edge", with(func(m *model, l link) tea.Cmd {
-			return m.push(&traces{filter: "edge=" + l.name(), all: true})
+			return m.push(newTraces("edge="+l.name(), true))
 		})},
 		{[]string{"d"}, "callee", "all about the one that is called", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.to) })},
 		{[]string{"D"}, "", "all about the caller", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.from) })},
 		{[]string{"w"}, "why", "what most likely makes requests fail or slow", func(m *model) tea.Cmd { return m.push(&reason{}) }},
+		adviseKey(),
 	}
 }
 

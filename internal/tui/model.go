@@ -157,8 +157,12 @@ func (m *model) back() tea.Cmd {
 	if l, ok := m.visible().(leaver); ok && l.left(m) {
 		return nil
 	}
-	if f, ok := m.visible().(filterer); ok && f.filterText() != "" {
-		cmd, _ := f.setFilter(m, "")
+	given := ""
+	if s, ok := m.visible().(sifted); ok {
+		given = s.givenText()
+	}
+	if f, ok := m.visible().(filterer); ok && f.filterText() != given {
+		cmd, _ := f.setFilter(m, given)
 		return cmd
 	}
 	if n := len(m.trail); n > 0 {

@@ -28,6 +28,8 @@ var verbs = []verb{
 	{"logs", "logs [NAME…]", "what they print", true, (*model).logsWords},
 	{"traces", "traces [FILTER]", "where requests went", false, (*model).tracesWords},
 	{"trace", "trace ID", "one trace; the first digits are enough", false, (*model).traceWords},
+	{"advise", "advise", "what stands out in the traffic", false, func(m *model, _ []string) (tea.Cmd, error) { return advise(m), nil }},
+	{"why", "why [TRACE]", "what most likely makes requests fail or slow", false, (*model).whyWords},
 	{"filter", "filter FILTER", "filter what is listed", false, (*model).filterWords},
 	{"quit", "quit", "leave", false, func(m *model, _ []string) (tea.Cmd, error) { return m.askQuit(), nil }},
 }
@@ -176,7 +178,7 @@ func (m *model) tracesWords(words []string) (tea.Cmd, error) {
 	if _, err := filter.Parse(text); err != nil {
 		return nil, err
 	}
-	return m.push(&traces{filter: text, all: text != ""}), nil
+	return m.push(newTraces(text, text != "")), nil
 }
 
 func (m *model) traceWords(words []string) (tea.Cmd, error) {
@@ -184,6 +186,13 @@ func (m *model) traceWords(words []string) (tea.Cmd, error) {
 		return nil, fmt.Errorf("which trace: trace 4bf92f35")
 	}
 	return m.push(newWaterfall(words[0])), nil
+}
+
+func (m *model) whyWords(words []string) (tea.Cmd, error) {
+	if len(words) > 1 {
+		return nil, fmt.Errorf("why of one trace, or of all: why 4bf92f35")
+	}
+	return m.push(&reason{trace: strings.Join(words, "")}), nil
 }
 
 func (m *model) filterWords(words []string) (tea.Cmd, error) {

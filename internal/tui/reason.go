@@ -71,7 +71,7 @@ func (v *reason) draw(m *model, w, h int) []string {
 	case len(v.answer.Causes) == 0 && v.trace != "":
 		return m.empty(w, h, "nothing stands out in this trace")
 	case len(v.answer.Causes) == 0:
-		return m.empty(w, h, fmt.Sprintf("nothing stands out among %s of the last %s", plural(v.answer.Total, "request"), took(whyWindow)))
+		return m.empty(w, h, fmt.Sprintf("nothing stands out among %s of the last %s; R asks anew", plural(v.answer.Total, "request"), ago(whyWindow)))
 	}
 	t := m.theme
 	head := fmt.Sprintf("%s: %d failed, %d slow", plural(v.answer.Total, "request"), v.answer.Failed, v.answer.Slow)

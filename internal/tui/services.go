@@ -306,9 +306,9 @@ func unitKeys(on func(func(m *model, u state.Unit) tea.Cmd) func(m *model) tea.C
 // tracesOf shows the requests that a service took or made, or all that was asked of a resource.
 func (m *model) tracesOf(u state.Unit) tea.Cmd {
 	if u.Sort == state.Service || u.Sort == state.Job {
-		return m.push(&traces{filter: "service=" + u.Service})
+		return m.push(newTraces("service="+u.Service, false))
 	}
-	return m.push(&traces{filter: "edge~:" + u.Service + "$", all: true})
+	return m.push(newTraces("edge~:"+u.Service+"$", true))
 }
 
 func toggle(m *model, u state.Unit) tea.Cmd {

@@ -107,6 +107,9 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
+// ago shows a window of whole minutes: "15 minutes".
+func ago(d time.Duration) string { return plural(int(d.Minutes()), "minute") }
+
 // size shows bytes with a unit: 812B, 4.2K, 93M, 1.4G.
 func size(n int64) string {
 	v := float64(n)

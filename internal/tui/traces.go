@@ -3,13 +3,10 @@ package tui
 import (
 	"context"
 	"reflect"
-	"strconv"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/filter"
 )
@@ -18,7 +15,9 @@ import (
 type traces struct {
 	list
 	filter string
-	named  string // what is listed, in words, where the filter says nothing to people
+	given  string // the filter that the screen was opened with: Esc does not drop it
+	whole  bool   // whether it is about all, too
+	named  string // what that is, in words, where it says nothing to people
 	all    bool   // what services do on their own too
 	failed bool   // only those with errors
 	sort   string // of [telemetry.Query]
@@ -30,10 +29,13 @@ type traces struct {
 	peek   telemetry.Trace
 }
 
+// newTraces lists what matches a filter: requests, or all.
+func newTraces(given string, all bool) *traces { return &traces{filter: given, given: given, whole: all, all: all} }
+
 func (v *traces) title(m *model) string {
 	parts := []string{}
 	switch {
-	case v.named != "":
+	case v.named != "" && v.filter == v.given:
 		parts = append(parts, "traces of "+v.named)
 	case v.filter != "":
 		parts = append(parts, "/"+v.filter)
@@ -75,12 +77,16 @@ func (v *traces) wanted() string {
 
 func (v *traces) cursor() *list      { return &v.list }
 func (v *traces) filterText() string { return v.filter }
+func (v *traces) givenText() string  { return v.given }
 
 func (v *traces) setFilter(m *model, text string) (tea.Cmd, error) {
 	if _, err := filter.Parse(text); err != nil {
 		return nil, err
 	}
-	v.filter, v.named, v.all = text, "", text != "" // as `msctl traces`: who filters means all that matches
+	v.filter, v.all = text, v.whole
+	if text != v.given {
+		v.all = text != "" // as `msctl traces`: who filters means all that matches
+	}
 	return v.anew(m), nil
 }
 
@@ -218,6 +224,7 @@ func (v *traces) keys(*model) []binding {
 			return nil
 		}},
 		{[]string{"w"}, "why", "what most likely makes requests fail or slow", func(m *model) tea.Cmd { return m.push(&reason{}) }},
+		adviseKey(),
 		{[]string{"y"}, "", "copy the id", func(m *model) tea.Cmd {
 			if t, ok := v.chosen(); ok {
 				return m.copy(t.ID.String())
@@ -231,121 +238,4 @@ func (v *traces) keys(*model) []binding {
 func (m *model) copy(text string) tea.Cmd {
 	m.say("copied " + text)
 	return tea.SetClipboard(text)
-}
-
-var traceColumns = []column{
-	{title: "START", width: 8, drop: 3},
-	{title: "TOOK", width: 6, right: true},
-	{title: "SPANS", width: 5, right: true, drop: 4},
-	{title: "ERR", width: 3, right: true, drop: 1},
-	{title: "SERVICE", width: 13, drop: 2},
-	{title: "NAME", width: 16, flex: true},
-	{title: "THROUGH", width: 22, flex: true, drop: 5},
-}
-
-func (v *traces) draw(m *model, w, h int) []string {
-	switch {
-	case v.page.err != "" && len(v.page.rows) == 0:
-		return m.empty(w, h, "traces cannot be read: "+v.page.err)
-	case len(v.page.rows) == 0 && !v.page.have:
-		return nil
-	case len(v.page.rows) == 0:
-		return m.empty(w, h, v.nothing(m))
-	}
-	widths := layout(traceColumns, w)
-	var rows []string
-	if h > 3 {
-		rows = append(rows, m.head(traceColumns, widths))
-		h--
-	}
-	from, to := v.set(len(v.page.rows), h)
-	v.lead = len(rows)
-	for i := from; i < to; i++ {
-		rows = append(rows, m.row(traceColumns, widths, traceCells(v.page.rows[i]), i == v.at))
-	}
-	return rows
-}
-
-// nothing says why the list is empty and what to do about it.
-func (v *traces) nothing(m *model) string {
-	text := "no trace"
-	if !v.all {
-		text = "no request"
-	}
-	switch {
-	case v.failed && v.filter != "":
-		text += " that matches " + v.filter + " has an error; e shows those without"
-	case v.failed:
-		text += " has an error; e shows those without"
-	case v.filter != "":
-		text += " matches " + v.filter + "; Esc drops the filter"
-	default:
-		text += " yet: one comes with each call between services"
-		if url := m.entrance(); url != "" {
-			text += ", for example after `curl " + url + "`"
-		}
-	}
-	if !v.all {
-		text += "; a shows what services do on their own too"
-	}
-	return plainText(text)
-}
-
-// entrance is where the fleet is called from outside, or "".
-func (m *model) entrance() string {
-	for _, u := range m.snap.Units {
-		if u.Sort == state.Service && strings.HasPrefix(u.URL, "http") && m.edges.enters(u.Service) {
-			return u.URL
-		}
-	}
-	return ""
-}
-
-func traceCells(t telemetry.TraceLine) []cell {
-	errs := cell{"–", faint}
-	if t.Errors > 0 {
-		errs = cell{count(int64(t.Errors)), bad}
-	}
-	name := plainText(t.Name)
-	if t.Partial {
-		name = "… " + name
-	}
-	tint := tone(plain)
-	if t.Errors > 0 {
-		tint = bad
-	}
-	return []cell{{clock(t.Start), faint}, {took(t.Duration), plain}, {strconv.Itoa(t.Spans), plain}, errs,
-		{plainText(t.Service), accent}, {name, tint}, {plainText(strings.Join(t.Services, " › ")), faint}}
-}
-
-func (v *traces) detail(m *model, w, h int) []string {
-	t, ok := v.chosen()
-	if !ok {
-		return nil
-	}
-	rows := m.traceHead(t, w)
-	if v.peek.ID != t.ID {
-		return rows
-	}
-	rows = append(rows, "")
-	for i := range v.peek.Rows {
-		if len(rows) >= h {
-			break
-		}
-		rows = append(rows, m.spanRow(v.peek, i, w, false))
-	}
-	return rows
-}
-
-// traceHead is the lines above a waterfall.
-func (m *model) traceHead(t telemetry.TraceLine, w int) []string {
-	text := took(t.Duration) + " · " + plural(t.Spans, "span") + " · " + plural(len(t.Services), "service")
-	row := text + m.theme.paint(faint, " · "+t.Start.Local().Format(time.DateTime))
-	if t.Errors > 0 {
-		row += m.theme.paint(bad, " · "+plural(t.Errors, "error"))
-	}
-	if t.Partial {
-		row += m.theme.paint(warn, " · its root is not known")
-	}
-	return []string{cut(m.theme.paint(strong, plainText(t.Name))+"  "+m.theme.paint(faint, t.ID.String()), w), cut(row, w)}
 }

@@ -111,6 +111,10 @@ func TestFilter(t *testing.T) {
 	s.shows("push")
 	s.press("/", "up", "enter")
 	s.shows("/service=orders") // of the history
+	s.press("esc", "t", "/", "text: status=error", "enter", "esc")
+	s.shows("/service=orders · requests only") // what the list was opened with stays
+	s.press("esc")
+	s.shows("STATE")
 	s.press("3", "/", "text:status=error", "enter")
 	if got := s.screen(); strings.Contains(got, "GET /orders") {
 		t.Errorf("the filter was not asked for:\n%s", got)
@@ -152,6 +156,28 @@ func TestTracesRequests(t *testing.T) {
 	s.press("3", "a", "a")
 	lists(true, "no request yet")
 	lists(true, "http://127.0.0.1:8080")
+}
+
+// TestFindings lists what stands out, and opens the traces that show it.
+func TestFindings(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press("3", "A")
+	s.shows("› advise", "n+1", "→ Ask once for all rows", "Enter shows 1 of them")
+	s.press("enter")
+	s.shows("advise › trace 4bf92f35", "SELECT lines")
+	s.press("esc", "j", "enter")
+	s.shows("advise › traces of no-timeout gateway:orders", "POST /v1/orders")
+	s.press("esc", "j", "enter")
+	s.shows("no trace shows it")
+	s.press("esc")
+	s.shows("3 traces", "GET /orders")
+	s.press("A")
+	s.f.found = nil
+	s.press("R")
+	s.shows("nothing to say about the traffic of the last 15 minutes")
+	s.f.err = errors.New("telemetry is off")
+	s.press("1", ":", "text:advise", "enter")
+	s.shows("cannot be looked at: telemetry is off")
 }
 
 // TestLogsFollow stays at the newest line until the user looks at an older one, which then stays in place.

@@ -43,6 +43,8 @@ type (
 		filterText() string
 		setFilter(m *model, text string) (tea.Cmd, error)
 	}
+	// sifted was opened with a filter: Esc goes back to it, and not to everything.
+	sifted interface{ givenText() string }
 	// leaver may use Esc for itself: true when it did.
 	leaver interface{ left(m *model) bool }
 	// watcher shows edges or answers that are asked for anew each second while it is visible.
