@@ -30,7 +30,9 @@ type traces struct {
 }
 
 // newTraces lists what matches a filter: requests, or all.
-func newTraces(given string, all bool) *traces { return &traces{filter: given, given: given, whole: all, all: all} }
+func newTraces(given string, all bool) *traces {
+	return &traces{filter: given, given: given, whole: all, all: all}
+}
 
 func (v *traces) title(m *model) string {
 	parts := []string{}
