@@ -16,6 +16,7 @@ type traffic struct {
 	edges   []state.Edge
 	err     string
 	have    bool
+	due     bool // a second has passed: the next answer is kept in the history
 	byTo    map[string]load
 	history map[string][]float64 // requests per second of each callee, oldest first
 }
@@ -30,7 +31,8 @@ type load struct {
 // maxHistory is how many seconds a sparkline can reach back.
 const maxHistory = 120
 
-// askEdges asks for the edges; the frame is drawn anew only where something changed.
+// askEdges asks for the edges; the frame is drawn anew only where something changed that is seen: the
+// line about the fleet is in every view, the edges themselves where a screen is drawn from them.
 func (m *model) askEdges() tea.Cmd {
 	if _, busy := m.asked["edges"]; busy {
 		return nil
@@ -40,7 +42,9 @@ func (m *model) askEdges() tea.Cmd {
 		defer cancel()
 		edges, err := m.source.Edges(ctx)
 		return func(m *model) tea.Cmd {
-			if m.edges.set(edges, err) {
+			before := m.health(m.w)
+			changed := m.edges.set(edges, err)
+			if _, drawn := m.visible().(edged); changed && drawn || m.health(m.w) != before {
 				m.dirty = true
 			}
 			return nil
@@ -66,7 +70,11 @@ func (t *traffic) set(edges []state.Edge, err error) bool {
 		l.P95 = max(l.P95, e.P95)
 		t.byTo[e.To] = l
 	}
-	return t.remember() || changed
+	if t.due {
+		t.due = false
+		changed = t.remember() || changed
+	}
+	return changed
 }
 
 // remember adds a second to the history and reports whether any sparkline looks different.

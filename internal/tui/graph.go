@@ -39,6 +39,7 @@ func (l link) name() string { return l.from + ":" + l.to }
 func (v *graph) title(*model) string    { return filterTitle(v.filter) }
 func (v *graph) cursor() *list          { return &v.list }
 func (v *graph) filterText() string     { return v.filter }
+func (v *graph) edged()                 {}
 func (v *graph) moved(m *model) tea.Cmd { v.remember(m); return nil }
 
 func (v *graph) setFilter(_ *model, text string) (tea.Cmd, error) {

@@ -19,11 +19,10 @@ type model struct {
 	feed   *feed
 	crew   *crew
 
-	theme  *theme
-	w, h   int
-	dirty  bool     // something that is seen changed since the last frame
-	frame  tea.View // the last one
-	ticker int      // generation of the second's tick; 0: none runs
+	theme *theme
+	w, h  int
+	dirty bool     // something that is seen changed since the last frame
+	frame tea.View // the last one
 
 	tabs  []screen // one per row of Views
 	tab   int
@@ -66,7 +65,7 @@ func newModel(ctx context.Context, s Source, f *feed, o Options) *model {
 
 // Init implements [tea.Model].
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.shown())
+	return tea.Batch(tea.RequestBackgroundColor, m.shown(), m.nextTick())
 }
 
 // Update implements [tea.Model]. A panic in it ends the dashboard in order.
@@ -86,7 +85,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	case answered:
 		return m.answer(msg)
 	case ticked:
-		return m.ticked(msg)
+		return m.ticked()
 	case *Crash:
 		return m.die(msg)
 	}
@@ -145,11 +144,14 @@ func (m *model) push(s screen) tea.Cmd {
 // shown begins what the visible screen needs.
 func (m *model) shown() tea.Cmd {
 	m.dirty = true
-	var cmd tea.Cmd
+	var cmds []tea.Cmd
 	if o, ok := m.visible().(opener); ok {
-		cmd = o.opened(m)
+		cmds = append(cmds, o.opened(m))
 	}
-	return tea.Batch(cmd, m.startTick())
+	if w, ok := m.visible().(watcher); ok && !m.gone {
+		cmds = append(cmds, w.tick(m))
+	}
+	return tea.Batch(cmds...)
 }
 
 // back leaves what was opened last: the screen's own selection or filter first.
@@ -258,22 +260,13 @@ func (m *model) say(text string) { m.notice, m.grave, m.dirty = text, false, tru
 // complain is say about something that went wrong.
 func (m *model) complain(text string) { m.notice, m.grave, m.dirty = text, true, true }
 
-// ticked is the second's tick, which runs only while a screen shows what is asked for anew.
-type ticked struct{ gen int }
+// ticked is the second's tick. It runs as long as the fleet does, so that the history of the edges has no
+// gaps, and draws nothing by itself.
+type ticked struct{}
 
 const tickEvery = time.Second
 
-// startTick begins ticking where the visible screen asks for it.
-func (m *model) startTick() tea.Cmd {
-	m.ticker++
-	w, ok := m.visible().(watcher)
-	if !ok {
-		return nil
-	}
-	return tea.Batch(w.tick(m), m.nextTick())
-}
-
-func (m *model) nextTick() tea.Cmd { return m.later(tickEvery, ticked{m.ticker}) }
+func (m *model) nextTick() tea.Cmd { return m.later(tickEvery, ticked{}) }
 
 func (m *model) wait(d time.Duration, msg tea.Msg) tea.Cmd {
 	return m.background(func() tea.Msg {
@@ -286,12 +279,16 @@ func (m *model) wait(d time.Duration, msg tea.Msg) tea.Cmd {
 	})
 }
 
-func (m *model) ticked(t ticked) tea.Cmd {
-	w, ok := m.visible().(watcher)
-	if !ok || t.gen != m.ticker || m.gone {
+func (m *model) ticked() tea.Cmd {
+	if m.gone {
 		return nil
 	}
-	return tea.Batch(w.tick(m), m.nextTick())
+	m.edges.due = true
+	cmds := []tea.Cmd{m.askEdges(), m.nextTick()}
+	if w, ok := m.visible().(watcher); ok {
+		cmds = append(cmds, w.tick(m))
+	}
+	return tea.Batch(cmds...)
 }
 
 // page is what telemetry answered last to one question of a screen.

@@ -21,6 +21,7 @@ type services struct {
 func (s *services) title(*model) string   { return filterTitle(s.filter) }
 func (s *services) cursor() *list         { return &s.list }
 func (s *services) tick(m *model) tea.Cmd { return m.askEdges() }
+func (s *services) edged()                {}
 func (s *services) filterText() string    { return s.filter }
 
 func (s *services) pulse(m *model, n news) bool { return false } // the model compares the fleet itself
@@ -151,7 +152,7 @@ func serviceColumns(units []state.Unit, w int) []column {
 		{title: "REQS", width: 6, right: true, drop: 7},
 		{title: "ERR", width: 5, right: true, drop: 1},
 		{title: "P95", width: 6, right: true, drop: 3},
-		{title: "RATE", width: 10, drop: 6},
+		{title: "RATE", width: 10, right: true, drop: 6},
 		{title: "", width: 8, flex: true, drop: 8},
 	}
 }

@@ -83,7 +83,7 @@ func (s *stage) run(cmd tea.Cmd) {
 }
 
 // second lets one pass.
-func (s *stage) second() { s.send(ticked{s.m.ticker}) }
+func (s *stage) second() { s.send(ticked{}) }
 
 // press presses keys: "j", "enter", "ctrl+d"; "text:…" types.
 func (s *stage) press(keys ...string) {

@@ -18,6 +18,7 @@ type unit struct {
 func (u *unit) title(*model) string   { return plainText(u.name) }
 func (u *unit) cursor() *list         { return &u.list }
 func (u *unit) tick(m *model) tea.Cmd { return m.askEdges() }
+func (u *unit) edged()                {}
 func (u *unit) pulse(_ *model, n news) bool {
 	for _, l := range n.lines {
 		if l.unit == u.name {

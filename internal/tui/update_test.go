@@ -428,7 +428,7 @@ type white struct{}
 
 func (white) RGBA() (r, g, b, a uint32) { return 0xffff, 0xffff, 0xffff, 0xffff }
 
-// TestTicker polls only where a screen asks for it, and never twice at once.
+// TestTicker keeps the history of the edges a second apart in every view, and draws it only where it is seen.
 func TestTicker(t *testing.T) {
 	s := newStage(t, shop(), 100, 24)
 	ticks := 0
@@ -436,22 +436,30 @@ func TestTicker(t *testing.T) {
 		ticks++
 		return nil
 	}
-	s.press("1")
-	old := ticked{s.m.ticker}
-	s.press("4")
-	ticks = 0
-	s.send(old)
-	if ticks != 0 {
-		t.Error("the tick of a view that was left goes on")
+	kept := func() int { return len(s.m.edges.history["gateway"]) }
+	before := kept()
+	s.press("4", "1", "4", "2")
+	if kept() != before || ticks != 0 {
+		t.Errorf("changing views keeps %d seconds of edges and begins %d ticks", kept()-before, ticks)
 	}
 	s.second()
-	if ticks != 1 {
-		t.Errorf("%d ticks follow one", ticks)
+	if kept() != before+1 || ticks != 1 || s.m.dirty {
+		t.Errorf("a second in the logs keeps %d, begins %d ticks, draws: %v", kept()-before, ticks, s.m.dirty)
 	}
-	s.press("2")
-	ticks = 0
+	s.f.edges[0].Requests += 1e6 // seen among the services only
+	frame := s.m.frame.Content
+	s.second()
+	if s.m.frame.Content != frame {
+		t.Error("the logs are drawn anew for edges that they do not show")
+	}
+	s.f.edges[0].Rate *= 3 // seen in the line about the fleet
+	s.second()
+	if s.m.frame.Content == frame {
+		t.Error("the line about the fleet stands still")
+	}
+	s.m.gone, ticks = true, 0
 	s.second()
 	if ticks != 0 {
-		t.Error("the logs are ticked, which nobody needs")
+		t.Error("a fleet that went down is asked on")
 	}
 }

@@ -47,8 +47,10 @@ type (
 	sifted interface{ givenText() string }
 	// leaver may use Esc for itself: true when it did.
 	leaver interface{ left(m *model) bool }
-	// watcher shows edges or answers that are asked for anew each second while it is visible.
+	// watcher shows answers that are asked for anew each second while it is visible.
 	watcher interface{ tick(m *model) tea.Cmd }
+	// edged is drawn from the edges, which are asked for each second whatever is visible.
+	edged interface{ edged() }
 	// pulser takes in what was fed since, and reports whether its rows changed.
 	pulser interface{ pulse(m *model, n news) bool }
 	// detailer draws the chosen row at full length beside the list, where there is room; nil leaves it to
