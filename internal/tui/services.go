@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -122,8 +123,7 @@ func (s *services) draw(m *model, w, h int) []string {
 		return m.empty(w, h, "nothing runs yet")
 	}
 	s.find(units)
-	cols := serviceColumns(units, w)
-	widths := layout(cols, w)
+	cols, widths := serviceColumns(units, w)
 	var rows []string
 	if h > 3 {
 		rows = append(rows, m.head(cols, widths))
@@ -132,17 +132,26 @@ func (s *services) draw(m *model, w, h int) []string {
 	from, to := s.set(len(units), h)
 	s.lead = len(rows)
 	for i := from; i < to; i++ {
-		rows = append(rows, m.row(cols, widths, m.serviceCells(units[i], widths[9]), i == s.at))
+		rows = append(rows, m.row(cols, widths, m.serviceCells(units[i], widths), i == s.at))
 	}
 	return rows
 }
 
-func serviceColumns(units []state.Unit, w int) []column {
+// The columns of services by number, where they matter.
+const (
+	portColumn   = 9
+	rateColumn   = 10
+	remarkColumn = 11
+)
+
+// serviceColumns lays the columns out. Where the last, with the address, does not fit, the port stands in
+// for it.
+func serviceColumns(units []state.Unit, w int) ([]column, []int) {
 	name := 8
 	for _, u := range units {
 		name = max(name, width(u.Name))
 	}
-	return []column{
+	cols := []column{
 		{title: "NAME", width: min(name, max(10, w/4))},
 		{title: "STATE", width: 10},
 		{title: "RST", width: 3, right: true, drop: 5},
@@ -152,17 +161,37 @@ func serviceColumns(units []state.Unit, w int) []column {
 		{title: "REQS", width: 6, right: true, drop: 7},
 		{title: "ERR", width: 5, right: true, drop: 1},
 		{title: "P95", width: 6, right: true, drop: 3},
+		{title: "PORT", right: true, drop: 5},
 		{title: "RATE", width: 10, right: true, drop: 6},
-		{title: "", width: 8, flex: true, drop: 8},
+		{title: "", width: 22, flex: true, drop: 8},
 	}
+	widths := layout(cols, w)
+	if widths[remarkColumn] == 0 {
+		cols[portColumn].width, cols[rateColumn].flex = 6, true
+		widths = layout(cols, w)
+	}
+	return cols, widths
 }
 
-// serviceCells are the fields of one unit's row.
-func (m *model) serviceCells(u state.Unit, sparkWidth int) []cell {
+// serviceCells are the fields of one unit's row. What keeps a unit from running takes the room of figures
+// that it does not have, where the last column does not fit.
+func (m *model) serviceCells(u state.Unit, widths []int) []cell {
+	restarts := cell{"–", faint}
+	if u.Restarts > 0 {
+		restarts = cell{fmt.Sprint(u.Restarts), warn}
+	}
+	cells := []cell{
+		{plainText(u.Name), plain},
+		{phaseSign(u.Phase) + " " + phaseName(u.Phase), phaseTone(u.Phase)},
+		restarts,
+	}
+	if widths[remarkColumn] == 0 && (u.Reason != "" || len(u.WaitsFor) > 0) && phaseTone(u.Phase) != good {
+		return append(cells, cell{m.remark(u), phaseTone(u.Phase)})
+	}
 	l := m.edges.byTo[u.Service]
 	spiky := ""
 	if h := m.edges.history[u.Service]; len(h) > 0 && u.Replica <= 1 {
-		spiky = spark(h, max(sparkWidth, 1))
+		spiky = spark(h, max(widths[rateColumn], 1))
 	}
 	if u.Replica > 1 {
 		l = load{}
@@ -171,19 +200,19 @@ func (m *model) serviceCells(u state.Unit, sparkWidth int) []cell {
 	if l.Failed > 0 {
 		errs = bad
 	}
-	restarts := cell{"–", faint}
-	if u.Restarts > 0 {
-		restarts = cell{fmt.Sprint(u.Restarts), warn}
+	return append(cells,
+		cell{cores(u.CPU), plain}, cell{size(u.Memory), plain},
+		cell{rate(l.Rate), plain}, cell{counted(l.Requests), plain}, cell{percent(l.Failed, l.Rate), errs}, cell{took(l.P95), plain},
+		cell{portOf(u), faint}, cell{spiky, accent}, cell{m.remark(u), faint})
+}
+
+// portOf is ":8080" of a unit's address, or "".
+func portOf(u state.Unit) string {
+	at, err := url.Parse(u.URL)
+	if err != nil || at.Port() == "" {
+		return ""
 	}
-	return []cell{
-		{plainText(u.Name), plain},
-		{phaseSign(u.Phase) + " " + phaseName(u.Phase), phaseTone(u.Phase)},
-		restarts,
-		{cores(u.CPU), plain}, {size(u.Memory), plain},
-		{rate(l.Rate), plain}, {counted(l.Requests), plain}, {percent(l.Failed, l.Rate), errs}, {took(l.P95), plain},
-		{spiky, accent},
-		{m.remark(u), faint},
-	}
+	return plainText(":" + at.Port())
 }
 
 // remark is the free last column: what is wrong or waited for, else where it is found.

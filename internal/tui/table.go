@@ -76,18 +76,22 @@ func (m *model) head(cols []column, widths []int) string {
 	return m.theme.paint(faint, strings.TrimRight(b.String(), " "))
 }
 
-// row draws one row.
+// row draws one row. Where it has fewer cells than there are columns, the last takes the room of the rest.
 func (m *model) row(cols []column, widths []int, cells []cell, here bool) string {
 	var b strings.Builder
 	b.WriteString(mark(here))
-	for i, c := range cols {
-		if widths[i] == 0 {
+	for i, c := range cols[:len(cells)] {
+		wide := widths[i]
+		if i == len(cells)-1 && len(cells) < len(cols) {
+			c.right, wide = false, restOf(widths[i:])
+		}
+		if wide == 0 {
 			continue
 		}
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		text := place(c, cells[i].text, widths[i])
+		text := place(c, cells[i].text, wide)
 		if !here {
 			text = m.theme.paint(cells[i].tone, text)
 		}
@@ -97,6 +101,17 @@ func (m *model) row(cols []column, widths []int, cells []cell, here bool) string
 		return m.theme.bar(b.String())
 	}
 	return b.String()
+}
+
+// restOf is the room of columns together, with the gaps between them.
+func restOf(widths []int) int {
+	sum := -1
+	for _, w := range widths {
+		if w > 0 {
+			sum += w + 1
+		}
+	}
+	return max(0, sum)
 }
 
 // mark is the gutter of a row: the chosen one can be told without colours.

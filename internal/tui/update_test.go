@@ -395,6 +395,17 @@ func TestMouse(t *testing.T) {
 	}
 }
 
+// TestPort shows the port of an address that does not fit, and what keeps a unit from running.
+func TestPort(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.shows("PORT", ":8080", "looping    3 next try at 12:00:04  exited with 2", "waits for payments")
+	s.send(tea.WindowSizeMsg{Width: 120, Height: 24})
+	s.shows("http://127.0.0.1:8080")
+	if got := s.screen(); strings.Contains(got, "PORT") {
+		t.Errorf("the port is shown beside the address:\n%s", got)
+	}
+}
+
 // TestUnitsComeAndGo keeps the chosen unit chosen.
 func TestUnitsComeAndGo(t *testing.T) {
 	s := newStage(t, shop(), 100, 24)
