@@ -1,0 +1,166 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"msctl.dev/msctl/internal/need"
+)
+
+// backings are the ways in which backing servers run here.
+var backings = []struct {
+	name string
+	need func(*testing.T)
+}{
+	{"embedded", func(*testing.T) {}},
+	{"native", func(t *testing.T) {
+		need.Native(t, "postgres")
+		need.Native(t, "redis-server")
+		need.Native(t, "rabbitmq-server")
+	}},
+	{"container", func(t *testing.T) { need.Docker(t) }},
+}
+
+// build builds msctl, and returns the folder of the stack and the program.
+func build(t *testing.T) (root, msctl string) {
+	if testing.Short() {
+		t.Skip("needs more time than -short leaves")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	do(t, root, nil, "go", "build", "-o", bin+"/", "./cmd/...")
+	return root, filepath.Join(bin, "msctl")
+}
+
+var instance = regexp.MustCompile(`--instance (\S+)`)
+
+// up brings up a copy of the stack beside one that may be up already, and returns its name. It is taken
+// down with the test.
+func up(t *testing.T, root, msctl, backing string, flags ...string) string {
+	t.Helper()
+	argv := append([]string{msctl, "up", "-d", "--wait", "--isolated", "--runtime", backing, "--timeout", "5m"}, flags...)
+	out, err := run(t, root, nil, argv...)
+	found := instance.FindSubmatch(out)
+	if found != nil {
+		t.Cleanup(func() { do(t, root, nil, msctl, "--instance", string(found[1]), "down", "-v") })
+	}
+	if found == nil || err != nil {
+		t.Fatalf("up: %v\n%s", err, out)
+	}
+	return string(found[1])
+}
+
+// fleet is one that runs, and a client of its API.
+type fleet struct {
+	t                     *testing.T
+	root, msctl, instance string
+	api, token            string
+	begun                 time.Time // what is asked about began after it
+}
+
+func newFleet(t *testing.T, root, msctl, instance string) *fleet {
+	f := &fleet{t: t, root: root, msctl: msctl, instance: instance}
+	f.api = strings.TrimSpace(f.tell("open", "--print", "gateway")) + "/v1"
+	var token struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(f.call("POST", "/token", `{"role": "admin"}`, 200), &token); err != nil || token.Token == "" {
+		t.Fatalf("token: %v", err)
+	}
+	f.token = token.Token
+	f.call("POST", "/users", `{"id": "ana", "name": "Ana", "language": "pt-BR", "channels": {
+		"email": {"on": true, "to": "ana@example.com"}, "push": {"on": true, "to": "phone-1"}}}`, 201)
+	f.call("PUT", "/templates/shipped", `{"default": "en", "languages": {"en": {
+		"email": {"subject": "On its way, {{name}}", "body": "Follow it at {{link}}"}, "push": {"subject": "Shipped", "body": "On its way"}}}}`, 201)
+	return f
+}
+
+// tell runs a command that must succeed and returns what it prints, the story on stderr too.
+func (f *fleet) tell(args ...string) string {
+	f.t.Helper()
+	argv := append([]string{f.msctl, "--instance", f.instance}, args...)
+	out, err := run(f.t, f.root, nil, argv...)
+	if err != nil {
+		f.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// ask runs a command with --json, and returns what it prints as values.
+func ask[T any](f *fleet, args ...string) []T {
+	f.t.Helper()
+	var all []T
+	out := f.tell(append(args, "--json")...)
+	for line := range strings.Lines(out) {
+		var v T
+		if !strings.HasPrefix(line, "{") {
+			continue // a remark
+		}
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			f.t.Fatalf("%v: %v: %s", args, err, line)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// call asks the API, and returns the answer's body.
+func (f *fleet) call(method, path, body string, want int) []byte {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, f.api+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+f.token)
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != want {
+		f.t.Fatalf("%s %s: %s, %v\n%s", method, path, res.Status, err, text)
+	}
+	return text
+}
+
+// notify sends a notification and waits until it has arrived. What is asked from now on is about it.
+func (f *fleet) notify(id string) {
+	f.t.Helper()
+	f.begun = time.Now()
+	f.call("POST", "/notifications", fmt.Sprintf(`{"request_id": %q, "user_id": "ana", "template": "shipped",
+		"variables": {"name": "Ana", "link": "https://shop.example/%s"}}`, id, id), 202)
+	f.until(id+" is sent", func() bool {
+		return strings.Contains(string(f.call("GET", "/notifications?user=ana&limit=1", "", 200)), `"status":"sent"`)
+	})
+}
+
+// since is the flag for what began after the last notification was sent.
+func (f *fleet) since() string { return "--since=" + f.begun.UTC().Format(time.RFC3339Nano) }
+
+// until asks again and again until it is so. missing says what the last answer was short of.
+func (f *fleet) until(what string, ok func() bool, missing ...*string) {
+	f.t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			for _, m := range missing {
+				what += "; missing: " + *m
+			}
+			f.t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
