@@ -99,7 +99,7 @@ func (s *Store) Scan(ctx context.Context, since, until time.Time, fn func(*Span)
 func (s *Store) ScanKeys(ctx context.Context, since, until time.Time, keys []string, fn func(*Span) bool) error {
 	q := question{window: windowOf(since, until)}
 	if keys != nil {
-		keys = append(slices.Clone(briefly), keys...)
+		keys = slices.Concat(briefly, []string{edgeKey}, keys)
 	}
 	blocks, done := s.spans.blocks()
 	defer done()
