@@ -2,6 +2,7 @@ package stack
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ func telemetryValue() value[Telemetry] {
 	long := objectFrom(func(p Pos) Telemetry { return Telemetry{Pos: p} }, []field[Telemetry]{
 		key("otlp-http", "Port of OTLP over HTTP, or auto. Default: auto.", autoPort(), func(t *Telemetry, v int) { t.HTTP = v }),
 		key("otlp-grpc", "Port of OTLP over gRPC, or auto. Default: auto.", autoPort(), func(t *Telemetry, v int) { t.GRPC = v }),
-		key("forward", "OTLP endpoint that gets a copy of everything, such as http://localhost:4318. Default: none.",
+		key("forward", "OTLP endpoint that gets a copy of everything, such as http://localhost:4318 or grpc://localhost:4317. Default: none.",
 			endpoint(), func(t *Telemetry, v string) { t.Forward = v }),
 		key("keep", "How much is kept on disk, such as 1GB. Default: 1GB.", memory(), func(t *Telemetry, v int64) { t.Keep = v }),
 		key("age", "How long it is kept, such as 12h or 7d. Default: 7d.", age(), func(t *Telemetry, v time.Duration) { t.Age = v }),
@@ -57,19 +58,19 @@ func autoPort() value[int] {
 	}}
 }
 
-// endpoint is an absolute URL of HTTP.
+// endpoint is the absolute URL of a receiver of OTLP.
 func endpoint() value[string] {
-	t := text()
-	return value[string]{schema{"type": "string", "format": "uri"}, func(c *collector, n *node) (string, bool) {
+	t, schemes := text(), []string{"http", "https", "grpc", "grpcs"}
+	return value[string]{schema{"type": "string", "format": "uri", "pattern": "^(http|grpc)s?://"}, func(c *collector, n *node) (string, bool) {
 		s, ok := t.read(c, n)
 		if !ok {
 			return "", false
 		}
-		if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			c.fail(n.pos, "", "a URL such as http://localhost:4318 is wanted here, not %s", shorten(s))
-			return "", false
+		if u, err := url.Parse(s); err == nil && u.Hostname() != "" && slices.Contains(schemes, u.Scheme) {
+			return s, true
 		}
-		return s, true
+		c.fail(n.pos, "it begins with http, https, grpc or grpcs", "a URL such as http://localhost:4318 is wanted here, not %s", shorten(s))
+		return "", false
 	}}
 }
 

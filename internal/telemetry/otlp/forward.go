@@ -66,7 +66,7 @@ func CheckForward(target string) error {
 
 func readTarget(target string) (*url.URL, error) {
 	u, err := url.Parse(target)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return nil, fmt.Errorf("forward to %q: want a URL like http://host:4318 or grpc://host:4317", target)
 	}
 	switch u.Scheme {

@@ -49,7 +49,7 @@ func TestForward(t *testing.T) {
 }
 
 func TestForwardTarget(t *testing.T) {
-	for _, target := range []string{"host:4318", "ftp://host", "http://", "%"} {
+	for _, target := range []string{"host:4318", "ftp://host", "http://", "http://:4318", "%"} {
 		r := &Receiver{Store: &memory{}, Forward: target, HTTP: listenLoopback(t)}
 		if err := r.Run(t.Context()); err == nil || CheckForward(target) == nil {
 			t.Errorf("%q was taken", target)
