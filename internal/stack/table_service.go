@@ -46,7 +46,7 @@ func linkKeys() []field[*serviceDraft] {
 			either(isMapping, useMap(), useList()), func(d *s, v []link) { (*d).uses = v }),
 		key("after", "Services and resources that must be ready before it starts; calls and uses imply it. Default: none.",
 			listOf(at(text())), func(d *s, v []spot) { (*d).after = v }),
-		key("env", "Environment variables. References such as ${users.url}, ${self.http.port}, ${env:HOME} and ${secret:NAME} are replaced once; $$ is a dollar. Default: none.",
+		key("env", "Environment variables. References such as ${users.url}, ${self.http.port}, ${env:HOME} and ${secret:NAME} are replaced once; $$ is a dollar. In text a secret is masked from 4 bytes on. Default: none.",
 			environment(), func(d *s, v []Var) { (*d).Env = v }),
 		key("env_file", "Files of NAME=value lines, from the stack's folder; values are taken as they are, and env wins. Default: none.",
 			either(isScalar, as(at(text()), func(f spot) []spot { return []spot{f} }), listOf(at(text()))), func(d *s, v []spot) { (*d).envFiles = v }),
