@@ -197,7 +197,8 @@ func shop() *fake {
 			Requests: int64(rate * 300), Errors: int64(failed * 300), Open: 2}
 	}
 	f := &fake{
-		snap: state.Snapshot{Seq: 40, Time: noon, Stack: "shop", Units: units},
+		snap: state.Snapshot{Seq: 40, Time: noon, Stack: "shop", Dir: "/home/ana/shop", Runtime: "auto", PID: 3999, Units: units,
+			Receiver: &state.Receiver{HTTP: "http://127.0.0.1:4318", GRPC: "127.0.0.1:4317"}},
 		edges: []state.Edge{
 			edge("", "gateway", "http", 42, 1.2, 61*ms), edge("gateway", "orders", "http", 31, 1.2, 48*ms),
 			edge("gateway", "push", "grpc", 4.5, 0, 8*ms), edge("orders", "payments", "http", 12, 1.2, 210*ms),

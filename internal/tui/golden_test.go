@@ -6,7 +6,7 @@ import (
 )
 
 // TestScreens holds every view, and what is opened from it, at the size of a plain terminal and of a
-// large one.
+// large one; those that use any width at a very wide one too.
 func TestScreens(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -26,10 +26,16 @@ func TestScreens(t *testing.T) {
 		{"advise", []string{"4", "A"}},
 		{"map", []string{"4"}},
 		{"events", []string{"5"}},
+		{"fleet", []string{"i"}},
 		{"help", []string{"?"}},
 		{"command", []string{":", "text:re"}},
 	} {
-		for _, size := range [][2]int{{80, 24}, {160, 50}} {
+		sizes := [][2]int{{80, 24}, {160, 50}}
+		switch c.name {
+		case "services", "map", "traces-waterfall":
+			sizes = append(sizes, [2]int{200, 50})
+		}
+		for _, size := range sizes {
 			t.Run(fmt.Sprintf("%s-%dx%d", c.name, size[0], size[1]), func(t *testing.T) {
 				s := newStage(t, shop(), size[0], size[1])
 				s.press(c.keys...)

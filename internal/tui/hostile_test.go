@@ -66,7 +66,7 @@ func TestHostile(t *testing.T) {
 		s.send(pulsed{})
 		for _, keys := range [][]string{
 			nil, {"j", "enter", "G"}, {"esc", "2"}, {"k", "w"}, {"k", "k", "enter", "esc"}, {"/", "text:wiped", "enter", "esc"}, {"n", "text:e", "enter"},
-			{"3"}, {"enter"}, {"j", "enter", "G", "esc"}, {"L", "esc", "y"}, {"4"}, {"j"}, {"A"}, {"enter", "esc"}, {"5", "k"}, {"?", "G", "esc"}, {":", "text:re"}, {"esc"},
+			{"3"}, {"enter"}, {"j", "enter", "G", "esc"}, {"L", "esc", "y"}, {"4"}, {"j"}, {"A"}, {"enter", "esc"}, {"i", "G"}, {"esc"}, {"5", "k"}, {"?", "G", "esc"}, {":", "text:re"}, {"esc"},
 		} {
 			s.press(keys...)
 			steps := 1

@@ -42,6 +42,7 @@ func common() []binding {
 		{[]string{"shift+tab"}, "", "previous view", func(m *model) tea.Cmd { return m.open((m.tab + len(m.tabs) - 1) % len(m.tabs)) }},
 		{[]string{"/"}, "filter", "filter what is listed", (*model).askFilter},
 		{[]string{":"}, "command", "run a command of msctl", (*model).askCommand},
+		{[]string{"i"}, "", "the fleet: its folder, all addresses, where telemetry goes", (*model).fleetPage},
 		{[]string{"?"}, "help", "this help", func(m *model) tea.Cmd { return m.push(newHelp(m)) }},
 		{[]string{"q"}, "quit", "leave", (*model).askQuit},
 		{[]string{"ctrl+c"}, "", "leave at once; in `up`: take everything down, twice: kill", (*model).interrupt},

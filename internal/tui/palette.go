@@ -31,6 +31,7 @@ var verbs = []verb{
 	{"advise", "advise", "what stands out in the traffic", false, func(m *model, _ []string) (tea.Cmd, error) { return advise(m), nil }},
 	{"why", "why [TRACE]", "what most likely makes requests fail or slow", false, (*model).whyWords},
 	{"filter", "filter FILTER", "filter what is listed", false, (*model).filterWords},
+	{"fleet", "fleet", "its folder, all addresses, where telemetry goes", false, func(m *model, _ []string) (tea.Cmd, error) { return m.fleetPage(), nil }},
 	{"quit", "quit", "leave", false, func(m *model, _ []string) (tea.Cmd, error) { return m.askQuit(), nil }},
 }
 

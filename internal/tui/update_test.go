@@ -406,6 +406,24 @@ func TestPort(t *testing.T) {
 	}
 }
 
+// TestFleetPage shows where telemetry goes, and copies what is chosen.
+func TestFleetPage(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.press("i")
+	s.shows("› fleet", "/home/ana/shop", "http://127.0.0.1:4318", "127.0.0.1:4317", "/metrics")
+	s.press("j", "j", "j", "j", "j", "y")
+	s.shows("copied http://127.0.0.1:4318")
+	s.press("o")
+	s.shows("http://127.0.0.1:4318")
+	s.press("G", "y")
+	s.shows("copied postgres://127.0.0.1:5432/orders")
+	s.press("esc", "y")
+	s.shows("copied http://127.0.0.1:8080")
+	s.m.snap.Receiver = nil
+	s.press(":", "text:fleet", "enter")
+	s.shows("telemetry: off")
+}
+
 // TestUnitsComeAndGo keeps the chosen unit chosen.
 func TestUnitsComeAndGo(t *testing.T) {
 	s := newStage(t, shop(), 100, 24)
