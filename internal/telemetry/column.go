@@ -71,15 +71,28 @@ func readInts(b []byte, n int) ([]int64, error) {
 // readIDs reads numbers below a limit.
 func readIDs(b []byte, n, limit int) ([]uint32, error) {
 	out := make([]uint32, n)
+	at := 0
 	for i := range out {
-		v, k := uvarint(b)
-		if k == 0 || v >= uint64(limit) {
+		var v uint64
+		k := 0
+		switch { // nearly all have one byte or two
+		case at < len(b) && b[at] < 0x80:
+			v, k = uint64(b[at]), 1
+		case at+1 < len(b) && b[at+1] < 0x80:
+			v, k = uint64(b[at]&0x7f)|uint64(b[at+1])<<7, 2
+		default:
+			v, k = uvarint(b[at:])
+		}
+		if k == 0 {
 			return nil, errColumn
 		}
-		b = b[k:]
+		if v >= uint64(limit) {
+			return nil, errColumn
+		}
+		at += k
 		out[i] = uint32(v)
 	}
-	return out, nothing(b)
+	return out, nothing(b[at:])
 }
 
 // putRows writes ascending row numbers.

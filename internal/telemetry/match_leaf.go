@@ -173,6 +173,7 @@ func (m *matcher) each(c *keyColumn, holds func(id uint32) bool, out bitset) {
 		return
 	}
 	known := make([]byte, c.values.len()) // 1: does not hold, 2: holds
+	clean := out.empty()                  // nothing is to be cleared
 	for i, id := range c.id {
 		k := known[id]
 		if k == 0 {
@@ -180,6 +181,9 @@ func (m *matcher) each(c *keyColumn, holds func(id uint32) bool, out bitset) {
 				k = 2
 			}
 			known[id] = k
+		}
+		if clean && k == 1 {
+			continue
 		}
 		row := i
 		if c.row != nil {
@@ -197,9 +201,10 @@ func (m *matcher) each(c *keyColumn, holds func(id uint32) bool, out bitset) {
 // nearly always, it does so without decoding.
 func asker(n *filter.Node, v *values) func(id uint32) bool {
 	same := putBytes(nil, 1, n.Value)
+	plainly := n.Op == filter.Equal && n.Key != "status" && n.Key != "kind" && n.Key != "level" && n.Key != "severity"
 	return func(id uint32) bool {
 		b := v.at(id)
-		if n.Op == filter.Equal && len(b) > 1 && b[0] == same[0] && int(b[1]) == len(b)-2 && b[1] < 0x80 && n.Key != "status" && n.Key != "kind" && n.Key != "level" && n.Key != "severity" {
+		if plainly && len(b) > 1 && b[0] == same[0] && int(b[1]) == len(b)-2 && b[1] < 0x80 {
 			return string(b) == string(same)
 		}
 		return n.MatchValue(decodeValue(b), true)
