@@ -130,7 +130,7 @@ func (l *load) restarts(ctx context.Context, t table, dir string) error {
 
 // search asks the store for what n users did.
 func (l *load) search(ctx context.Context, at string, n int) (float64, error) {
-	filter := fmt.Sprintf("service=orders duration>5ms user.id=%s", user(n))
+	filter := fmt.Sprintf("service=orders duration>=1ms user.id=%s", user(n))
 	a, err := ask(ctx, at+"/search?filter="+url.QueryEscape(filter))
 	return a.Took.Seconds(), err
 }
@@ -148,7 +148,7 @@ func user(n int) string { return fmt.Sprintf("u-%05d", 40+n) }
 // searchFor is what n users did, in Jaeger's API.
 func searchFor(n int) string {
 	now := time.Now()
-	q := url.Values{"service": {"orders"}, "minDuration": {"5ms"}, "tags": {fmt.Sprintf(`{"user.id":%q}`, user(n))}, "limit": {fmt.Sprint(answers)}, "lookback": {"custom"},
+	q := url.Values{"service": {"orders"}, "minDuration": {"1ms"}, "tags": {fmt.Sprintf(`{"user.id":%q}`, user(n))}, "limit": {fmt.Sprint(answers)}, "lookback": {"custom"},
 		"start": {fmt.Sprint(now.Add(-24 * time.Hour).UnixMicro())}, "end": {fmt.Sprint(now.UnixMicro())}}
 	return "/api/traces?" + q.Encode()
 }
