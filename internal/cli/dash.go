@@ -93,6 +93,7 @@ func (a *App) dashEnd(p place, err error) error {
 	}
 	path := filepath.Join(p.state(), "crash.txt")
 	text := a.veil().Text(fmt.Sprintf("msctl %s, %s\n%v\n\n%s", version(), time.Now().Format(time.RFC3339), crash.Value, crash.Stack))
+	os.Remove(path) // an older one may be readable by others
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return crash
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -175,6 +176,38 @@ func TestRunFleetEnds(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 }
+
+// TestNoColor draws without a single colour where the user wants none: what is chosen, and what is wrong,
+// can be told by signs.
+func TestNoColor(t *testing.T) {
+	for _, environ := range [][]string{{"TERM=xterm-256color", "NO_COLOR=1"}, {"TERM=xterm-256color"}} {
+		x := newTTY(t, 100, 30)
+		o := x.options()
+		o.Environ = environ
+		ended := x.start(t.Context(), shop(), o)
+		n := x.await(0, "gateway")
+		for _, step := range [][2]string{{"2", "panic: no key"}, {"3", "GET /orders"}, {"4", "EDGE"}} {
+			x.ours.WriteString(step[0])
+			n = x.await(n, step[1])
+		}
+		x.ours.WriteString("q")
+		if err := x.ends(ended); err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		x.leaves()
+		if got, want := coloured.FindString(x.seen()) != "", len(environ) == 1; got != want {
+			t.Errorf("%v: colours are drawn: %v, want %v: %q", environ, got, want, coloured.FindString(x.seen()))
+		}
+		for _, sign := range []string{"▌", "●", "✗"} {
+			if !strings.Contains(x.seen(), sign) {
+				t.Errorf("%v: no %s is drawn", environ, sign)
+			}
+		}
+	}
+}
+
+// coloured is SGR with a colour of text or ground.
+var coloured = regexp.MustCompile(`\x1b\[(?:\d*;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m`)
 
 // broken is a source that panics in one place.
 type broken struct {
