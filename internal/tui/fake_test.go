@@ -207,6 +207,8 @@ func shop() *fake {
 		},
 		lines: map[string][]output.Line{}, events: make(chan state.Event),
 	}
+	f.edges[0].Addr, f.edges[0].P50, f.edges[0].P99, f.edges[0].Sent, f.edges[0].Received = "127.0.0.1:8080", 12*ms, 95*ms, 4<<20, 93<<20
+	f.edges[0].Targets = []state.EdgeTarget{{Unit: "gateway", Addr: "127.0.0.1:40100", Weight: 1}, {Unit: "gateway-2", Addr: "127.0.0.1:40109", Weight: 9, Ejected: true}}
 	f.edges[3].Faults = []string{"latency 200ms ±20ms"}
 	f.traces = []telemetry.Trace{order(1, true), order(2, false), chatty(3), poll(4)}
 	id := func(i int) string { return f.traces[i].ID.String() }

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/filter"
 )
@@ -103,7 +104,7 @@ func (v *graph) links(m *model) []link {
 		l := link{from: e.From, to: e.To, protocol: e.Protocol, rate: e.Rate, failed: e.Failed, requests: e.Requests,
 			errors: e.Errors, p95: e.P95, faults: e.Faults, open: e.Open}
 		if !e.Mesh {
-			l.note = "not through msctl"
+			l.note = direct(e)
 			if t, ok := told[e.Name()]; ok && t.Seen {
 				l = l.with(t.RED)
 			}
@@ -124,6 +125,14 @@ func (v *graph) links(m *model) []link {
 		add(l)
 	}
 	return out
+}
+
+// direct says why an edge does not go through msctl.
+func direct(e state.Edge) string {
+	if e.Direct == "" {
+		return "direct"
+	}
+	return "direct: " + plainText(e.Direct)
 }
 
 // with takes its figures from spans.

@@ -1,21 +1,31 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"msctl.dev/msctl/internal/state"
 )
 
-var linkColumns = []column{
-	{title: "EDGE", width: 22, flex: true},
-	{title: "PROTOCOL", width: 8, drop: 4},
-	{title: "REQ/S", width: 6, right: true},
-	{title: "REQS", width: 6, right: true, drop: 3},
-	{title: "ERR", width: 5, right: true},
-	{title: "P95", width: 6, right: true, drop: 1},
-	{title: "OPEN", width: 4, right: true, drop: 5},
-	{title: "FAULTS", width: 10, flex: true, drop: 2},
+// linkColumns are the columns of the edges: the names as wide as they are, the rest for what is the matter.
+func linkColumns(all []link, w int) []column {
+	wide, remark := 12, 10
+	for _, l := range all {
+		wide, remark = max(wide, width(edgeName(l))), max(remark, width(linkRemark(l).text))
+	}
+	return []column{
+		{title: "EDGE", width: min(wide, max(22, w/3))},
+		{title: "PROTOCOL", width: 8, drop: 4},
+		{title: "REQ/S", width: 6, right: true},
+		{title: "REQS", width: 6, right: true, drop: 3},
+		{title: "ERR", width: 5, right: true},
+		{title: "P95", width: 6, right: true, drop: 1},
+		{title: "OPEN", width: 4, right: true, drop: 5},
+		{title: "FAULTS", width: min(remark, 22), flex: true, drop: 2},
+	}
 }
+
+func edgeName(l link) string { return outside(l.from) + " → " + plainText(l.to) }
 
 func (v *graph) draw(m *model, w, h int) []string {
 	all := v.links(m)
@@ -34,14 +44,15 @@ func (v *graph) draw(m *model, w, h int) []string {
 		rows = m.layerRows(all, all[v.at], w)
 		rows = append(rows[:min(len(rows), h/2)], "")
 	}
-	widths := layout(linkColumns, w)
+	cols := linkColumns(all, w)
+	widths := layout(cols, w)
 	if h > 3 {
-		rows = append(rows, m.head(linkColumns, widths))
+		rows = append(rows, m.head(cols, widths))
 	}
 	from, to := v.set(len(all), h-len(rows))
 	v.lead = len(rows)
 	for i := from; i < to; i++ {
-		rows = append(rows, m.row(linkColumns, widths, linkCells(all[i]), i == v.at))
+		rows = append(rows, m.row(cols, widths, linkCells(all[i]), i == v.at))
 	}
 	return rows
 }
@@ -63,18 +74,22 @@ func linkCells(l link) []cell {
 	if l.failed > 0 || l.errors > 0 {
 		errs = bad
 	}
-	remark := cell{l.note, faint}
-	if len(l.faults) > 0 {
-		remark = cell{"⚡ " + plainText(strings.Join(l.faults, ", ")), warn}
-	}
 	failed := percent(l.failed, l.rate)
 	if failed == "–" && l.errors > 0 {
 		failed = count(l.errors)
 	}
 	return []cell{
-		{outside(l.from) + " → " + plainText(l.to), plain}, {plainText(l.protocol), faint}, {rate(l.rate), plain},
-		{counted(l.requests), plain}, {failed, errs}, {took(l.p95), plain}, {counted(l.open), plain}, remark,
+		{edgeName(l), plain}, {plainText(l.protocol), faint}, {rate(l.rate), plain},
+		{counted(l.requests), plain}, {failed, errs}, {took(l.p95), plain}, {counted(l.open), plain}, linkRemark(l),
 	}
+}
+
+// linkRemark is the faults that act on an edge, or what is to be known of it.
+func linkRemark(l link) cell {
+	if len(l.faults) > 0 {
+		return cell{"⚡ " + plainText(strings.Join(l.faults, ", ")), warn}
+	}
+	return cell{l.note, faint}
 }
 
 // layers sorts everything that edges touch: callers left of what they call. Cycles are broken where they
@@ -124,22 +139,24 @@ func (m *model) layerRows(all []link, here link, w int) []string {
 	cols := layers(all)
 	const gap = 3
 	wide := make([]int, len(cols))
-	tall, sum := 0, 2
+	tall, sum := 0, 1-gap
 	for i, names := range cols {
 		for _, n := range names {
-			wide[i] = max(wide[i], width(outside(n))+4)
+			wide[i] = max(wide[i], width(outside(n))+3)
 		}
 		tall = max(tall, len(names))
 		sum += wide[i] + gap
 	}
-	for i := range wide {
-		if sum-gap > w {
-			wide[i] = max(6, wide[i]*(w-2)/sum)
+	for ; sum > w; sum-- { // the widest column gives way
+		i := slices.Index(wide, slices.Max(wide))
+		if wide[i] <= 6 {
+			break
 		}
+		wide[i]--
 	}
 	rows := make([]string, tall)
 	for r := range rows {
-		rows[r] = "  "
+		rows[r] = " "
 		for i, names := range cols {
 			text := ""
 			if r < len(names) {
@@ -173,10 +190,10 @@ func (m *model) nodeText(name string, here link, w int) string {
 			}
 		}
 	}
-	text := cut(outside(name), max(1, w-4))
+	text := cut(outside(name), max(1, w-3))
 	switch name {
 	case here.from, here.to:
-		return m.theme.paint(k, sign) + " " + m.theme.paint(chosen, "["+text+"]")
+		return m.theme.paint(k, sign) + m.theme.paint(chosen, "["+text+"]")
 	}
 	return m.theme.paint(k, sign) + " " + text
 }

@@ -39,6 +39,8 @@ func TestHostile(t *testing.T) {
 		u.Ports = []state.Port{{Name: hostile[i], Addr: hostile[i+1]}}
 	}
 	for i := range f.edges {
+		f.edges[i].Addr, f.edges[i].Direct, f.edges[i].Targets = hostile[i], hostile[i+2], []state.EdgeTarget{{Unit: hostile[i+6], Addr: bad, Ejected: true}}
+		f.edges[i].Mesh = i%2 == 0
 		f.edges[i].Faults, f.edges[i].Protocol = []string{hostile[i]}, hostile[i+4]
 	}
 	for i := range f.traces {

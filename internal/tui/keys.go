@@ -76,7 +76,11 @@ func keyName(key string) string {
 		return "Shift-Tab"
 	case "space":
 		return "Space"
-	case "home", "end", "backspace", "pgup", "pgdown":
+	case "pgup":
+		return "PgUp"
+	case "pgdown":
+		return "PgDn"
+	case "home", "end", "backspace":
 		return strings.ToUpper(key[:1]) + key[1:]
 	}
 	if rest, ok := strings.CutPrefix(key, "ctrl+"); ok {

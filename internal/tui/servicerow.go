@@ -2,7 +2,7 @@ package tui
 
 import (
 	"fmt"
-	"net/url"
+	"net"
 	"strings"
 
 	"msctl.dev/msctl/internal/state"
@@ -61,7 +61,7 @@ func (m *model) serviceCells(u state.Unit, widths []int) []cell {
 	}
 	l := m.edges.byTo[u.Service]
 	spiky := ""
-	if h := m.edges.history[u.Service]; len(h) > 0 && u.Replica <= 1 {
+	if h := m.edges.history[u.Service]; anyAbove(h) && u.Replica <= 1 {
 		spiky = spark(h, max(widths[rateColumn], 1))
 	}
 	if u.Replica > 1 {
@@ -79,11 +79,11 @@ func (m *model) serviceCells(u state.Unit, widths []int) []cell {
 
 // portOf is ":8080" of a unit's address, or "".
 func portOf(u state.Unit) string {
-	at, err := url.Parse(u.URL)
-	if err != nil || at.Port() == "" {
+	_, port, err := net.SplitHostPort(hostOf(u))
+	if err != nil {
 		return ""
 	}
-	return plainText(":" + at.Port())
+	return plainText(":" + port)
 }
 
 // remark is the free last column: what is wrong or waited for, else where it is found.

@@ -165,7 +165,7 @@ func unitKeys(on func(func(m *model, u state.Unit) tea.Cmd) func(m *model) tea.C
 		})
 	}
 	return []binding{
-		{[]string{"l"}, "logs", "what it prints", on(func(m *model, u state.Unit) tea.Cmd { return m.push(newLogs(u.Name)) })},
+		{[]string{"l"}, "logs", "what it prints", on((*model).logsOf)},
 		{[]string{"t"}, "traces", "its traces", on((*model).tracesOf)},
 		{[]string{"r"}, "restart", "restart it", on(func(m *model, u state.Unit) tea.Cmd { return m.restart(u.Name) })},
 		{[]string{"s"}, "stop/start", "stop it, or start it with what it needs", on(toggle)},
@@ -180,14 +180,6 @@ func unitKeys(on func(func(m *model, u state.Unit) tea.Cmd) func(m *model) tea.C
 			return m.copy(plainText(u.URL))
 		})},
 	}
-}
-
-// tracesOf shows the requests that a service took or made, or all that was asked of a resource.
-func (m *model) tracesOf(u state.Unit) tea.Cmd {
-	if u.Sort == state.Service || u.Sort == state.Job {
-		return m.push(newTraces("service="+u.Service, false))
-	}
-	return m.push(newTraces("edge~:"+u.Service+"$", true))
 }
 
 func toggle(m *model, u state.Unit) tea.Cmd {

@@ -81,7 +81,10 @@ func (m *model) unitRows(u state.Unit, w int) []string {
 	}
 	add("container", plainText(u.Container))
 	add("started", clock(u.Started))
-	if u.ReadyAt.After(u.Started) {
+	switch {
+	case u.Started.IsZero():
+		add("ready", clock(u.ReadyAt))
+	case u.ReadyAt.After(u.Started):
 		add("ready", clock(u.ReadyAt)+", after "+took(u.ReadyAt.Sub(u.Started)))
 	}
 	add("usage", usage(u))
@@ -163,8 +166,10 @@ func outside(name string) string {
 // edgeRow is one edge seen from one of its ends.
 func (m *model) edgeRow(other string, e state.Edge) string {
 	t := m.theme
-	row := fmt.Sprintf("  %s %s %s/s  %s  p95 %s", fit(other, 16), fit(plainText(e.Protocol), 8), fitRight(rate(e.Rate), 5),
-		fitRight(counted(e.Requests), 6), took(e.P95))
+	row := fmt.Sprintf("  %s %s %s  %s", fit(other, 16), fit(plainText(e.Protocol), 8), fitRight(counted(e.Requests), 6), fitRight(perSecond(e.Rate), 6))
+	if e.P95 > 0 {
+		row += "  p95 " + took(e.P95)
+	}
 	if e.Errors > 0 {
 		row += t.paint(bad, "  "+count(e.Errors)+" failed")
 	}
@@ -172,6 +177,14 @@ func (m *model) edgeRow(other string, e state.Edge) string {
 		row += t.paint(warn, "  ⚡ "+plainText(strings.Join(e.Faults, ", ")))
 	}
 	return row
+}
+
+// perSecond is a rate with its unit, or nothing.
+func perSecond(v float64) string {
+	if v <= 0 {
+		return ""
+	}
+	return rate(v) + "/s"
 }
 
 // lastRows is what the unit printed last: when it failed what the event kept, else the newest of the book.

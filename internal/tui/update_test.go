@@ -11,7 +11,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msctl.dev/msctl/internal/output"
-	"msctl.dev/msctl/internal/state"
 )
 
 // TestActions asks the source for what the keys of a service say, and shows how it went.
@@ -124,60 +123,6 @@ func TestFilter(t *testing.T) {
 	if got := s.screen(); strings.Index(got, "240ms") > strings.Index(got, "61ms") {
 		t.Errorf("not the longest first:\n%s", got)
 	}
-}
-
-// TestTracesRequests lists requests until all is asked for, says so, and leaves the user's own filter alone.
-func TestTracesRequests(t *testing.T) {
-	s := newStage(t, shop(), 100, 24)
-	lists := func(want bool, text string) {
-		t.Helper()
-		if got := s.screen(); strings.Contains(got, text) != want {
-			t.Errorf("%q is on the screen: %v, want %v\n%s", text, !want, want, got)
-		}
-	}
-	s.press("3")
-	lists(true, "requests only")
-	lists(false, "FETCH")
-	s.press("a")
-	lists(true, "FETCH")
-	lists(false, "requests only")
-	s.press("a", "/", "text:name:fetch", "enter")
-	lists(true, "FETCH") // as `msctl traces` with a filter
-	s.press("a")
-	lists(true, "/name:fetch · requests only")
-	s.press("esc", "e")
-	lists(true, "errors only · requests only")
-	lists(false, "GET /orders")
-	s.press("e")
-	lists(true, "GET /orders")
-	s.press("1", "t")
-	lists(true, "/service=gateway · requests only")
-	s.f.traces = nil
-	s.press("3", "a", "a")
-	lists(true, "no request yet")
-	lists(true, "http://127.0.0.1:8080")
-}
-
-// TestFindings lists what stands out, and opens the traces that show it.
-func TestFindings(t *testing.T) {
-	s := newStage(t, shop(), 100, 24)
-	s.press("3", "A")
-	s.shows("› advise", "n+1", "→ Ask once for all rows", "Enter shows 1 of them")
-	s.press("enter")
-	s.shows("advise › trace 4bf92f35", "SELECT lines")
-	s.press("esc", "j", "enter")
-	s.shows("advise › traces of no-timeout gateway:orders", "POST /v1/orders")
-	s.press("esc", "j", "enter")
-	s.shows("no trace shows it")
-	s.press("esc")
-	s.shows("3 traces", "GET /orders")
-	s.press("A")
-	s.f.found = nil
-	s.press("R")
-	s.shows("nothing to say about the traffic of the last 15 minutes")
-	s.f.err = errors.New("telemetry is off")
-	s.press("1", ":", "text:advise", "enter")
-	s.shows("cannot be looked at: telemetry is off")
 }
 
 // TestLogsFollow stays at the newest line until the user looks at an older one, which then stays in place.
@@ -392,54 +337,6 @@ func TestMouse(t *testing.T) {
 	s.send(tea.MouseClickMsg{X: 14, Y: 1, Button: tea.MouseLeft})
 	if s.m.tab != 1 {
 		t.Errorf("the click opened view %d, want 1", s.m.tab)
-	}
-}
-
-// TestPort shows the port of an address that does not fit, and what keeps a unit from running.
-func TestPort(t *testing.T) {
-	s := newStage(t, shop(), 80, 24)
-	s.shows("PORT", ":8080", "looping    3 next try at 12:00:04  exited with 2", "waits for payments")
-	s.send(tea.WindowSizeMsg{Width: 120, Height: 24})
-	s.shows("http://127.0.0.1:8080")
-	if got := s.screen(); strings.Contains(got, "PORT") {
-		t.Errorf("the port is shown beside the address:\n%s", got)
-	}
-}
-
-// TestFleetPage shows where telemetry goes, and copies what is chosen.
-func TestFleetPage(t *testing.T) {
-	s := newStage(t, shop(), 80, 24)
-	s.press("i")
-	s.shows("› fleet", "/home/ana/shop", "http://127.0.0.1:4318", "127.0.0.1:4317", "/metrics")
-	s.press("j", "j", "j", "j", "j", "y")
-	s.shows("copied http://127.0.0.1:4318")
-	s.press("o")
-	s.shows("http://127.0.0.1:4318")
-	s.press("G", "y")
-	s.shows("copied postgres://127.0.0.1:5432/orders")
-	s.press("esc", "y")
-	s.shows("copied http://127.0.0.1:8080")
-	s.m.snap.Receiver = nil
-	s.press(":", "text:fleet", "enter")
-	s.shows("telemetry: off")
-}
-
-// TestUnitsComeAndGo keeps the chosen unit chosen.
-func TestUnitsComeAndGo(t *testing.T) {
-	s := newStage(t, shop(), 100, 24)
-	s.press("j", "j", "j")
-	v := s.m.visible().(*services)
-	if v.name != "payments" {
-		t.Fatalf("%s is chosen", v.name)
-	}
-	s.m.feed.take(func(n *news) {
-		n.snap.Seq++
-		n.snap.Units = slices.Insert(slices.Clone(n.snap.Units), 3, state.Unit{Name: "early", Service: "early", Sort: state.Service, Phase: state.Starting})
-	})
-	s.send(pulsed{})
-	s.screen()
-	if v.name != "payments" || v.at != 4 {
-		t.Errorf("%s is chosen in row %d", v.name, v.at)
 	}
 }
 

@@ -193,9 +193,12 @@ func (v *waterfall) detail(m *model, w, h int) []string {
 // spanRow is one span: its place in the tree, its name, when it ran and how long.
 func (m *model) spanRow(t telemetry.Trace, i, w int, here bool) string {
 	r := t.Rows[i]
-	wide := max(12, w*2/5)
+	wide, step := max(12, w*2/5), 2
+	if w < 100 {
+		wide, step = max(12, w/2), 1 // names matter more than bars
+	}
 	bars := w - gutter - wide - 1 - 8
-	label := strings.Repeat("  ", min(r.Depth, wide/4)) + branch(r) + plainText(spanName(r))
+	label := strings.Repeat(" ", min(r.Depth*step, wide/2)) + branch(r) + plainText(spanName(r))
 	label = fit(label, wide)
 	time := fitRight(took(r.Duration), 7)
 	bar := ""

@@ -1,0 +1,83 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msctl.dev/msctl/internal/state"
+)
+
+// TestPort shows the port of an address that does not fit, and what keeps a unit from running.
+func TestPort(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.shows("PORT", ":8080", "looping    3 next try at 12:00:04  exited with 2", "waits for payments")
+	s.send(tea.WindowSizeMsg{Width: 120, Height: 24})
+	s.shows("http://127.0.0.1:8080")
+	if got := s.screen(); strings.Contains(got, "PORT") {
+		t.Errorf("the port is shown beside the address:\n%s", got)
+	}
+}
+
+// TestFleetPage shows where telemetry goes, and copies what is chosen.
+func TestFleetPage(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.press("i")
+	s.shows("› fleet", "/home/ana/shop", "http://127.0.0.1:4318", "127.0.0.1:4317", "/metrics")
+	s.press("j", "j", "j", "j", "j", "y")
+	s.shows("copied http://127.0.0.1:4318")
+	s.press("o")
+	s.shows("http://127.0.0.1:4318")
+	s.press("G", "y")
+	s.shows("copied postgres://127.0.0.1:5432/orders")
+	s.press("esc", "y")
+	s.shows("copied http://127.0.0.1:8080")
+	s.m.snap.Receiver = nil
+	s.press(":", "text:fleet", "enter")
+	s.shows("telemetry: off")
+}
+
+// TestBacking leads from a resource to its server's output, and from a server to what is asked of it.
+func TestBacking(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press("G", "l")
+	s.shows("logs of postgres")
+	s.press("esc", "enter")
+	s.shows("orders-db", "ready       12:00:00")
+	s.press("esc", "/", "text:name=postgres", "enter", "t")
+	s.shows("traces of postgres")
+	if got, want := s.m.visible().(*traces).wanted(), "(edge~:postgres$ OR edge~:orders-db$)"; got != want {
+		t.Errorf("asks for %s, want %s", got, want)
+	}
+	s.press("esc", "esc")
+	s.m.snap.Units = slices.Clone(s.m.snap.Units)
+	s.m.snap.Units[1].URL, s.m.snap.Units[1].Started = "sqlite:///home/ana/shop/orders.db", time.Time{}
+	s.press("G", "l")
+	s.shows("orders-db is no process: nothing prints")
+	s.press("enter")
+	if got := s.screen(); strings.Contains(got, "after") {
+		t.Errorf("a file took a while to start:\n%s", got)
+	}
+}
+
+// TestUnitsComeAndGo keeps the chosen unit chosen.
+func TestUnitsComeAndGo(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press("j", "j", "j")
+	v := s.m.visible().(*services)
+	if v.name != "payments" {
+		t.Fatalf("%s is chosen", v.name)
+	}
+	s.m.feed.take(func(n *news) {
+		n.snap.Seq++
+		n.snap.Units = slices.Insert(slices.Clone(n.snap.Units), 3, state.Unit{Name: "early", Service: "early", Sort: state.Service, Phase: state.Starting})
+	})
+	s.send(pulsed{})
+	s.screen()
+	if v.name != "payments" || v.at != 4 {
+		t.Errorf("%s is chosen in row %d", v.name, v.at)
+	}
+}
