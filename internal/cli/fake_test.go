@@ -26,6 +26,7 @@ func fakeService(args []string) int {
 		"hostile":  fakeHostile,
 		"confess":  fakeConfess,
 		"get":      fakeGet,
+		"gossip":   fakeGossip,
 		"fail":     func(text string) int { fmt.Println(text); return 3 },
 	}
 	arg := ""

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -29,6 +30,7 @@ type receiving struct {
 	recorder *recorder
 	facts    *facts
 	desk     *desk.Desk
+	mask     func(string) string // hides the secrets of the stack in answers
 
 	end   context.CancelFunc
 	ended sync.WaitGroup
@@ -47,8 +49,8 @@ func (s *supervisor) receive() (*receiving, error) {
 		return nil, err
 	}
 	metrics := telemetry.OpenMetrics(s.place.metrics(), telemetry.MetricOptions{Log: s.log})
-	r := &receiving{store: store, metrics: metrics, recorder: s.recorder, facts: &facts{}}
-	r.receiver = &otlp.Receiver{Store: store, Metrics: metrics, Forward: t.Forward, Edges: func() []otlp.Edge { return otlpEdges(s.fleet.Edges()) }, Log: s.log}
+	r := &receiving{store: store, metrics: metrics, recorder: s.recorder, facts: &facts{}, mask: s.mask}
+	r.receiver = &otlp.Receiver{Store: store, Metrics: hiddenMetrics{metrics, s.mask}, Forward: t.Forward, Edges: func() []otlp.Edge { return otlpEdges(s.fleet.Edges()) }, Log: s.log}
 	if r.receiver.HTTP, err = listenLocal(http); err != nil {
 		return nil, fmt.Errorf("listen for OTLP/HTTP: %w", err)
 	}
@@ -59,7 +61,7 @@ func (s *supervisor) receive() (*receiving, error) {
 	r.desk = s.app.desk(s.place, store, s.fleet)
 	r.desk.Series, r.desk.Facts = metrics, r.facts.all
 	r.desk.Printed = maskedPrinted{r.desk.Printed, s.mask}
-	r.receiver.Handler = &jaeger.Handler{Store: store, Map: r.desk.Map}
+	r.receiver.Handler = hidden(&jaeger.Handler{Store: store, Map: r.desk.Map}, s.mask)
 	return r, nil
 }
 
@@ -113,7 +115,15 @@ func (r *receiving) ask(ctx context.Context, verb string, body []byte) (any, err
 	case errors.Is(err, desk.ErrQuestion):
 		return nil, fmt.Errorf("%w: %w", control.ErrBadQuestion, err)
 	}
-	return answer, err
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return nil, fmt.Errorf("answer %s: %w", verb, err)
+	}
+	text, err = hideJSON(text, r.mask)
+	return json.RawMessage(text), err
 }
 
 // otlpEdges is what /metrics says of the edges that msctl stands in.

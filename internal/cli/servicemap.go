@@ -54,12 +54,12 @@ func mapTable(s screen, m telemetry.Map) {
 	}
 	rows := make([][]cell, len(m.Edges))
 	for i, e := range m.Edges {
-		from := cell{e.From, ""}
+		from := cell{clean(e.From), ""}
 		if e.From == "" {
 			from = cell{"(outside)", dim}
 		}
 		rows[i] = []cell{
-			from, {e.To, ""}, {e.Protocol, dim}, {calls(e.Count), ""}, {rate(e.Rate), ""}, failures(e.RED), {figure(e.P50, e.Count), ""},
+			from, {clean(e.To), ""}, {clean(e.Protocol), dim}, {calls(e.Count), ""}, {rate(e.Rate), ""}, failures(e.RED), {figure(e.P50, e.Count), ""},
 			{figure(e.P95, e.Count), ""}, note(e),
 		}
 	}

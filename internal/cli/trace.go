@@ -184,7 +184,7 @@ func drawLogs(s screen, logs []telemetry.Log) {
 		if who == "" {
 			who = l.Service
 		}
-		head := fmt.Sprintf("%s %-5s %s", l.Time.Local().Format("15:04:05.000"), strings.ToUpper(l.Severity.String()), who)
+		head := fmt.Sprintf("%s %-5s %s", l.Time.Local().Format("15:04:05.000"), strings.ToUpper(l.Severity.String()), clean(who))
 		var body []string
 		for line := range strings.Lines(l.Body) {
 			body = append(body, clean(strings.TrimRight(line, "\n")))

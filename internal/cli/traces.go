@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -138,9 +139,16 @@ func momentFlag(flag, text string, now time.Time) (time.Time, error) {
 
 // jsonLines prints n values, one per line, with secrets masked.
 func (a *App) jsonLines(kind string, n int, at func(i int) any) error {
-	out := a.shown()
+	mask := a.veil().Text
 	for i := range n {
-		if err := writeJSON(out, kind, at(i)); err != nil {
+		body, err := json.Marshal(at(i))
+		if err == nil {
+			body, err = hideJSON(body, mask)
+		}
+		if err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
+		if err := writeLine(a.Out, kind, body); err != nil {
 			return err
 		}
 	}
