@@ -17,10 +17,11 @@ func linkColumns(all []link, w int) []column {
 		{title: "EDGE", width: min(wide, max(22, w/3))},
 		{title: "PROTOCOL", width: 8, drop: 4},
 		{title: "REQ/S", width: 6, right: true},
-		{title: "REQS", width: 6, right: true, drop: 3},
 		{title: "ERR", width: 5, right: true},
 		{title: "P95", width: 6, right: true, drop: 1},
-		{title: "OPEN", width: 4, right: true, drop: 5},
+		{title: "REQS", width: 6, right: true, drop: 3},
+		{title: "FAILED", width: 6, right: true, drop: 5},
+		{title: "OPEN", width: 4, right: true, drop: 6},
 		{title: "FAULTS", width: min(remark, 22), flex: true, drop: 2},
 	}
 }
@@ -70,17 +71,17 @@ func (v *graph) nothing(m *model) string {
 }
 
 func linkCells(l link) []cell {
-	errs := tone(plain)
-	if l.failed > 0 || l.errors > 0 {
+	errs, all := tone(plain), tone(plain)
+	if l.failed > 0 {
 		errs = bad
 	}
-	failed := percent(l.failed, l.rate)
-	if failed == "–" && l.errors > 0 {
-		failed = count(l.errors)
+	if l.errors > 0 {
+		all = bad
 	}
 	return []cell{
 		{edgeName(l), plain}, {plainText(l.protocol), faint}, {rate(l.rate), plain},
-		{counted(l.requests), plain}, {failed, errs}, {took(l.p95), plain}, {counted(l.open), plain}, linkRemark(l),
+		{percent(l.failed, l.rate), errs}, {took(l.p95), plain}, {counted(l.requests), plain}, {counted(l.errors), all},
+		{counted(l.open), plain}, linkRemark(l),
 	}
 }
 

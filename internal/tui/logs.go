@@ -170,6 +170,30 @@ func ofUnit(unit, name string) bool {
 }
 
 func (v *logs) keys(*model) []binding {
+	keys := v.lineKeys()
+	if len(v.units) == 0 {
+		keys = append(keys, v.unitKeys()...)
+	}
+	return keys
+}
+
+// unitKeys choose among the units where all are shown.
+func (v *logs) unitKeys() []binding {
+	return []binding{
+		{[]string{"u"}, "only", "only the unit of the chosen line", func(m *model) tea.Cmd {
+			if v.chosen == nil {
+				return nil
+			}
+			return m.push(newLogs(v.chosen.unit))
+		}},
+		{[]string{"a"}, "servers", "what backing servers print too, or no more", func(m *model) tea.Cmd {
+			v.all = !v.all
+			return v.sift(m)
+		}},
+	}
+}
+
+func (v *logs) lineKeys() []binding {
 	return []binding{
 		{[]string{"f", "space"}, "follow", "stay at the newest, or stop there", func(*model) tea.Cmd {
 			v.follow = !v.follow
@@ -195,16 +219,6 @@ func (v *logs) keys(*model) []binding {
 		{[]string{"N"}, "", "the one before", func(m *model) tea.Cmd { return v.find(m, -1) }},
 		{[]string{"e"}, "", "next error", func(m *model) tea.Cmd { return v.seek(m, 1, "error", isError) }},
 		{[]string{"E"}, "", "previous error", func(m *model) tea.Cmd { return v.seek(m, -1, "error", isError) }},
-		{[]string{"u"}, "only", "only the unit of the chosen line", func(m *model) tea.Cmd {
-			if v.chosen == nil {
-				return nil
-			}
-			return m.push(newLogs(v.chosen.unit))
-		}},
-		{[]string{"a"}, "servers", "what backing servers print too, or no more", func(m *model) tea.Cmd {
-			v.all = !v.all
-			return v.sift(m)
-		}},
 		{[]string{"y"}, "", "copy the chosen line", func(m *model) tea.Cmd {
 			if v.chosen == nil {
 				return nil
