@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -14,7 +15,8 @@ import (
 
 // mesh is the edges of a fleet while it runs. It is safe for concurrent use.
 type mesh struct {
-	f *Fleet
+	f      *Fleet
+	listen func(network, at string) (net.Listener, error)
 
 	mu      sync.Mutex // guards the rest
 	open    map[string]*openEdge
@@ -42,7 +44,7 @@ type openEdge struct {
 }
 
 func newMesh(f *Fleet) *mesh {
-	return &mesh{f: f, open: map[string]*openEdge{}, units: map[string]standing{}, flights: map[string]*proxy.Flights{}}
+	return &mesh{f: f, listen: net.Listen, open: map[string]*openEdge{}, units: map[string]standing{}, flights: map[string]*proxy.Flights{}}
 }
 
 // set notes how a unit is, and leads the edges to it or away from it.
@@ -101,7 +103,8 @@ func (m *mesh) follow(p *Plan) {
 	}
 }
 
-// openAll opens the edges of the plan that are not open yet.
+// openAll opens the edges of the plan that are not open yet. One that cannot be opened does not keep the
+// others closed.
 func (m *mesh) openAll() error {
 	m.mu.Lock()
 	var missing []Edge
@@ -111,16 +114,15 @@ func (m *mesh) openAll() error {
 		}
 	}
 	m.mu.Unlock()
+	var errs []error
 	for _, e := range missing {
-		if err := m.openOne(e); err != nil {
-			return err
-		}
+		errs = append(errs, m.openOne(e))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (m *mesh) openOne(e Edge) error {
-	ln, err := net.Listen("tcp", addr(e.Port))
+	ln, err := m.listen("tcp", addr(e.Port))
 	if err != nil {
 		if e.From == "" {
 			return fmt.Errorf("open port %s of %s: %w", e.Listen, e.To, err)

@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,5 +113,29 @@ func TestScaleHardCoded(t *testing.T) {
 	if err := r.Scale(t.Context(), "a", 2); err == nil || !strings.Contains(err.Error(), "cannot all open port") {
 		t.Errorf("got %v", err)
 	}
+	r.end(nil)
+}
+
+// TestEdgePortLost checks a change whose new edge cannot be opened because somebody was quicker: it is an
+// error, and those whom the change has stopped run again all the same.
+func TestEdgePortLost(t *testing.T) {
+	dir := t.TempDir()
+	before, after := listening(dir, 0, 0), canary(dir, 0, 0)
+	after.Services = after.Services[:2]
+	fake := &drivertest.Fake{}
+	o := options(t, before, fake)
+	o.Load = func() (*stack.Stack, error) { return after, nil }
+	r := run(t, o, fake)
+	if err := r.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	r.mesh.listen = func(network, at string) (net.Listener, error) {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: syscall.EADDRINUSE}
+	}
+	if err := r.Reload(t.Context()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("got %v", err)
+	}
+	r.untilReady("a")
+	r.untilReady("a") // once before the change, and once after it
 	r.end(nil)
 }

@@ -161,9 +161,7 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 		fresh = append(fresh, f.add(st))
 	}
 	f.showPlan(p)
-	if err := f.mesh.openAll(); err != nil {
-		return err
-	}
+	opened := f.mesh.openAll() // who was stopped above runs again, whatever this says
 	f.made.begin(f.base, stepsOf(d.changed, d.added))
 	for _, u := range d.changed {
 		u.restart(nil, false)
@@ -173,7 +171,7 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 		u.start()
 	}
 	f.announce(fmt.Sprintf("changed: %d units added, %d run anew, %d removed", len(fresh), len(d.changed), len(d.gone)))
-	return nil
+	return opened
 }
 
 func stepsOf(units []*unit, more []*Step) []*Step {
