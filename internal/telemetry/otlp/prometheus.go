@@ -57,8 +57,9 @@ func (p page) sample(name, labels string, v float64) {
 	p.WriteString(" " + strconv.FormatFloat(v, 'g', -1, 64) + "\n")
 }
 
-// edges writes what went over msctl's edges.
+// edges writes what went over msctl's edges. Those to several ports of one callee are one series.
 func (p page) edges(edges []Edge) {
+	edges = merged(edges)
 	for _, f := range []struct {
 		name, kind, doc string
 		of              func(Edge) int64
@@ -81,6 +82,23 @@ func (p page) edges(edges []Edge) {
 		p.sample("msctl_edge_latency_seconds", e.labels()+`,quantile="0.95"`, e.P95.Seconds())
 		p.sample("msctl_edge_latency_seconds", e.labels()+`,quantile="0.99"`, e.P99.Seconds())
 	}
+}
+
+// merged adds up the edges that have the same labels, and keeps the longest times of them.
+func merged(edges []Edge) []Edge {
+	var out []Edge
+	for _, e := range edges {
+		i := slices.IndexFunc(out, func(o Edge) bool { return o.labels() == e.labels() })
+		if i < 0 {
+			out = append(out, e)
+			continue
+		}
+		o := &out[i]
+		o.Requests, o.Errors, o.InFlight, o.Open = o.Requests+e.Requests, o.Errors+e.Errors, o.InFlight+e.InFlight, o.Open+e.Open
+		o.Sent, o.Received = o.Sent+e.Sent, o.Received+e.Received
+		o.P50, o.P95, o.P99 = max(o.P50, e.P50), max(o.P95, e.P95), max(o.P99, e.P99)
+	}
+	return out
 }
 
 func (e Edge) labels() string {

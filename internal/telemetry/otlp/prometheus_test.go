@@ -93,3 +93,22 @@ queue_length{service_name="orders"} 2.5
 		t.Errorf("content type %q", ct)
 	}
 }
+
+// TestPrometheusPorts checks that edges to two ports of one callee are one series: Prometheus refuses two of
+// the same labels.
+func TestPrometheusPorts(t *testing.T) {
+	r := &Receiver{Store: &memory{}, Edges: func() []Edge {
+		return []Edge{
+			{From: "orders", To: "bus", Protocol: "tcp", Requests: 1, Sent: 10, P95: time.Second},
+			{From: "orders", To: "bus", Protocol: "tcp", Requests: 2, Sent: 20, P95: time.Millisecond},
+		}
+	}}
+	w := httptest.NewRecorder()
+	handler(t, r).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/metrics", nil))
+	const labels = `{from="orders",to="bus",protocol="tcp"`
+	for _, line := range []string{"msctl_edge_requests_total" + labels + "} 3\n", "msctl_edge_latency_seconds" + labels + `,quantile="0.95"} 1` + "\n"} {
+		if strings.Count(w.Body.String(), line) != 1 {
+			t.Errorf("not once %q in\n%s", line, w.Body)
+		}
+	}
+}
