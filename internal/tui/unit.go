@@ -166,7 +166,7 @@ func outside(name string) string {
 // edgeRow is one edge seen from one of its ends.
 func (m *model) edgeRow(other string, e state.Edge) string {
 	t := m.theme
-	row := fmt.Sprintf("  %s %s %s  %s", fit(other, 16), fit(plainText(e.Protocol), 8), fitRight(counted(e.Requests), 6), fitRight(perSecond(e.Rate), 6))
+	row := fmt.Sprintf("  %s %s %s %s", fit(other, 14), fit(plainText(e.Protocol), 8), fitRight(counted(e.Requests), 6), fitRight(perSecond(e.Rate), 6))
 	if e.P95 > 0 {
 		row += "  p95 " + took(e.P95)
 	}
