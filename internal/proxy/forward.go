@@ -265,14 +265,14 @@ func (r *exchange) pass(persists bool) bool {
 	r.call.Sent += x.side.sent
 	sent := r.body.done && !x.side.failed
 	switch {
-	case werr != nil || x.hasLeft():
+	case werr != nil || x.hasBroken() || x.hasLeft() && (!whole || !sent || x.wire.broken()):
 		r.left()
 	case rerr != nil:
 		r.call.Err = fmt.Sprintf("%s ended its answer early: %v", r.name(), rerr)
 		if rerr != io.ErrUnexpectedEOF {
 			abort(x.wire.conn)
 		}
-	case persists && sent && r.server.r == r.server.w:
+	case persists && sent && r.server.r == r.server.w && !x.hasLeft():
 		r.release()
 		return true
 	case !sent:

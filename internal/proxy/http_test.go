@@ -569,6 +569,28 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
+// TestCallerLeavesContent checks that who ends its side before the answer, and gets it whole, is not told to
+// have left.
+func TestCallerLeavesContent(t *testing.T) {
+	answer := make(chan bool)
+	_, calls, addr := web(t, func(w http.ResponseWriter, r *http.Request) {
+		<-answer
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, "done")
+	})
+	c := dial(t, addr)
+	io.WriteString(c, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+	c.CloseWrite()
+	time.AfterFunc(3*watchAfter, func() { close(answer) }) // when the edge has seen it
+	text, err := io.ReadAll(c)
+	if err != nil || !strings.HasSuffix(string(text), "done") {
+		t.Errorf("got %q, %v", text, err)
+	}
+	if got := calls.wait(t, 1)[0]; got.Err != "" || got.Code != http.StatusCreated {
+		t.Errorf("recorded %+v", got)
+	}
+}
+
 // TestEarlyAnswer checks an answer that comes before the request is sent whole: the connection goes on
 // when the callee reads on, and ends when it does not.
 func TestEarlyAnswer(t *testing.T) {

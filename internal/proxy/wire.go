@@ -143,6 +143,16 @@ func (w *wire) gone() error {
 	return broken
 }
 
+// broken reports, without waiting, that the peer refused what was sent: it has closed its connection.
+func (w *wire) broken() bool {
+	if w.raw == nil {
+		return false
+	}
+	code := 0
+	err := w.raw.Control(func(fd uintptr) { code, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
+	return err != nil || code != 0
+}
+
 // peek looks, without waiting, whether something is to be read: n bytes, at most one. What waits in the
 // wire is not looked at.
 func (w *wire) peek() (n int, err error) {
