@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// idleTime is how long a connection to a target waits for its next request.
-const idleTime = 5 * time.Second
+// idleTime is how long a connection to a target waits for its next request. It is below the five seconds
+// after which servers of Node and Python close one: a request that meets that end is lost.
+const idleTime = 4 * time.Second
 
 // idle is the connections to one target that wait for their next request, newest last. Its zero value is
 // empty; it is safe for concurrent use.
@@ -22,7 +23,7 @@ type waiting struct {
 	since time.Time
 }
 
-// take returns the newest connection that is still good, or nil.
+// take returns the newest connection that is still good and has not waited too long, or nil.
 func (i *idle) take() *wire {
 	for {
 		i.mu.Lock()
@@ -31,11 +32,11 @@ func (i *idle) take() *wire {
 			i.mu.Unlock()
 			return nil
 		}
-		w := i.waits[n-1].wire
+		w, since := i.waits[n-1].wire, i.waits[n-1].since
 		i.waits[n-1] = waiting{}
 		i.waits = i.waits[:n-1]
 		i.mu.Unlock()
-		if w.alive() {
+		if time.Since(since) < idleTime && w.alive() {
 			return w
 		}
 		w.drop()

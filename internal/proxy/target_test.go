@@ -87,3 +87,20 @@ func TestEjection(t *testing.T) {
 		t.Error("a new target is out")
 	}
 }
+
+// TestIdleTime checks that a connection that has waited too long serves no request: its server may just be
+// closing it.
+func TestIdleTime(t *testing.T) {
+	addr := backend(t, echo)
+	for _, tc := range []struct {
+		waited time.Duration
+		good   bool
+	}{{idleTime - time.Second, true}, {idleTime, false}} {
+		var i idle
+		w := newWire(dial(t, addr), 0)
+		i.put(w, time.Now().Add(-tc.waited))
+		if got := i.take(); (got == w) != tc.good {
+			t.Errorf("after %v: taken %v, want %v", tc.waited, got == w, tc.good)
+		}
+	}
+}
