@@ -61,7 +61,7 @@ func (t *tree) delivered(j, i int) bool {
 // asked reports that client span j, of the caller of edge span i, may be the same call.
 func (t *tree) asked(j, i int) bool {
 	c, s := &t.spans[j], &t.spans[i]
-	return c.Edge == "" && (c.Kind == telemetry.Client || c.Kind == telemetry.Producer) && strings.HasPrefix(s.Edge, c.Service+":") &&
+	return c.Edge == "" && c.Kind == s.Kind && (c.Kind == telemetry.Client || c.Kind == telemetry.Producer) && strings.HasPrefix(s.Edge, c.Service+":") &&
 		protocol(c) != "http" && around(c, s)
 }
 

@@ -139,6 +139,7 @@ func TestNestMessages(t *testing.T) {
 	sent := w.span(none, "orders", "publish mail", telemetry.Producer, 0, 2*ms)
 	taken := w.span(sent, "mailer", "process mail", telemetry.Consumer, 3*ms, 60*ms, "edge", "mailer:broker")
 	work := w.span(sent, "mailer", "process mail.queue", telemetry.Consumer, 4*ms, 59*ms)
+	w.span(work, "mailer", "publish sent", telemetry.Producer, 20*ms, 22*ms)
 	w.span(work, "mailer", "set", telemetry.Client, 20*ms, 21*ms, "db.system", "redis")
 	w.span(work, "mailer", "evalsha", telemetry.Client, 21*ms, 23*ms, "db.system", "redis")
 	w.edge(taken, "mailer", "cache", "SET", 20*ms+ms/4, 20*ms+ms/2, inferred, "true")
@@ -148,7 +149,7 @@ func TestNestMessages(t *testing.T) {
 	for _, r := range Waterfall(w.spans) {
 		got = append(got, strings.Repeat(" ", r.Depth)+r.Name)
 	}
-	want := []string{"publish mail", " process mail", "  process mail.queue", "   set", "    SET", "   evalsha", "    EVALSHA", "   send mail"}
+	want := []string{"publish mail", " process mail", "  process mail.queue", "   publish sent", "   set", "    SET", "   evalsha", "    EVALSHA", "   send mail"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -185,7 +185,7 @@ const faults = "msctl.faults"
 func complaint(s *telemetry.Span) string {
 	words := s.Message
 	if words == "" {
-		words = cmp.Or(text(s, "error.type"), text(s, "exception.message"))
+		words = cmp.Or(text(s, "error.type"), text(s, "exception.message"), exception(s))
 	}
 	if code := text(s, "http.response.status_code"); code != "" && !strings.Contains(words, code) {
 		words = strings.TrimSpace("HTTP " + code + " " + words)
@@ -197,6 +197,18 @@ func complaint(s *telemetry.Span) string {
 type delay struct {
 	trace string
 	more  time.Duration
+}
+
+// exception is the message of the exception that a span noted, or "".
+func exception(s *telemetry.Span) string {
+	for _, e := range s.Events {
+		for _, a := range e.Attrs {
+			if words, ok := a.Value.(string); ok && a.Key == "exception.message" {
+				return words
+			}
+		}
+	}
+	return ""
 }
 
 // blameDelays finds on the critical paths of slow works what took longer than usual.
