@@ -70,7 +70,7 @@ func (s *h2stream) describe() {
 	} else {
 		route := template(path)
 		s.call.Name = r.Method + " " + route
-		s.call.Attrs = append(make([]Attr, 0, 6), Attr{"http.request.method", r.Method}, Attr{"url.path", path}, Attr{"url.template", route})
+		s.call.Attrs = append(make([]Attr, 0, 6), Attr{"http.request.method", r.Method}, Attr{"url.path", path[:min(len(path), maxPath)]}, Attr{"url.template", route})
 	}
 	s.call.Attrs = append(s.call.Attrs, Attr{"server.address", e.To}, Attr{"network.protocol.version", "2"})
 	var parent []byte

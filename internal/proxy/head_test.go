@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -111,6 +112,24 @@ func TestLongHead(t *testing.T) {
 		if got := text(t, res, err); len(got) != 50_000 || len(res.Header.Get("X")) != size+1 {
 			t.Errorf("%d: got %d bytes and a header of %d", size, len(got), len(res.Header.Get("X")))
 		}
+	}
+}
+
+// TestLongPath checks that a long path arrives whole, and that no call carries it whole, nor the edge's memory
+// of operations.
+func TestLongPath(t *testing.T) {
+	e, calls, addr := web(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, len(r.URL.Path)) })
+	res, err := client(t).Get("http://" + addr + "/" + strings.Repeat("x", 30<<10))
+	if got, want := text(t, res, err), fmt.Sprint(30<<10+1); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for _, a := range calls.wait(t, 1)[0].Attrs {
+		if len(a.Value) > maxPath {
+			t.Errorf("%s has %d bytes", a.Key, len(a.Value))
+		}
+	}
+	if n := len(e.names.seen); n != 0 {
+		t.Errorf("%d operations are remembered", n)
 	}
 }
 

@@ -7,8 +7,11 @@ import (
 	"sync"
 )
 
-// maxNames bounds the operations that an edge remembers.
-const maxNames = 256
+// Bounds of the operations that an edge remembers, and of the path that a call carries.
+const (
+	maxNames = 256
+	maxPath  = 1 << 10 // bytes
+)
 
 // names remembers the operations of an edge, so that those that come again are not named again. Its zero
 // value is empty; it is safe for concurrent use.
@@ -30,12 +33,12 @@ type operation struct {
 // of returns the operation of a request, whose head is at the front of b.
 func (n *names) of(h *head, b []byte, host string) *operation {
 	method, target := h.method.of(b), h.target.of(b)
-	if target[0] != '/' {
-		return newOperation(string(method), pathOf(string(target)), h.minor, host)
-	}
 	end := bytes.IndexAny(target, "?#")
 	if end < 0 {
 		end = len(target)
+	}
+	if target[0] != '/' || end > maxPath {
+		return newOperation(string(method), pathOf(string(target)), h.minor, host)
 	}
 	key := b[:h.target.a+end]
 	n.mu.Lock()
@@ -55,7 +58,7 @@ func newOperation(method, path string, minor int, host string) *operation {
 	route := template(path)
 	return &operation{name: method + " " + route, attrs: []Attr{
 		{"http.request.method", method},
-		{"url.path", path},
+		{"url.path", path[:min(len(path), maxPath)]},
 		{"url.template", route},
 		{"server.address", host},
 		{"network.protocol.version", "1." + strconv.Itoa(minor)},
