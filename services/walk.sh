@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# walk.sh runs the blocks of the README's walk against the running fleet and checks what they say.
+# walk.sh runs the blocks of the README's walk, and of what it says on telemetry, against the running
+# fleet, and checks what they say.
 #   services/walk.sh                      the fleet of this folder
 #   MSCTL_FLAGS="--instance i1" services/walk.sh   a copy that `msctl up --isolated` started
 set -euo pipefail
@@ -14,7 +15,7 @@ count() { { grep -o "$1" || true; } | wc -l; }
 
 set -v
 # shellcheck disable=SC1090 # the walk itself
-source <(awk '/^## / { walk = /^## A walk/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
+source <(awk '/^## / { walk = /^## (A walk|See every call)/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
 set +v
 
 for n in 1 2; do
