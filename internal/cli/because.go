@@ -60,7 +60,7 @@ func drawReason(s screen, r telemetry.Reason) {
 			fmt.Fprintf(s, "\n%d less likely ones: --json\n", len(r.Causes)-i)
 			break
 		}
-		fmt.Fprintf(s, "\n%s  %s\n", s.paint(bold, fmt.Sprintf("%d. %s", i+1, clean(c.Subject))), s.paint(dim, fmt.Sprintf("%.0f%%", 100*c.Score)))
+		fmt.Fprintf(s, "\n%s\n", s.paint(bold, fmt.Sprintf("%d. %s", i+1, clean(c.Subject))))
 		fmt.Fprintln(s, fold(clean(c.Text), width, "   "))
 		for _, e := range c.Evidence {
 			fmt.Fprintln(s, fold("- "+clean(e), width, "   "))

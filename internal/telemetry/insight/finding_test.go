@@ -69,6 +69,12 @@ func TestFindings(t *testing.T) {
 				w.edge(r, "orders", "payments", "POST /charge", (10+i)*ms, (11+i)*ms, "failed", "503")
 			}
 		}, "retry-storm orders:payments"},
+		"five tries that wait longer each time": {func(w *weave) {
+			r := served(w, 4*time.Second)
+			for _, at := range []time.Duration{10, 110, 310, 710, 1510} {
+				w.edge(r, "orders", "payments", "POST /charge", at*ms, (at+1)*ms, "failed", "503")
+			}
+		}, ""},
 		"one retry is fine": {func(w *weave) {
 			r := served(w, 100*ms)
 			w.edge(r, "orders", "payments", "POST /charge", 10*ms, 11*ms, "failed", "503")

@@ -73,7 +73,7 @@ func lostContext(all []*seen, topo *Topology, report report) {
 			c := &x.made[i]
 			s := &x.spans[c.span]
 			tied := text(s, inferred) != ""
-			if c.async || c.from == "" || !topo.service(c.to) || s.Parent != (telemetry.SpanID{}) && !tied {
+			if c.async || c.failed || c.from == "" || !topo.service(c.to) || s.Parent != (telemetry.SpanID{}) && !tied {
 				continue
 			}
 			outer := during(served[c.from], s, x.id(), tied)
@@ -136,9 +136,6 @@ func sharedDatabase(all []*seen, topo *Topology, report report) {
 		for i := range x.made {
 			add(x.made[i].from, x.made[i].to, x.id())
 		}
-	}
-	for _, d := range topo.Edges {
-		add(d.From, d.To, "")
 	}
 	for to, from := range users {
 		if len(from) < 2 {

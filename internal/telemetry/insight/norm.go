@@ -79,7 +79,7 @@ func (n norm) learn(key operation, works []work) {
 func (w *Window) byWork() map[operation][]work {
 	groups := map[operation][]work{}
 	for _, t := range w.traces {
-		if !t.request() || t.failed() {
+		if !t.request() || t.failed() || t.disturbed() {
 			continue
 		}
 		for _, i := range t.works() {
@@ -93,13 +93,19 @@ func (w *Window) byWork() map[operation][]work {
 	return groups
 }
 
+// disturbed reports a trace that a fault acted on.
+func (t *tree) disturbed() bool {
+	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return text(&s, faults) != "" })
+}
+
 // slow returns the works of a trace that took far longer than such works usually do.
 func (n norm) slow(t *tree) []work {
 	var out []work
 	for _, i := range t.works() {
 		w := work{t, i}
+		took := w.span().Duration
 		usual, known := n.works[w.key()]
-		if took := w.span().Duration; known && took > slowFactor*usual && took-usual > slowLeast {
+		if known && took > slowFactor*usual && took-usual > slowLeast || !known && took > slowLeast && len(w.faulty(w.critical(i))) > 0 {
 			out = append(out, w)
 		}
 	}

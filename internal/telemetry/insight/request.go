@@ -56,9 +56,13 @@ func chatty(x *seen, l Limits, report report) {
 	}
 }
 
-// retryStorm finds a call that failed and was tried again until it was most of the traffic.
+// retryStorm finds a call that failed and was tried again until it was most of the traffic. Tries that
+// wait longer and longer are what one should do, so they may be more.
 func retryStorm(x *seen, l Limits, report report) {
-	type tries struct{ all, failed int }
+	type tries struct {
+		all, failed int
+		at          []time.Time
+	}
 	for _, made := range x.owned {
 		counts := map[[2]string]*tries{}
 		for _, j := range made {
@@ -71,17 +75,33 @@ func retryStorm(x *seen, l Limits, report report) {
 				counts[key] = &tries{}
 			}
 			counts[key].all++
+			counts[key].at = append(counts[key].at, x.spans[c.span].Start)
 			if c.failed {
 				counts[key].failed++
 			}
 		}
 		for key, n := range counts {
-			if n.all >= l.Repeats && n.failed >= l.Repeats-1 {
+			most := l.Repeats
+			if patient(n.at) {
+				most *= 3
+			}
+			if n.all >= most && n.failed >= most-1 {
 				report(key[0], "", fmt.Sprintf("one request tried %q %d times over %s, %d failed", short(key[1]), n.all, key[0], n.failed),
 					"retry in one layer only, with a budget and growing delays", x.id(), float64(n.all))
 			}
 		}
 	}
+}
+
+// patient reports tries of which most waited longer than the one before.
+func patient(at []time.Time) bool {
+	longer, gaps := 0, len(at)-1
+	for i := 2; i < len(at); i++ {
+		if at[i].Sub(at[i-1]) > at[i-1].Sub(at[i-2])*5/4 {
+			longer++
+		}
+	}
+	return gaps > 1 && longer*3 >= (gaps-1)*2
 }
 
 // noTimeout finds callers that wait longer than any user does.

@@ -42,14 +42,16 @@ func Why(q Question) telemetry.Reason {
 			continue
 		}
 		out.Total++
-		if t.failed() {
-			out.Failed++
-			failed = append(failed, t)
-		}
 		works := w.usual.slow(t)
 		if len(works) > 0 {
 			out.Slow++
-		} else if one && !t.failed() {
+		}
+		if t.failed() { // which explains why it took long, too: tries, and waiting between them
+			out.Failed++
+			failed = append(failed, t)
+			continue
+		}
+		if one && len(works) == 0 {
 			works = []work{{t, t.roots[0]}}
 		}
 		slow = append(slow, works...)
@@ -82,6 +84,8 @@ type suspect struct {
 	text     string
 	evidence []string
 	score    float64
+	failures int  // requests that fail first here
+	fault    bool // one acted on it
 	traces   []string
 }
 
@@ -112,40 +116,94 @@ func (s *suspect) say(format string, args ...any) {
 	}
 }
 
+// blame is what failed first at one subject.
+type blame struct {
+	failed []*tree
+	errors map[string]int
+	faults map[string]bool
+	quick  int // failed without the call that fails elsewhere
+}
+
+func (b *blame) add(t *tree, s *telemetry.Span) {
+	b.failed = append(b.failed, t)
+	b.errors[complaint(s)]++
+	if f := text(s, faults); f != "" {
+		b.faults[f] = true
+	}
+}
+
 // blameFailures finds in each failed trace where the error was first seen.
 func (w *whyer) blameFailures(failed []*tree) {
-	type blame struct {
-		traces int
-		errors map[string]int
-		faults map[string]bool
-	}
 	blames := map[string]*blame{}
 	for _, t := range failed {
 		i := t.firstError()
 		subject := t.culprit(i)
-		b := blames[subject]
-		if b == nil {
-			b = &blame{errors: map[string]int{}, faults: map[string]bool{}}
-			blames[subject] = b
+		if blames[subject] == nil {
+			blames[subject] = &blame{errors: map[string]int{}, faults: map[string]bool{}}
 		}
-		b.traces++
-		b.errors[complaint(&t.spans[i])]++
-		if f := text(&t.spans[i], faults); f != "" {
-			b.faults[f] = true
-		}
-		w.suspect(subject).example(t.id())
+		blames[subject].add(t, &t.spans[i])
 	}
+	follow(blames)
 	for subject, b := range blames {
 		s := w.suspect(subject)
-		s.score = max(s.score, float64(b.traces)/float64(len(failed)))
-		s.text = fmt.Sprintf("%d of %d failed requests fail first at %s", b.traces, len(failed), subject)
-		for _, e := range ranked(b.errors) {
-			s.say("error first seen here: %s (%d of %d)", e, b.errors[e], b.traces)
+		for _, t := range b.failed {
+			s.example(t.id())
 		}
+		s.failures, s.fault = len(b.failed), len(b.faults) > 0
+		s.score = float64(len(b.failed)) / float64(len(failed))
+		s.text = fmt.Sprintf("%d of %d failed requests fail first at %s", len(b.failed), len(failed), subject)
 		for f := range b.faults {
 			s.say("a fault was on it: %s", f)
 		}
+		for _, e := range ranked(b.errors) {
+			s.say("error first seen here: %s (%d of %d)", e, b.errors[e], len(b.failed)-b.quick)
+		}
+		if b.quick > 0 {
+			s.say("%d more failed in %s without calling at all, as behind an open circuit breaker", b.quick, caller(subject))
+		}
 	}
+}
+
+// caller is the service at the beginning of an edge.
+func caller(edge string) string {
+	from, _, _ := strings.Cut(edge, ":")
+	return from
+}
+
+// follow leads failures of a service that did not even call, as behind an open circuit breaker, back to
+// its edge that fails most.
+func follow(blames map[string]*blame) {
+	for service, own := range blames {
+		if strings.Contains(service, ":") {
+			continue
+		}
+		worst := ""
+		for edge, b := range blames {
+			if strings.HasPrefix(edge, service+":") && (worst == "" || len(b.failed) > len(blames[worst].failed)) {
+				worst = edge
+			}
+		}
+		if worst == "" {
+			continue
+		}
+		to := blames[worst]
+		stay := own.failed[:0:0]
+		for _, t := range own.failed {
+			if t.uses(worst) {
+				stay = append(stay, t)
+				continue
+			}
+			to.failed, to.quick = append(to.failed, t), to.quick+1
+		}
+		if own.failed = stay; len(stay) == 0 {
+			delete(blames, service)
+		}
+	}
+}
+
+// uses reports a trace in which something went over an edge.
+func (t *tree) uses(edge string) bool {
+	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return s.Edge == edge })
 }
 
 // firstError returns the failed span that ended first among those below which nothing failed.
@@ -232,7 +290,10 @@ func (w *whyer) blameDelays(slow []work) {
 			shown[subject] = append(shown[subject], delay{k.id(), more})
 			if more > most[subject] {
 				most[subject] = more
-				worst[subject] = fmt.Sprintf("%s took %s of its own, usually %s", short(op.name), round(d), round(usual))
+				worst[subject] = fmt.Sprintf("%s took %s of its own", short(op.name), round(d))
+				if known {
+					worst[subject] += fmt.Sprintf(", usually %s", round(usual))
+				}
 				if !known {
 					worst[subject] = fmt.Sprintf("%s took %s of its own, and was not seen before", short(op.name), round(d))
 				}
@@ -241,6 +302,7 @@ func (w *whyer) blameDelays(slow []work) {
 		for i := range path {
 			subject := operationOf(&k.spans[i]).service
 			if f := text(&k.spans[i], faults); f != "" && excess[subject] > 0 {
+				w.suspect(subject).fault = true
 				w.suspect(subject).say("a fault was on it: %s", f)
 			}
 		}
@@ -292,10 +354,28 @@ func round(d time.Duration) time.Duration {
 	return d.Round(10 * time.Microsecond)
 }
 
-// verdict orders the suspects, and adds what happened to them.
+// faulty returns the subjects of a path that a fault acted on.
+func (k work) faulty(path map[int]time.Duration) map[string]bool {
+	out := map[string]bool{}
+	for i := range path {
+		if text(&k.spans[i], faults) != "" {
+			out[operationOf(&k.spans[i]).service] = true
+		}
+	}
+	return out
+}
+
+// least is the share of what is to be explained from which on a suspect is named, unless a fault was on it.
+const least = 0.05
+
+// verdict orders the suspects, and adds what happened to them: faults first, then what makes requests
+// fail, then what makes them slow.
 func (w *whyer) verdict() []telemetry.Cause {
 	var out []telemetry.Cause
 	for subject, s := range w.suspects {
+		if s.score < least && !s.fault || s.text == "" {
+			continue
+		}
 		for _, f := range w.Facts {
 			if about(f.Subject, subject) && !f.Time.Before(w.Asked.Since.Add(-moment)) && !f.Time.After(w.Asked.Until) {
 				s.say("%s %s", f.Time.Format("15:04:05"), f.Text)
@@ -303,8 +383,19 @@ func (w *whyer) verdict() []telemetry.Cause {
 		}
 		out = append(out, telemetry.Cause{Subject: subject, Text: s.text, Evidence: s.evidence, Score: s.score, Traces: s.traces})
 	}
+	rank := func(c telemetry.Cause) float64 {
+		s := w.suspects[c.Subject]
+		r := c.Score
+		if s.failures > 0 {
+			r++
+		}
+		if s.fault {
+			r += 2
+		}
+		return r
+	}
 	slices.SortFunc(out, func(a, b telemetry.Cause) int {
-		return cmp.Or(-cmp.Compare(a.Score, b.Score), cmp.Compare(a.Subject, b.Subject))
+		return cmp.Or(-cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Subject, b.Subject))
 	})
 	return out
 }

@@ -225,3 +225,55 @@ func TestWhyShowsTheWorst(t *testing.T) {
 		t.Errorf("got %+v, want gateway:orders first with %s", causes, long)
 	}
 }
+
+// TestWhyFaultWithoutPast names a fault that acts, though nothing is known of what was usual.
+func TestWhyFaultWithoutPast(t *testing.T) {
+	var w weave
+	for i := range 6 {
+		order(&w, time.Minute+time.Duration(i)*time.Second, 700*ms, i%2 == 0, "msctl.faults", "latency 700ms")
+	}
+	_, after := asked(&w)
+	got := Why(Question{Asked: after})
+	if got.Slow != 6 || len(got.Causes) != 1 || got.Causes[0].Subject != "orders:payments" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhyCircuit leads requests that failed without a call back to the edge that opened the circuit.
+func TestWhyCircuit(t *testing.T) {
+	var w weave
+	for i := range 6 {
+		w.begin(time.Minute + time.Duration(i)*time.Second)
+		e := w.edge(none, "", "gateway", "POST /orders", 0, 40*ms, "failed", "502", "http.response.status_code", "502")
+		s := w.span(e, "gateway", "POST /orders", telemetry.Server, ms, 39*ms, "failed", "circuit open")
+		if i < 2 {
+			w.edge(s, "gateway", "orders", "POST /orders", 2*ms, 3*ms, "failed", "connection refused", "msctl.faults", "refuse")
+		}
+	}
+	_, after := asked(&w)
+	got := Why(Question{Asked: after})
+	if len(got.Causes) != 1 || got.Causes[0].Subject != "gateway:orders" || got.Causes[0].Score != 1 {
+		t.Fatalf("%+v", got.Causes)
+	}
+	if said := strings.Join(got.Causes[0].Evidence, "\n"); !strings.Contains(said, "4 more failed in gateway") {
+		t.Errorf("evidence:\n%s", said)
+	}
+}
+
+// TestWhyRetries does not blame who waits between tries for the time that this takes.
+func TestWhyRetries(t *testing.T) {
+	var w weave
+	for i := range 6 {
+		w.begin(time.Duration(i/3)*time.Minute + time.Duration(i)*time.Second)
+		extra := time.Duration(i/3) * 4 * time.Second
+		m := w.span(none, "mailer", "process email.queue", telemetry.Consumer, 0, 30*ms+extra)
+		if extra > 0 {
+			w.span(m, "mailer", "send mail", telemetry.Client, 5*ms, 10*ms, "edge", "mailer:mail", "failed", "connection refused")
+		}
+	}
+	before, after := asked(&w)
+	got := Why(Question{Asked: after, Before: before})
+	if len(got.Causes) != 1 || got.Causes[0].Subject != "mailer:mail" {
+		t.Errorf("%+v", got.Causes)
+	}
+}
