@@ -83,7 +83,7 @@ func (v *reason) draw(m *model, w, h int) []string {
 	for _, c := range v.answer.Causes {
 		rows = append(rows, "")
 		v.causes = append(v.causes, len(rows))
-		rows = append(rows, " "+t.paint(strong, plainText(c.Subject))+t.paint(faint, fmt.Sprintf("  %.0f%% sure", 100*c.Score)))
+		rows = append(rows, " "+t.paint(strong, plainText(c.Subject)))
 		for _, part := range words(plainText(c.Text), w-4) {
 			rows = append(rows, "   "+part)
 		}
