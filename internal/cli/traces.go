@@ -77,8 +77,9 @@ func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, e
 		q.Filter = "(" + q.Filter + ")" // an OR in it is not for the flags
 	}
 	add := func(key, op, value string) { q.Filter = strings.TrimSpace(q.Filter + " " + key + op + quote(value)) }
-	if o.service != "" {
-		add("service", "=", o.service)
+	if o.service != "" { // one that sends nothing is known by its callers
+		name := quote(o.service)
+		q.Filter = strings.TrimSpace(q.Filter + " (service=" + name + " OR peer.service=" + name + ")")
 	}
 	if o.op != "" {
 		add("name", "=", o.op)

@@ -72,7 +72,7 @@ func TestTraceQuery(t *testing.T) {
 	o := traceOptions{service: "orders", op: "POST /v1/orders x", status: "error", min: 200 * time.Millisecond, attrs: []string{"user.id=u 1"}, since: "5m", sort: "duration", limit: 7}
 	got, err := o.query([]string{"a=b", "OR", "c=d"}, now)
 	want := telemetry.Query{
-		Filter: `(a=b OR c=d) service=orders name="POST /v1/orders x" status=error duration>=200ms user.id="u 1"`,
+		Filter: `(a=b OR c=d) (service=orders OR peer.service=orders) name="POST /v1/orders x" status=error duration>=200ms user.id="u 1"`,
 		Since:  now.Add(-5 * time.Minute), Limit: 7, Sort: "duration",
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
