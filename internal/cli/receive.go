@@ -51,6 +51,9 @@ func (s *supervisor) receive() (*receiving, error) {
 	metrics := telemetry.OpenMetrics(s.place.metrics(), telemetry.MetricOptions{Log: s.log})
 	r := &receiving{store: store, metrics: metrics, recorder: s.recorder, facts: &facts{}, mask: s.mask}
 	r.receiver = &otlp.Receiver{Store: store, Metrics: hiddenMetrics{metrics, s.mask}, Forward: t.Forward, Edges: func() []otlp.Edge { return otlpEdges(s.fleet.Edges()) }, Log: s.log}
+	r.receiver.Dropped = func() otlp.Dropped {
+		return otlp.Dropped{Edges: r.recorder.dropped.Load(), Store: store.Counts().Dropped}
+	}
 	if r.receiver.HTTP, err = listenLocal(http); err != nil {
 		return nil, fmt.Errorf("listen for OTLP/HTTP: %w", err)
 	}

@@ -34,6 +34,9 @@ func (s *server) prometheus(w http.ResponseWriter, _ *http.Request) {
 		p.edges(s.Edges())
 	}
 	p.own(s.Counts())
+	if s.Dropped != nil {
+		p.dropped(s.Dropped())
+	}
 	if s.Metrics != nil {
 		p.series(s.Metrics.Last(time.Now().Add(-stale)))
 	}
@@ -116,6 +119,13 @@ func (p page) own(c Counts) {
 	}
 	p.head("msctl_telemetry_rejected_total", "counter", "Spans, records and points dropped from accepted exports.")
 	p.sample("msctl_telemetry_rejected_total", "", float64(c.Rejected))
+}
+
+// dropped writes what was lost.
+func (p page) dropped(d Dropped) {
+	p.head("msctl_telemetry_dropped_total", "counter", "Spans and records that were taken and are not kept, by where they were lost.")
+	p.sample("msctl_telemetry_dropped_total", label("at", "edges"), float64(d.Edges))
+	p.sample("msctl_telemetry_dropped_total", label("at", "store"), float64(d.Store))
 }
 
 // series writes the metrics of the services: those of one name together, as the format demands. A name

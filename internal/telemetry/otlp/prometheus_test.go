@@ -112,3 +112,15 @@ func TestPrometheusPorts(t *testing.T) {
 		}
 	}
 }
+
+// TestPrometheusDropped tells what was lost.
+func TestPrometheusDropped(t *testing.T) {
+	r := &Receiver{Store: &memory{}, Dropped: func() Dropped { return Dropped{Edges: 3, Store: 4} }}
+	w := httptest.NewRecorder()
+	handler(t, r).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/metrics", nil))
+	for _, line := range []string{`msctl_telemetry_dropped_total{at="edges"} 3`, `msctl_telemetry_dropped_total{at="store"} 4`} {
+		if !strings.Contains(w.Body.String(), line+"\n") {
+			t.Errorf("no %s in\n%s", line, w.Body)
+		}
+	}
+}

@@ -46,8 +46,9 @@ type Receiver struct {
 	Forward       string      // http, https, grpc or grpcs URL to which everything is passed on; "" none
 	ForwardHeader http.Header // sent along, as OTEL_EXPORTER_OTLP_HEADERS would be
 
-	Edges func() []Edge // what /metrics says of msctl's edges; nil: nothing
-	Hosts []string      // names beside localhost, 127.0.0.1 and [::1] under which it may be called
+	Edges   func() []Edge  // what /metrics says of msctl's edges; nil: nothing
+	Dropped func() Dropped // what was lost on the way to the store, for /metrics; nil: nothing is said
+	Hosts   []string       // names beside localhost, 127.0.0.1 and [::1] under which it may be called
 
 	MaxBytes int // of one body after decompression; 0 means 16 MiB
 	MaxConns int // of each listener; beyond it the least recently used is closed; 0 means 1024
@@ -57,6 +58,12 @@ type Receiver struct {
 	Log *slog.Logger // nil: none
 
 	counts counters
+}
+
+// Dropped counts what was taken and is not kept.
+type Dropped struct {
+	Edges int64 // calls over msctl's edges that found too much waiting
+	Store int64 // spans and records that the disk did not take
 }
 
 // Counts says what a receiver has done since it was started.
