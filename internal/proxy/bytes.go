@@ -15,6 +15,7 @@ func (e *Edge) carryBytes(ctx context.Context, s *serving, client *wire) {
 	server, t, err := e.dial(ctx)
 	if err != nil {
 		abort(client.conn)
+		call.Name, call.Protocol = "connect", e.protocol()
 		call.Err = fmt.Sprintf("connect %s: %v", e.To, err)
 		e.end(call)
 		return

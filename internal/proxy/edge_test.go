@@ -153,6 +153,22 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// TestNobodyThere records a connection that nobody took under the protocol of the edge.
+func TestNobodyThere(t *testing.T) {
+	dead := listen(t)
+	dead.Close()
+	var got record
+	e := &Edge{From: "email", To: "mail", Protocol: "smtp", Record: got.add}
+	addr := serve(t, e)
+	e.SetTargets(to(dead.Addr().String()))
+	if c, err := net.Dial("tcp", addr); err == nil { // or it was reset as soon as it was there
+		defer c.Close()
+	}
+	if c := got.wait(t, 1)[0]; c.Name != "connect" || c.Protocol != "smtp" || c.Err == "" {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // TestDeadTarget checks that a replica that does not answer costs a client nothing (H5).
 func TestDeadTarget(t *testing.T) {
 	dead := listen(t)
