@@ -30,6 +30,9 @@ func newMetrics(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := checkFilter(strings.Join(words, " ")); err != nil {
+			return err
+		}
 		q := telemetry.MetricQuery{Filter: strings.Join(words, " "), Since: from, Limit: *limit}
 		return a.tell(cmd.Context(), func(t teller) error {
 			series, err := t.Metrics(cmd.Context(), q)

@@ -57,6 +57,9 @@ func (o logOptions) search(services []string, last int, now time.Time) (q teleme
 	if o.follow || o.grep != "" || o.raw {
 		return q, usage("--where 'body~EXPRESSION' searches the text", "--trace and --where do not go with --follow, --grep and --raw")
 	}
+	if err := checkFilter(o.where); err != nil {
+		return q, err
+	}
 	words := []string{}
 	if o.where != "" {
 		words = append(words, "("+o.where+")")

@@ -65,11 +65,17 @@ func wiser(err error) error {
 	case err == nil, errors.As(err, &coded):
 		return err
 	case errors.As(err, &mistake):
-		return usage(mistake.Hint, "read filter: %w", err)
+		return usage(mistake.Hint, "read filter: column %d: %s", mistake.Column, mistake.Msg)
 	case errors.Is(err, desk.ErrUnknownTrace):
 		return failed("`msctl traces` lists those that are kept", "%w", err)
 	}
 	return err
+}
+
+// checkFilter finds mistakes in a filter before anyone is asked.
+func checkFilter(text string) error {
+	_, err := filter.Parse(text)
+	return wiser(err)
 }
 
 // live is what a running fleet knows beside its telemetry.

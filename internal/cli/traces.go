@@ -73,6 +73,9 @@ type traceOptions struct {
 
 // query puts the flags and the words of the filter together.
 func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, err error) {
+	if err := checkFilter(strings.Join(words, " ")); err != nil {
+		return q, err
+	}
 	if q.Limit, q.Filter = o.limit, strings.Join(words, " "); q.Filter != "" && o.narrows() {
 		q.Filter = "(" + q.Filter + ")" // an OR in it is not for the flags
 	}
