@@ -22,6 +22,7 @@ type watch struct {
 	fly  sync.Mutex // guards what follows; it is taken before the parser's lock, and mu after
 	open int        // exchanges that count as in flight
 	more flight     // stands for the messages beside job
+	busy bool       // it works on messages
 }
 
 // asked is what the caller served when it asked something.
@@ -55,7 +56,10 @@ func (w *watch) flying(now time.Time) {
 	n, _ := w.parser.Pending()
 	w.e.count.inFlight.Add(int64(n - w.open))
 	w.open = n
-	w.works(w.parser.Work(now.Add(-workMost)))
+	if work := w.parser.Work(now.Add(-workMost)); work.N > 0 || w.busy {
+		w.works(work)
+		w.busy = work.N > 0
+	}
 }
 
 // end records what the end of the connection leaves without an answer.
