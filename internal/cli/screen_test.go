@@ -94,7 +94,7 @@ func TestScreenUp(t *testing.T) {
 	x.press("2")
 	x.shows("listening as web", `\x1b]0;owned\x07title`, `\x1b[2Jwiped`) // D2
 	x.press("3")
-	x.shows("no traces yet")
+	x.shows("no request yet")
 	x.press("5")
 	x.shows("web ready")
 	x.press("?")
