@@ -213,7 +213,7 @@ func (u *unit) judge(st *Step, out outcome, failures int) (time.Duration, bool) 
 		u.ended(out, state.Done, "", u.name+" done")
 		u.door.set(func(g *gate) { g.ready, g.broken = true, "" })
 		return 0, false
-	case out.was && out.err == nil && out.exit.OK() && st.Restart.Policy != "always":
+	case (out.was || u.f.mute(st)) && out.err == nil && out.exit.OK() && st.Restart.Policy != "always":
 		u.ended(out, state.Stopped, why, u.name+" "+why)
 		u.door.set(func(g *gate) { g.ready, g.broken = false, why })
 		return 0, false

@@ -36,6 +36,15 @@ const (
 // pace returns the pause before the next try of something that is not ready yet.
 func pace(since time.Duration) time.Duration { return min(max(since/50, fastest), slowest) }
 
+// steady is how long a unit that cannot be asked must have run to count as ready: a program that is not
+// there, or that does not like its settings, has ended by then.
+const steady = 200 * time.Millisecond
+
+// mute reports a step that cannot be asked whether it is ready: it has neither a listener nor a probe.
+func (f *Fleet) mute(st *Step) bool {
+	return f.o.probe == nil && st.server == nil && st.Probe == nil && len(st.Unit.Ports) == 0
+}
+
 // probe watches one run until ctx ends, one try at a time, and tells its owner when the answer changes.
 func (u *unit) probe(ctx context.Context, st *Step, s driver.Started, out chan<- happening) {
 	if st.Sort == state.Job {
@@ -48,8 +57,10 @@ func (u *unit) probe(ctx context.Context, st *Step, s driver.Started, out chan<-
 		}
 	}
 	p := u.f.prober(u, st, s)
-	if p == nil { // nothing to ask: that it runs must do
-		tell(verdict{})
+	if p == nil { // nothing to ask: that it stays must do
+		if s.Adopted || sleep(ctx, steady) {
+			tell(verdict{})
+		}
 		return
 	}
 	defer p.close()

@@ -37,7 +37,7 @@ func (f *Fleet) prober(u *unit, st *Step, s driver.Started) prober {
 	}
 	p := st.Probe
 	switch {
-	case p == nil && len(st.Unit.Ports) == 0:
+	case f.mute(st):
 		return nil
 	case p == nil:
 		return newTCPProbe(watch, st.Unit.Ports)

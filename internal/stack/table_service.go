@@ -57,7 +57,7 @@ func linkKeys() []field[*serviceDraft] {
 func lifeKeys() []field[*serviceDraft] {
 	type s = *serviceDraft
 	return []field[s]{
-		key("health", "When it is ready: one of http, tcp, grpc, log, exec. Default: its listen ports accept; a job exited 0.",
+		key("health", "When it is ready: one of http, tcp, grpc, log, exec. Default: its listen ports accept; without any, it has run for 200 ms; a job exited 0.",
 			probe(), func(d *s, v *Probe) { (*d).Health = v }),
 		key("job", "Runs once and must exit 0. Default: false.", boolean(), func(d *s, v bool) { (*d).Job = v }),
 		key("replicas", "How many run side by side. Default: 1.", integer(1, 100), func(d *s, v int) { (*d).Replicas = v }),
