@@ -188,8 +188,9 @@ func sequential(x *seen, _ Limits, report report) {
 	}
 }
 
-// short cuts an operation for a sentence.
+// short puts an operation on one line and cuts it, for a sentence.
 func short(op string) string {
+	op = strings.Join(strings.Fields(op), " ")
 	if r := []rune(op); len(r) > 60 {
 		return string(r[:59]) + "…"
 	}

@@ -76,7 +76,14 @@ func (t *tree) request() bool {
 
 // failed reports a request that failed, or that did though a part of it failed.
 func (t *tree) failed() bool {
-	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return s.Status == telemetry.Failed })
+	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return broke(&s) })
+}
+
+// broke reports a span that failed. Clients mark answers such as 404 as failures too, which they are not:
+// the callee did what it should.
+func broke(s *telemetry.Span) bool {
+	code := text(s, "http.response.status_code")
+	return s.Status == telemetry.Failed && !(len(code) == 3 && code[0] == '4')
 }
 
 // suspect is one edge or service with what speaks against it.
@@ -210,7 +217,7 @@ func (t *tree) uses(edge string) bool {
 func (t *tree) firstError() int {
 	best := -1
 	for i := range t.spans {
-		if t.spans[i].Status != telemetry.Failed || slices.ContainsFunc(t.kids[i], func(k int) bool { return t.spans[k].Status == telemetry.Failed }) {
+		if !broke(&t.spans[i]) || slices.ContainsFunc(t.kids[i], func(k int) bool { return broke(&t.spans[k]) }) {
 			continue
 		}
 		if best < 0 || ends(&t.spans[i]).Before(ends(&t.spans[best])) {

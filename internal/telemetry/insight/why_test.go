@@ -277,3 +277,15 @@ func TestWhyRetries(t *testing.T) {
 		t.Errorf("%+v", got.Causes)
 	}
 }
+
+// TestWhyNotFound does not take an answer such as 404 for a failure.
+func TestWhyNotFound(t *testing.T) {
+	var w weave
+	w.begin(time.Minute)
+	e := w.edge(none, "", "gateway", "GET /orders/{id}", 0, 9*ms, "http.response.status_code", "404")
+	w.span(e, "gateway", "GET", telemetry.Client, ms, 8*ms, "failed", "404", "http.response.status_code", "404")
+	_, after := asked(&w)
+	if got := Why(Question{Asked: after}); got.Failed != 0 || len(got.Causes) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
