@@ -235,6 +235,9 @@ func (p *parser) check(n *Node, at int) (err error) {
 	case Match, NotMatch:
 		return p.compile(n, at)
 	case Greater, GreaterEqual, Less, LessEqual:
+		if leveled(n.Key) && !n.Numeric {
+			return p.noName(n, at)
+		}
 		if timed(n.Key) && !n.Numeric {
 			return p.fail(at, fmt.Sprintf("%q is not a duration", n.Value), fmt.Sprintf("write it like %s%s200ms", n.Key, n.Op))
 		}
@@ -261,13 +264,27 @@ func names(key string) []string {
 // checkName refuses a value that is nearly one of the few that its key has.
 func (p *parser) checkName(n *Node, at int) error {
 	known := names(n.Key)
-	if n.Op == Contains || n.Numeric || len(n.Value) < 4 || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n.Value) }) {
+	least := 4 // shorter words are near to everything
+	if n.Key == "severity" {
+		least = 1
+	}
+	if n.Op == Contains || n.Numeric || len(n.Value) < least || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n.Value) }) {
 		return nil
 	}
-	if near := Nearest(n.Value, known); near != "" {
-		return p.fail(at, fmt.Sprintf("%s is never %q", n.Key, n.Value), fmt.Sprintf("did you mean %s%s%s?", n.Key, n.Op, near))
+	if n.Key == "severity" || Nearest(n.Value, known) != "" {
+		return p.noName(n, at)
 	}
 	return nil
+}
+
+// noName says that the key of n never has its value, and which it has.
+func (p *parser) noName(n *Node, at int) error {
+	known := names(n.Key)
+	hint := "it is " + strings.Join(known[:len(known)-1], ", ") + " or " + known[len(known)-1]
+	if near := Nearest(n.Value, known); near != "" {
+		hint = fmt.Sprintf("did you mean %s%s%s?", n.Key, n.Op, near)
+	}
+	return p.fail(at, fmt.Sprintf("%s is never %q", n.Key, n.Value), hint)
 }
 
 func (p *parser) compile(n *Node, at int) error {

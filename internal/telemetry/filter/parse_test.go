@@ -80,6 +80,10 @@ func TestParseMistakes(t *testing.T) {
 		{"=orders", 1, `a key is missing before "="`, "to search for it put it into quotes"},
 		{"name~[", 6, "read regular expression: missing closing ]: `[`", "to look for the text itself write name:["},
 		{"kind=servre", 6, `kind is never "servre"`, "did you mean kind=server?"},
+		{"severity>=foo", 11, `severity is never "foo"`, "it is trace, debug, info, warn, error or fatal"},
+		{"severity>=eror", 11, `severity is never "eror"`, "did you mean severity>=error?"},
+		{"level<wran", 7, `level is never "wran"`, "did you mean level<warn?"},
+		{"severity=foo", 10, `severity is never "foo"`, "it is trace, debug, info, warn, error or fatal"},
 		{"-", 2, "something to look for is missing here", ""},
 		{`""`, 1, "text to search for is empty", ""},
 	} {
