@@ -22,6 +22,10 @@ type Page struct {
 	Truncated bool          `json:"truncated,omitempty"`
 	Scanned   int64         `json:"scanned"` // spans or records looked at
 	Took      time.Duration `json:"took"`
+
+	// Where no trace was found: how many spans are kept, and the keys of their attributes.
+	Kept int64    `json:"kept,omitempty"`
+	Keys []string `json:"keys,omitempty"`
 }
 
 // TraceLine is one row of a list of traces.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"math/bits"
 	"slices"
+	"strings"
 	"time"
 
 	"msctl.dev/msctl/internal/telemetry/filter"
@@ -38,8 +40,28 @@ func (s *Store) Search(ctx context.Context, q Query) (TracePage, error) {
 	for _, f := range x.found {
 		page.Traces = append(page.Traces, f.line)
 	}
+	if len(page.Traces) == 0 && !ask.cursor.set {
+		page.Kept, page.Keys = holdings(blocks)
+	}
 	page.Took = time.Since(began)
 	return page, nil
+}
+
+// maxKeys is how many keys an answer names.
+const maxKeys = 1000
+
+// holdings is how many rows blocks have, and the keys of their attributes, up to [maxKeys].
+func holdings(blocks []block) (rows int64, keys []string) {
+	seen := map[string]bool{}
+	for _, b := range blocks {
+		rows += int64(b.rows())
+		for _, k := range b.keys() {
+			if len(seen) < maxKeys && !strings.HasPrefix(k, "\x00") {
+				seen[k] = true
+			}
+		}
+	}
+	return rows, slices.Sorted(maps.Keys(seen))
 }
 
 // search is one walk over the blocks.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 )
@@ -67,7 +68,11 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: found %d, %v, want %d", filter, len(page.Traces), err, want)
 		}
 	}
-	page, err := s.Search(t.Context(), Query{Limit: 2})
+	page, err := s.Search(t.Context(), Query{Filter: "nothing"})
+	if err != nil || page.Kept != 15 || !slices.Contains(page.Keys, "http.route") || slices.Contains(page.Keys, reserved[className]) {
+		t.Errorf("nothing found among %d spans, keys %q, %v", page.Kept, page.Keys, err)
+	}
+	page, err = s.Search(t.Context(), Query{Limit: 2})
 	if err != nil || len(page.Traces) != 2 || !page.Truncated || page.Traces[0].ID[15] != 5 {
 		t.Fatalf("first page %+v, %v", page, err)
 	}

@@ -43,7 +43,7 @@ func (s *Store) FindTrace(ctx context.Context, prefix string) (TraceID, error) {
 	prefix = strings.ToLower(prefix)
 	var id TraceID
 	if len(prefix) > 2*len(id) || !hexPrefix(prefix) {
-		return id, fmt.Errorf("find trace %q: want up to %d hexadecimal digits", prefix, 2*len(id))
+		return id, fmt.Errorf("want up to %d hexadecimal digits", 2*len(id))
 	}
 	blocks, done := s.spans.blocks()
 	defer done()
@@ -65,7 +65,7 @@ func (s *Store) FindTrace(ctx context.Context, prefix string) (TraceID, error) {
 				continue
 			}
 			if found != (TraceID{}) {
-				return TraceID{}, fmt.Errorf("find trace %q: several begin so, such as %s and %s", prefix, found, have)
+				return TraceID{}, fmt.Errorf("several begin so, such as %s and %s", found, have)
 			}
 			found = have
 		}
