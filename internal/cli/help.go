@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 )
 
@@ -53,13 +55,21 @@ func find(from *cobra.Command, words []string) (*cobra.Command, error) {
 // unknownCommand suggests the commands that were probably meant.
 func unknownCommand(parent *cobra.Command, word string) error {
 	hint := "see `" + parent.CommandPath() + " --help`"
-	if near := parent.SuggestionsFor(word); len(near) > 0 {
+	if near := nearCommands(parent, word); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "?"
 	}
 	if !parent.HasParent() {
 		return usage(hint, "unknown command %q", word)
 	}
 	return usage(hint, "unknown command %q of %s", word, parent.CommandPath())
+}
+
+// nearCommands returns the commands that begin with word or are one slip away from it; two where at least
+// the first letter is right.
+func nearCommands(parent *cobra.Command, word string) []string {
+	return slices.DeleteFunc(parent.SuggestionsFor(word), func(name string) bool {
+		return name[0] != word[0] && levenshtein.ComputeDistance(name, word) > 1
+	})
 }
 
 // refuseUnknown makes a command that only groups others show its help, and refuse a word that is none of

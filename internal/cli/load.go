@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -38,18 +39,35 @@ func noStack(dir string) error {
 		"`msctl init` makes a small one, -f names another file"}
 }
 
+// noFile is a stack file that was named and cannot be had.
+func noFile(path string, err error) error {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return &codedError{fmt.Errorf("read %s: %w", path, err), exitStack, "-f and " + stack.FileVariable + " name files that are there"}
+}
+
 // stackDir finds the folder of the stack without reading it.
 func (a *App) stackDir() (string, error) {
 	files := a.files
 	if v := a.Getenv(stack.FileVariable); len(files) == 0 && v != "" {
 		files = filepath.SplitList(v)
 	}
-	if len(files) > 0 {
-		first := files[0]
-		if !filepath.IsAbs(first) {
-			first = filepath.Join(a.Dir, first)
+	dir := ""
+	for _, f := range files {
+		if !filepath.IsAbs(f) {
+			f = filepath.Join(a.Dir, f)
 		}
-		return filepath.Dir(filepath.Clean(first)), nil
+		if _, err := os.Stat(f); err != nil {
+			return "", noFile(f, err)
+		}
+		if dir == "" {
+			dir = filepath.Dir(filepath.Clean(f))
+		}
+	}
+	if dir != "" {
+		return dir, nil
 	}
 	for at := a.Dir; ; at = filepath.Dir(at) {
 		if _, err := os.Stat(filepath.Join(at, stack.FileName)); err == nil {
