@@ -29,6 +29,9 @@ func newWhy(a *App) *cobra.Command {
 		trace := ""
 		if len(words) > 0 {
 			trace = words[0]
+			if err := checkTraceID(trace); err != nil {
+				return err
+			}
 		}
 		return a.tell(cmd.Context(), func(t teller) error {
 			r, err := t.Why(cmd.Context(), trace, from)
@@ -47,7 +50,7 @@ func newWhy(a *App) *cobra.Command {
 
 func drawReason(s screen, r telemetry.Reason) {
 	width := min(s.width, 100)
-	what := fmt.Sprintf("%d requests since %s: %d failed, %d slow", r.Total, clockText(r.Since), r.Failed, r.Slow)
+	what := fmt.Sprintf("%s since %s: %d failed, %d slow", count(r.Total, "request"), clockText(r.Since), r.Failed, r.Slow)
 	if r.Trace != (telemetry.TraceID{}) {
 		what = "trace " + r.Trace.String() + " of " + clockText(r.Since)
 	}

@@ -43,7 +43,12 @@ func newMetrics(a *App) *cobra.Command {
 				return a.jsonLines("series", len(series), func(i int) any { return series[i] })
 			}
 			if len(series) == 0 {
-				fmt.Fprintln(a.screenOf(a.Err), "no metric was sent"+matching(telemetry.Query{Filter: q.Filter}))
+				none := "no metric was sent"
+				if q.Filter != "" {
+					none = "no metric" + matching(telemetry.Query{Filter: q.Filter})
+				}
+				fmt.Fprintln(a.screenOf(a.Err), none)
+				a.hintKeys(q.Filter, metricKeys())
 				return nil
 			}
 			metricsTable(a.shown(), series)

@@ -45,6 +45,7 @@ func (a *App) searchLogs(ctx context.Context, services []string, o logOptions, l
 		switch {
 		case len(logs) == 0:
 			fmt.Fprintf(a.screenOf(a.Err), "no record%s\n", matching(q))
+			a.hintKeys(q.Filter, logKeys())
 		case page.Truncated && q.Sort != "":
 			fmt.Fprintf(a.screenOf(a.Err), "these are the first %d: --tail prints the last ones\n", len(logs))
 		}
@@ -59,6 +60,11 @@ func (o logOptions) search(services []string, last int, now time.Time) (q teleme
 	}
 	if err := checkFilter(o.where); err != nil {
 		return q, err
+	}
+	if o.trace != "" {
+		if err := checkTraceID(o.trace); err != nil {
+			return q, err
+		}
 	}
 	words := []string{}
 	if o.where != "" {

@@ -16,6 +16,8 @@ func TestSearch(t *testing.T) {
 	}{
 		"trace":     {logOptions{trace: "ab12"}, nil, -1, "trace=ab12", exitOK},
 		"both":      {logOptions{trace: "ab12", where: "a=b OR c=d"}, []string{"orders"}, -1, "(a=b OR c=d) trace=ab12 (service=orders OR instance=orders)", exitOK},
+		"no id":     {logOptions{trace: "xyz"}, nil, -1, "", exitUsage},
+		"severity":  {logOptions{where: "severity>=foo"}, nil, -1, "", exitUsage},
 		"follow":    {logOptions{trace: "ab12", follow: true}, nil, -1, "", exitUsage},
 		"grep":      {logOptions{where: "a=b", grep: "x"}, nil, -1, "", exitUsage},
 		"bad since": {logOptions{where: "a=b", since: "x"}, nil, -1, "", exitUsage},

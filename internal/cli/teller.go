@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"msctl.dev/msctl/internal/control"
@@ -67,7 +68,7 @@ func wiser(err error) error {
 	case errors.As(err, &mistake):
 		return usage(mistake.Hint, "read filter: column %d: %s", mistake.Column, mistake.Msg)
 	case errors.Is(err, desk.ErrUnknownTrace):
-		return failed("`msctl traces` lists those that are kept", "%w", err)
+		return failed(unknownTraceHint, "%w", err)
 	}
 	return err
 }
@@ -77,6 +78,17 @@ func checkFilter(text string) error {
 	_, err := filter.Parse(text)
 	return wiser(err)
 }
+
+// checkTraceID refuses what cannot be the beginning of an id.
+func checkTraceID(id string) error {
+	const most = 2 * len(telemetry.TraceID{})
+	if id != "" && len(id) <= most && strings.Trim(id, "0123456789abcdefABCDEF") == "" {
+		return nil
+	}
+	return usage(unknownTraceHint, "find trace %q: want up to %d hexadecimal digits", id, most)
+}
+
+const unknownTraceHint = "`msctl traces` lists those that are kept"
 
 // live is what a running fleet knows beside its telemetry.
 type live interface {

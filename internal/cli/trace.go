@@ -26,6 +26,9 @@ func newTrace(a *App) *cobra.Command {
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
 		ctx := cmd.Context()
+		if err := checkTraceID(words[0]); err != nil {
+			return err
+		}
 		return a.tell(ctx, func(t teller) error {
 			tr, err := t.Trace(ctx, words[0])
 			if err != nil {
@@ -55,7 +58,7 @@ func newTrace(a *App) *cobra.Command {
 // drawTrace draws a waterfall.
 func drawTrace(s screen, t telemetry.Trace, attrs bool) {
 	width := min(s.width, 160)
-	head := fmt.Sprintf("%s  %s  %d spans", clean(strings.TrimSpace(t.Service+" "+t.Name)), took(t.Duration), t.Spans)
+	head := fmt.Sprintf("%s  %s  %s", clean(strings.TrimSpace(t.Service+" "+t.Name)), took(t.Duration), count(t.Spans, "span"))
 	if t.Errors > 0 {
 		head += fmt.Sprintf("  %d failed", t.Errors)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,11 @@ func newTraceDiff(a *App) *cobra.Command {
 	asJSON := jsonFlag(cmd)
 	limit := cmd.Flags().IntP("limit", "n", 25, "at most this `NUMBER` of operations")
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		for _, w := range words {
+			if err := checkTraceID(w); err != nil && !strings.Contains(w, "..") {
+				return err
+			}
+		}
 		return a.tell(cmd.Context(), func(t teller) error {
 			d, err := t.Diff(cmd.Context(), words[0], words[1])
 			if err != nil {

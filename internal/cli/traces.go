@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,9 @@ func newTraces(a *App) *cobra.Command {
 		}
 		return a.tell(cmd.Context(), func(t teller) error {
 			page, err := t.Traces(cmd.Context(), q)
+			if err == nil && len(page.Traces) == 0 && o.service != "" {
+				err = a.sentBy(cmd.Context(), t, o.service)
+			}
 			if err != nil {
 				return err
 			}
@@ -134,6 +138,9 @@ func momentFlag(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
+	if strings.HasPrefix(text, "-") {
+		return time.Time{}, usage(flag+" "+text[1:]+" is that long ago", "read %s: %q is negative", flag, text)
+	}
 	t, err := desk.Moment(text, now)
 	if err != nil {
 		return t, usage("for example 10m, 14:02, or 2006-01-02T15:04:05Z", "read %s: %q is neither a duration nor a time", flag, text)
@@ -163,7 +170,8 @@ func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query) {
 	s := a.shown()
 	if len(page.Traces) == 0 {
 		note := a.screenOf(a.Err)
-		fmt.Fprintf(note, "no trace%s among %d spans\n", matching(q), page.Scanned)
+		fmt.Fprintf(note, "no trace%s among %s\n", matching(q), count(int(max(page.Kept, page.Scanned)), "span"))
+		a.hintKeys(q.Filter, slices.Concat(traceKeys(), page.Keys))
 		return
 	}
 	cols := []column{

@@ -81,6 +81,7 @@ func TestTraceQuery(t *testing.T) {
 	for name, o := range map[string]traceOptions{
 		"status": {status: "bad", sort: "time", limit: 1}, "sort": {sort: "x", limit: 1}, "limit": {sort: "time"},
 		"attr": {attrs: []string{"x"}, sort: "time", limit: 1}, "since": {since: "x", sort: "time", limit: 1},
+		"negative": {since: "-5m", sort: "time", limit: 1},
 	} {
 		if _, err := o.query(nil, now); exitCode(err) != exitUsage {
 			t.Errorf("%s: %v", name, err)
