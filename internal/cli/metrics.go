@@ -60,16 +60,25 @@ func newMetrics(a *App) *cobra.Command {
 
 func metricsTable(s screen, series []telemetry.Series) {
 	cols := []column{
-		{title: "SERVICE", least: 8}, {title: "METRIC", least: 16}, {title: "ATTRIBUTES", least: 10, spare: 1}, {title: "LAST", right: true}, {title: "", spare: 2},
+		{title: "SERVICE", least: 8}, {title: "METRIC", least: 20}, {title: "LAST", right: true}, {title: "TREND", spare: 1}, {title: "ATTRIBUTES", least: 12},
 	}
-	rows := make([][]cell, 0, len(series))
-	for _, m := range series {
-		if len(m.Points) == 0 {
-			continue
+	trend := 20
+	if s.width < 120 {
+		trend = 8
+	}
+	shown := slices.DeleteFunc(slices.Clone(series), func(m telemetry.Series) bool { return len(m.Points) == 0 })
+	slices.SortStableFunc(shown, func(a, b telemetry.Series) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name))
+	})
+	rows := make([][]cell, len(shown))
+	for i, m := range shown {
+		service := clean(m.Service)
+		if s.terminal && i > 0 && shown[i-1].Service == m.Service {
+			service = "" // a pipe gets it in every row
 		}
-		rows = append(rows, []cell{
-			{clean(m.Service), ""}, {clean(m.Name), bold}, {clean(attrText(ownAttrs(m.Attrs))), dim}, {lastValue(m), ""}, {sparkline(values(m), 20), cyan},
-		})
+		rows[i] = []cell{
+			{service, bold}, {clean(m.Name), ""}, {lastValue(m), ""}, {sparkline(values(m), trend), cyan}, {clean(attrText(ownAttrs(m.Attrs))), dim},
+		}
 	}
 	writeTable(s, "", cols, rows)
 }

@@ -108,6 +108,40 @@ orders     stock              1                        1ns     1ns  not in stac�
 	}
 }
 
+// TestMetricsTable groups by service, and lets the attributes give way on a terminal but not in a pipe.
+func TestMetricsTable(t *testing.T) {
+	gauge := func(service, name string, v float64, attrs ...telemetry.Attr) telemetry.Series {
+		return telemetry.Series{Service: service, Name: name, Type: "gauge", Attrs: attrs, Points: []telemetry.Point{{Value: 0}, {Value: v}}}
+	}
+	series := []telemetry.Series{
+		gauge("users", "up", 1), gauge("orders", "queue.length", 3),
+		gauge("orders", "http.server.active_requests", 12, telemetry.Attr{Key: "http.request.method", Value: "GET"}, telemetry.Attr{Key: "http.route", Value: "/v1/orders/{id}"}),
+		{Service: "users", Name: "empty"},
+	}
+	for name, c := range map[string]struct {
+		s    screen
+		want string
+	}{
+		"terminal": {screen{terminal: true, width: 80}, `SERVICE  METRIC                       LAST  TREND  ATTRIBUTES
+orders   http.server.active_requests    12  ▁█     http.request.method=GET http…
+         queue.length                    3  ▁█
+users    up                              1  ▁█
+`},
+		"pipe": {screen{width: unlimited}, `SERVICE  METRIC                       LAST  TREND  ATTRIBUTES
+orders   http.server.active_requests    12  ▁█     http.request.method=GET http.route=/v1/orders/{id}
+orders   queue.length                    3  ▁█
+users    up                              1  ▁█
+`},
+	} {
+		var b strings.Builder
+		c.s.Writer = &b
+		metricsTable(c.s, series)
+		if d := cmp.Diff(c.want, b.String()); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
 func TestSparkline(t *testing.T) {
 	for want, v := range map[string][]float64{"▁▄█": {0, 1, 2}, "██": {3, 3}, "▁▁": {0, 0}, "": nil, "▃█": {9, 1, 3}} {
 		if got := sparkline(v, len([]rune(want))); got != want {
