@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,13 +34,13 @@ func newChaosAdd(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add EDGE FAULT…",
 		Short: "Put faults on an edge",
-		Long: "add puts faults on an edge, in the place of those that it put there before. An EDGE is CALLER:CALLEE, :CALLEE\n" +
-			"for calls from outside, and with /PORT one port of several.\n\n" +
+		Long: "add puts faults on an edge, in the place of those that it put there before. An EDGE is CALLER:CALLEE,\n" +
+			"outside:CALLEE or :CALLEE for calls from outside, and with /PORT one port of several.\n\n" +
 			"  latency=300ms   answers take so much longer\n" +
 			"  jitter=50ms     give or take so much\n" +
 			"  refuse          connections and requests are refused\n" +
 			"  for=30s         all of it is lifted after so long (default: when you clear it)",
-		Example:           "  msctl chaos add orders:payments latency=300ms for=1m\n  msctl chaos add gateway:users refuse\n  msctl chaos add :gateway latency=1s",
+		Example:           "  msctl chaos add orders:payments latency=300ms for=1m\n  msctl chaos add gateway:users refuse\n  msctl chaos add outside:gateway latency=1s",
 		Args:              args(cobra.MinimumNArgs(2)),
 		ValidArgsFunction: a.completeFault,
 	}
@@ -59,7 +60,7 @@ func newChaosAdd(a *App) *cobra.Command {
 			if f.For > 0 {
 				until = "for " + f.For.String()
 			}
-			fmt.Fprintf(a.Err, "%s: %s, %s\n", f.Edge, f, until)
+			fmt.Fprintf(a.Err, "%s: %s, %s\n", edgeTitle(f.Edge), f, until)
 			return nil
 		})
 	}
@@ -83,7 +84,7 @@ func knownEdge(ctx context.Context, c *control.Client, name string) error {
 
 // readFault reads an edge and words such as latency=300ms.
 func readFault(words []string) (state.Fault, error) {
-	f := state.Fault{Edge: words[0]}
+	f := state.Fault{Edge: edgeName(words[0])}
 	if !strings.Contains(f.Edge, ":") {
 		return f, usage("`msctl edges` lists them", "read %q: an edge is CALLER:CALLEE", f.Edge)
 	}
@@ -154,7 +155,7 @@ func faultTable(s screen, faults []state.Fault, now time.Time) {
 		if !f.Until.IsZero() {
 			left = shortDuration(f.Until.Sub(now)) + " more"
 		}
-		rows[i] = []cell{{f.Edge, bold}, {f.String(), ""}, {left, ""}}
+		rows[i] = []cell{{edgeTitle(f.Edge), bold}, {f.String(), ""}, {left, ""}}
 	}
 	writeTable(s, "", []column{{title: "EDGE", least: 12}, {title: "FAULT", least: 12}, {title: "LEFT"}}, rows)
 }
@@ -174,7 +175,7 @@ func newChaosClear(a *App) *cobra.Command {
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			total := 0
 			for _, e := range edges {
-				n, err := c.ClearFaults(ctx, e)
+				n, err := c.ClearFaults(ctx, edgeName(e))
 				if err != nil {
 					return err
 				}
@@ -211,9 +212,13 @@ func (a *App) completeEdges(_ *cobra.Command, _ []string, begun string) ([]strin
 	}
 	var out []string
 	for _, e := range st.Edges {
-		if strings.HasPrefix(e.String(), begun) {
-			out = append(out, e.String())
+		out = append(out, e.String())
+	}
+	for _, s := range st.Services {
+		if slices.ContainsFunc(s.Listen, s.Ingress) {
+			out = append(out, outside+":"+s.Name)
 		}
 	}
+	out = slices.DeleteFunc(out, func(name string) bool { return !strings.HasPrefix(name, begun) })
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
