@@ -170,18 +170,22 @@ func trouble(s screen, ev state.Event) string {
 	return b.String()
 }
 
-// tick keeps the status line alive until the returned function is called.
+// tick keeps the status line alive, and says what takes long, until the returned function is called.
 func (w *ascent) tick(ctx context.Context, src source) func() {
-	if !w.liner.screen.terminal || w.json {
+	if w.json {
 		return func() {}
+	}
+	every := time.Second
+	if w.liner.screen.terminal {
+		every = 100 * time.Millisecond
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		t := time.NewTicker(100 * time.Millisecond)
+		t := time.NewTicker(every)
 		defer t.Stop()
-		for {
+		for late := (slow{}); ; {
 			select {
 			case <-ctx.Done():
 				w.liner.show("")
@@ -189,6 +193,9 @@ func (w *ascent) tick(ctx context.Context, src source) func() {
 			case now := <-t.C:
 				if snap, err := src.Snapshot(ctx); err == nil {
 					w.liner.show(ascentStatus(snap, now.Sub(w.begun)))
+					for _, text := range late.look(snap, now) {
+						w.liner.line(text)
+					}
 				}
 			}
 		}
@@ -207,7 +214,7 @@ func ascentStatus(snap state.Snapshot, d time.Duration) string {
 		case state.Ready, state.Done, state.Skipped:
 			ready++
 		case state.Starting, state.Building, state.Looping:
-			words = append(words, u.Name+" "+string(u.Phase))
+			words = append(words, because(u.Name+" "+string(u.Phase), u))
 		}
 	}
 	return fmt.Sprintf("%d of %d ready, %.1fs · %s", ready, len(units), d.Seconds(), strings.Join(words, ", "))

@@ -48,12 +48,12 @@ func (a *App) progress(ctx context.Context, doing string, look func(context.Cont
 }
 
 // busy names the units that are on their way: ": orders starting, cache stopping".
-func busy(snap state.Snapshot) string {
+func busy(units []state.Unit) string {
 	var words []string
-	for _, u := range snap.Units {
+	for _, u := range units {
 		switch u.Phase {
 		case state.Starting, state.Building, state.Stopping, state.Looping:
-			words = append(words, u.Name+" "+string(u.Phase))
+			words = append(words, because(u.Name+" "+string(u.Phase), u))
 		}
 	}
 	if len(words) == 0 {
