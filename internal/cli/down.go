@@ -81,7 +81,7 @@ func (d *descent) ask(ctx context.Context, c *control.Client) error {
 	d.was = true
 	stop := d.app.progress(ctx, "stopping", func(ctx context.Context) string {
 		snap, _ := c.Snapshot(ctx)
-		return busy(snap)
+		return busy(snap.Units)
 	})
 	following, cancel := context.WithCancel(ctx)
 	told := make(chan struct{})

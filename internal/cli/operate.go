@@ -12,13 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"msctl.dev/msctl/internal/control"
-	"msctl.dev/msctl/internal/state"
 )
 
 // operation is a command that changes units of the running fleet.
 type operation struct {
 	verb, doing, done string
 	first             string // what it does while nothing of it is to be seen yet
+	others            bool   // it changes more than the units that are named
 	do                func(c *control.Client, ctx context.Context, names []string) error
 }
 
@@ -38,9 +38,16 @@ func (a *App) operationCommand(cmd *cobra.Command, op operation) *cobra.Command 
 				return err
 			}
 			what := op.verb + " " + list(names)
-			err = a.during(ctx, c, waitFor{op.doing + " " + list(names), op.first, *timeout}, func(ctx context.Context) error {
+			w := waitFor{doing: op.doing + " " + list(names), first: op.first, timeout: *timeout, after: snap.Seq, notices: names}
+			if !op.others {
+				w.of = names
+			}
+			err = a.during(ctx, c, w, func(ctx context.Context) error {
 				return op.do(c, ctx, names)
 			})
+			if ctx.Err() != nil || exitCode(err) == exitTimeout {
+				a.goesOn(ctx, c, w)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", what, err)
 			}
@@ -49,6 +56,21 @@ func (a *App) operationCommand(cmd *cobra.Command, op operation) *cobra.Command 
 		})
 	}
 	return cmd
+}
+
+// goesOn says whether what was asked of the fleet goes on, when the command ends before it is done.
+func (a *App) goesOn(ctx context.Context, c *control.Client, w waitFor) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), control.Answer)
+	defer cancel()
+	snap, err := c.Snapshot(ctx)
+	if err != nil {
+		return // it has gone itself
+	}
+	if now := busy(pick(snap.Units, w.of)); now != "" {
+		fmt.Fprintf(a.Err, "%s goes on without this command%s\n", w.doing, now)
+		return
+	}
+	fmt.Fprintf(a.Err, "%s does not go on: `msctl ps` shows what is\n", w.doing)
 }
 
 // once leaves repeated names away.
@@ -86,6 +108,9 @@ func (a *App) withClient(ctx context.Context, do func(context.Context, *control.
 // waitFor is what a command waits for, and how long at most; 0 is for ever.
 type waitFor struct {
 	doing, first string
+	of           []string // units whose progress is told; none is all
+	notices      []string // units of which is told afterwards what the user should read
+	after        uint64   // the last event before
 	timeout      time.Duration
 }
 
@@ -94,44 +119,24 @@ func (a *App) during(ctx context.Context, c *control.Client, w waitFor, do func(
 	ctx, cancel := deadline(ctx, w.timeout)
 	defer cancel()
 	following, end := context.WithCancel(ctx)
-	b := &builds{}
+	h := &overheard{of: w.notices, more: make(chan struct{}, 1)}
 	var wg sync.WaitGroup
-	wg.Go(func() { b.follow(following, c) })
-	defer func() { end(); wg.Wait() }()
+	wg.Go(func() { h.follow(following, c, w.after) })
 	stop := a.progress(ctx, w.doing, func(ctx context.Context) string {
 		snap, _ := c.Snapshot(ctx)
-		return cmp.Or(busy(snap), b.now(), w.first)
+		return cmp.Or(busy(pick(snap.Units, w.of)), h.building(), w.first)
 	})
-	defer stop()
-	return do(ctx)
-}
-
-// builds is what is built now: units that run on meanwhile show nothing of it.
-type builds struct {
-	mu   sync.Mutex
-	text string
-}
-
-// follow listens to what is built from now on, until ctx ends.
-func (b *builds) follow(ctx context.Context, c *control.Client) {
-	snap, err := c.Snapshot(ctx)
-	if err != nil {
-		return
+	err := do(ctx)
+	if err == nil {
+		h.await(ctx, c)
 	}
-	c.Follow(ctx, snap.Seq, func(ev state.Event) error {
-		if ev.Kind == state.KindBuild && ev.Unit == nil {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.text = ": " + clean(ev.Text)
-		}
-		return nil
-	})
-}
-
-func (b *builds) now() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text
+	stop()
+	end()
+	wg.Wait()
+	for _, text := range h.notices {
+		fmt.Fprintln(a.Err, clean(text))
+	}
+	return err
 }
 
 // deadline is a context that ends after timeout with an error that says so; 0 is never.

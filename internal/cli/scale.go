@@ -42,7 +42,7 @@ func newScale(a *App) *cobra.Command {
 				if err := scalable(snap, w.service); err != nil {
 					return err
 				}
-				err := a.during(ctx, c, waitFor{doing: "scaling " + w.service, timeout: *timeout}, func(ctx context.Context) error {
+				err := a.during(ctx, c, waitFor{doing: "scaling " + w.service, timeout: *timeout, after: snap.Seq, of: []string{w.service}}, func(ctx context.Context) error {
 					return c.Scale(ctx, w.service, w.n)
 				})
 				if err != nil {

@@ -12,5 +12,5 @@ func newStart(a *App) *cobra.Command {
 		Short:   "Start stopped services and what they need",
 		Long:    "start brings services up that were stopped, failed or left out of `up`, and what they need first.",
 		Example: "  msctl start email\n  msctl start email users",
-	}, operation{verb: "start", doing: "starting", done: "started", do: (*control.Client).Start})
+	}, operation{verb: "start", doing: "starting", done: "started", others: true, do: (*control.Client).Start})
 }
