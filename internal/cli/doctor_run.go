@@ -57,6 +57,10 @@ func examineLeft(ctx context.Context, p *patient) []finding {
 		f.OK, f.Text = false, err.Error()
 	}
 	left := finding{Area: "running", Name: "left over", OK: true, Text: "no process; `msctl down` looks for containers too"}
+	if copies := p.place.copies(); len(copies) > 0 {
+		f.Text += "; copies run: " + list(copies) + " (`msctl --instance " + copies[0] + " ps`)"
+		left.Text = "no process but those of copies; `msctl down` looks for containers too"
+	}
 	if n := leftOver(p.place.id()); n > 0 {
 		left.OK = false
 		left.Text = fmt.Sprintf("%d processes without a supervisor: `msctl up` takes them over, `msctl down` ends them", n)
