@@ -31,7 +31,7 @@ func main() {
 		return
 	}
 	var o options
-	flag.IntVar(&o.runs, "runs", 5, "runs per figure; the median is shown")
+	flag.IntVar(&o.runs, "runs", 3, "runs per figure; the median is shown")
 	flag.IntVar(&o.spans, "spans", 1_000_000, "how many spans each is given")
 	flag.IntVar(&o.conns, "conns", 4, "connections that send at once")
 	flag.BoolVar(&o.alone, "alone", false, "measure msctl alone")
