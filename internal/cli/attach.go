@@ -19,7 +19,7 @@ func (a *App) attach(ctx context.Context, p place, o *upOptions) error {
 	}
 	defer c.Close()
 	fmt.Fprintf(a.Err, "already up (pid %d): attached to it; Ctrl-C leaves it running\n", c.Info().PID)
-	if err := a.tellLeftOut(ctx, c, o); err != nil {
+	if err := a.tellLacks(ctx, c, o); err != nil {
 		return err
 	}
 	if err := a.join(ctx, c, o); err != nil {
@@ -52,13 +52,30 @@ func (a *App) join(ctx context.Context, c *control.Client, o *upOptions) error {
 	return nil
 }
 
-// tellLeftOut prints what leftOut says.
-func (a *App) tellLeftOut(ctx context.Context, c *control.Client, o *upOptions) error {
-	left, err := a.leftOut(ctx, c, o)
-	if left != "" {
-		fmt.Fprintln(a.Err, left)
+// tellLacks prints what lacks says.
+func (a *App) tellLacks(ctx context.Context, c *control.Client, o *upOptions) error {
+	lacks, err := a.lacks(ctx, c, o)
+	for _, text := range lacks {
+		fmt.Fprintln(a.Err, text)
 	}
 	return err
+}
+
+// lacks says what of this `up` the running fleet does not do, and how to get it.
+func (a *App) lacks(ctx context.Context, c *control.Client, o *upOptions) ([]string, error) {
+	var lacks []string
+	if o.watch && !c.Info().Watch {
+		again := "msctl up --watch"
+		if o.detach {
+			again += " -d"
+		}
+		lacks = append(lacks, "--watch is not on there: `msctl down` and then `"+again+"` turns it on")
+	}
+	left, err := a.leftOut(ctx, c, o)
+	if left != "" {
+		lacks = append(lacks, left)
+	}
+	return lacks, err
 }
 
 // leftOut says which services of this `up` the running fleet leaves out, for it was started with a profile

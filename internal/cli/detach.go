@@ -31,8 +31,8 @@ func (a *App) upDetached(ctx context.Context, p place, o *upOptions) error {
 	c, err := control.Dial(ctx, p.socket())
 	if err == nil {
 		defer c.Close()
-		fmt.Fprintf(a.Err, "already up (pid %d)\n", c.Info().PID)
-		if err := a.tellLeftOut(ctx, c, o); err != nil {
+		fmt.Fprintf(a.Err, "already up (pid %d)%s\n", c.Info().PID, heldBy(c.Info()))
+		if err := a.tellLacks(ctx, c, o); err != nil {
 			return err
 		}
 		if err := a.join(ctx, c, o); err != nil {
@@ -68,6 +68,14 @@ func (a *App) upDetached(ctx context.Context, p place, o *upOptions) error {
 		}
 	}
 	return err
+}
+
+// heldBy says that a fleet does not stay up by itself, or nothing.
+func heldBy(info control.Info) string {
+	if info.Detached {
+		return ""
+	}
+	return " at another terminal: it ends with that one; to keep it up, `msctl down` and then `msctl up -d`"
 }
 
 // spawn starts the background half, with more open files for it. words gets its last word: an error,

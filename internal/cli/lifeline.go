@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -17,14 +18,16 @@ func keepPrivate() {
 	syscall.CloseOnExec(lifelineFile)
 }
 
-// holdLifeline cancels when the half in front ends without having said that the fleet stays.
-func holdLifeline(cancel context.CancelCauseFunc) (stop func()) {
+// holdLifeline cancels when the half in front ends without having said that the fleet stays. It notes in
+// freed that it did say so.
+func holdLifeline(cancel context.CancelCauseFunc, freed *atomic.Bool) (stop func()) {
 	syscall.SetNonblock(lifelineFile, true) // so that Close ends a Read
 	line := os.NewFile(lifelineFile, "lifeline")
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		n, _ := line.Read(make([]byte, 1))
+		freed.Store(n > 0)
 		select {
 		case <-done:
 		default:

@@ -31,6 +31,7 @@ type supervisor struct {
 	recorder *recorder
 	receiver *receiving // nil: telemetry is off
 
+	freed   atomic.Bool                 // the half in front has left it running
 	masking atomic.Pointer[fleet.Fleet] // set once it is made
 }
 
@@ -56,7 +57,7 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 	defer cancel(nil)
 	defer onQuit(masked, cancel)()
 	if o.lifeline {
-		defer holdLifeline(cancel)()
+		defer holdLifeline(cancel, &s.freed)()
 	}
 	if s.parts, err = a.parts(ctx, p, st, o, s.log); err != nil {
 		return err
@@ -88,7 +89,8 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 	}
 	return s.run(ctx, cancel, &control.Server{
 		Fleet: s.fleet,
-		Info:  control.Info{Version: version(), PID: os.Getpid(), Started: time.Now(), Detached: o.daemon},
+		Info:  control.Info{Version: version(), PID: os.Getpid(), Started: time.Now(), Detached: o.daemon && !o.lifeline, Watch: o.watch},
+		Freed: s.freed.Load,
 		Ended: s.awaitEnd,
 		Log:   s.log,
 		Mask:  s.mask,

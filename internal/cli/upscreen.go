@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 
 	"msctl.dev/msctl/internal/control"
@@ -71,14 +72,14 @@ func (a *App) spawnBehind(p place, o *upOptions) (*exec.Cmd, <-chan error, *os.F
 
 // joinScreen shows a fleet that another `up` runs, and starts what this one names.
 func (a *App) joinScreen(ctx context.Context, p place, c *control.Client, o *upOptions) error {
-	left, err := a.leftOut(ctx, c, o)
+	lacks, err := a.lacks(ctx, c, o)
 	if err != nil {
 		return err
 	}
 	if err := a.join(ctx, c, o); err != nil {
 		return err
 	}
-	if err := a.look(ctx, p, c, left); err != nil {
+	if err := a.look(ctx, p, c, strings.Join(lacks, "; ")); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Err, "left; the fleet that was up already (pid %d) stays as it is\n", c.Info().PID)

@@ -41,6 +41,7 @@ type Info struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
 	Detached bool      `json:"detached"` // runs without a terminal (up -d)
+	Watch    bool      `json:"watch"`    // rebuilds what is edited (up --watch)
 }
 
 // Ended says how the fleet ended.

@@ -37,6 +37,7 @@ var routes = []route{
 func serveInfo(s *Server, _ context.Context, w http.ResponseWriter, _ *http.Request) error {
 	info := s.Info
 	info.Protocol = Protocol
+	info.Detached = info.Detached || s.Freed != nil && s.Freed()
 	return reply(w, info)
 }
 

@@ -21,6 +21,7 @@ const slow = 5 * time.Second
 type Server struct {
 	Fleet Fleet
 	Info  Info
+	Freed func() bool // it has lost its terminal and stays, though Info says that it has one; nil: it has not
 	// Ended blocks until the fleet has ended and says how; the answer to a down waits for it.
 	Ended func(ctx context.Context) (Ended, error)
 	Log   *slog.Logger // nil discards
