@@ -49,6 +49,7 @@ func (a *App) parts(ctx context.Context, p place, st *stack.Stack, o *upOptions,
 		Process:   procs,
 		Log:       log,
 		Getenv:    a.Getenv,
+		Running:   func(ctx context.Context) []fleet.Running { return a.neighbours(ctx, p) },
 	}}
 	if needsMachine(st) || !missing(containersMark(p)) {
 		out.options.Machine = a.machine(ctx)

@@ -17,8 +17,9 @@ import (
 
 // Holder is the program that listens on a port.
 type Holder struct {
-	PID     int    // 0 when it belongs to somebody else and is not to be seen
-	Command string // as started, shortened
+	PID     int     // 0 when it belongs to somebody else and is not to be seen
+	Command string  // as started, shortened
+	Stack   Running // that it belongs to, where it is msctl or runs under it
 }
 
 // String says who it is: "process 4711 (python3 -m http.server 8080)".
@@ -40,6 +41,7 @@ type portProbe struct {
 	id     string // of this stack
 	listen func() map[int]int32
 	owned  func(port int) bool // by a container of this stack
+	stacks func() []Running
 }
 
 // PortOwner is the optional power of a driver to say that a port belongs to a unit of this stack that it
@@ -51,6 +53,12 @@ type PortOwner interface {
 func newPortProbe(ctx context.Context, o Options) *portProbe {
 	p := &portProbe{id: o.ID, owned: func(int) bool { return false }}
 	p.listen = sync.OnceValue(func() map[int]int32 { return listeningPIDs(ctx) })
+	p.stacks = sync.OnceValue(func() []Running {
+		if o.Running == nil {
+			return nil
+		}
+		return o.Running(ctx)
+	})
 	if d, ok := o.Container.(PortOwner); ok {
 		p.owned = func(port int) bool { return d.OwnsPort(ctx, port) }
 	}
@@ -93,7 +101,8 @@ func unsupported(err error) bool {
 }
 
 // holder returns who listens on a port, and whether it is of this stack: left over by a supervisor that
-// was killed, to be adopted or ended by the driver that runs its unit.
+// was killed, to be adopted or ended by the driver that runs its unit; or one that runs, and is only asked
+// what it would start.
 func (p *portProbe) holder(port int) (Holder, bool) {
 	if p.owned(port) {
 		return Holder{}, true
@@ -109,7 +118,22 @@ func (p *portProbe) holder(port int) (Holder, bool) {
 	}
 	environment, err := proc.Environ()
 	ours := err == nil && p.id != "" && slices.Contains(environment, marker+p.id)
-	return Holder{PID: int(pid), Command: shorten(command, 80)}, ours
+	h := Holder{PID: int(pid), Command: shorten(command, 80)}
+	if !ours {
+		h.Stack, _ = whose(p.stacks(), h.PID, markOf(environment))
+		ours = p.id != "" && h.Stack.ID == p.id
+	}
+	return h, ours
+}
+
+// markOf returns the id of the stack whose marker is in an environment, or "".
+func markOf(environment []string) string {
+	for _, v := range environment {
+		if id, ok := strings.CutPrefix(v, marker); ok {
+			return id
+		}
+	}
+	return ""
 }
 
 // listeningPIDs returns the process behind each listening TCP port.

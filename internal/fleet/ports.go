@@ -100,11 +100,17 @@ func (e *PortTaken) Error() string {
 	if e.Pos.Line > 0 {
 		at = e.Pos.String() + ": "
 	}
+	if s := e.Holder.Stack; s.PID != 0 {
+		return fmt.Sprintf("%sport %d of %s is held for stack %s in %s", at, e.Port, e.Service, s.Name, s.Dir)
+	}
 	return fmt.Sprintf("%sport %d of %s is taken by %s", at, e.Port, e.Service, e.Holder)
 }
 
 // Hint says what to do about it.
 func (e *PortTaken) Hint() string {
+	if e.Holder.Stack.PID != 0 {
+		return "`msctl down` there, or `msctl up --isolated`"
+	}
 	return "end that program, write another port or `auto`, or run `msctl up --isolated`"
 }
 
