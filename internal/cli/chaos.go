@@ -75,11 +75,19 @@ func knownEdge(ctx context.Context, c *control.Client, name string) error {
 	}
 	var known []string
 	for _, e := range edges {
-		if known = append(known, e.Name()); strings.Contains(name, "/") {
-			known = append(known, e.Name()+"/"+e.Listen)
+		if known = append(known, edgeTitle(e.Name())); strings.Contains(name, "/") {
+			known = append(known, edgeTitle(e.Name())+"/"+e.Listen)
 		}
 	}
-	return checkNames([]string{name}, known)
+	title := edgeTitle(name)
+	if slices.Contains(known, title) {
+		return nil
+	}
+	hint := "`msctl edges` lists them"
+	if near := nearest(title, known); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return usage(hint, "unknown edge %q", title)
 }
 
 // readFault reads an edge and words such as latency=300ms.
