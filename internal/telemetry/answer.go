@@ -6,6 +6,12 @@ import "time"
 // on its own with its database, cache or broker, such as its health checks.
 const Requests = "(kind=server OR kind=consumer OR network.protocol.name=http OR network.protocol.name=grpc)"
 
+// What a filter's trace.kind says of a trace: a request has a span that [Requests] is about.
+const (
+	Request    = "request"
+	Background = "background"
+)
+
 // Query selects traces, spans or logs.
 type Query struct {
 	Filter string    `json:"filter,omitempty"` // in the language of package filter; "" is everything

@@ -155,3 +155,32 @@ func (r *joiner) line(w *whole) TraceLine {
 	line.Service, line.Name = items[max(head, 0)].service, items[max(head, 0)].name
 	return line
 }
+
+// kind is [Request] or [Background].
+func (r *joiner) kind(w *whole) string {
+	for _, p := range w.places {
+		v, err := r.brief(p.rank)
+		if err == nil && slices.ContainsFunc(p.rows, func(row uint32) bool { return serves(tagKind(v.tag[row])) }) {
+			return Request
+		}
+	}
+	for _, p := range w.places {
+		v, err := r.view(p.rank)
+		if err == nil && slices.ContainsFunc(p.rows, func(row uint32) bool {
+			s := v.readSpan(row)
+			return asks(&s)
+		}) {
+			return Request
+		}
+	}
+	return Background
+}
+
+// serves reports the kinds of span that work on what somebody asked for.
+func serves(k Kind) bool { return k == Server || k == Consumer }
+
+// asks reports a call in a protocol in which services ask each other.
+func asks(s *Span) bool {
+	protocol, _ := s.Value("network.protocol.name")
+	return protocol == "http" || protocol == "grpc"
+}

@@ -45,9 +45,22 @@ func (m *model) search(n *filter.Node, since, until time.Time, slow bool) (ids [
 		}
 		spans := m.trace(s.Trace)
 		line := lineOf(spans)
+		if line.Start.Before(since) {
+			continue
+		}
+		kind := Background
+		if slices.ContainsFunc(spans, func(s Span) bool { return serves(s.Kind) || asks(&s) }) {
+			kind = Request
+		}
+		value := func(key string, s *Span) (any, bool) {
+			if key == "trace.kind" {
+				return kind, true
+			}
+			return line.value(key, s)
+		}
 		if slices.ContainsFunc(spans, func(s Span) bool {
 			in := !s.Start.Before(since) && (until.IsZero() || s.Start.Before(until))
-			return in && n.Match(func(key string) (any, bool) { return line.value(key, &s) }, s.Text)
+			return in && n.Match(func(key string) (any, bool) { return value(key, &s) }, s.Text)
 		}) {
 			lines[s.Trace] = line
 			ids = append(ids, s.Trace)
@@ -86,8 +99,8 @@ func lineOf(spans []Span) TraceLine {
 }
 
 var anyAttr = rapid.Custom(func(t *rapid.T) Attr {
-	key := rapid.SampledFrom([]string{"a", "http.route", "n", "name", "list"}).Draw(t, "key")
-	return Attr{key, rapid.SampledFrom([]any{"x", "Xy", "", int64(1), int64(7), 1.5, true, []any{"x", int64(7)}, []byte{1}, []Attr{{"in", "x"}}}).Draw(t, "value")}
+	key := rapid.SampledFrom([]string{"a", "http.route", "n", "name", "list", "network.protocol.name"}).Draw(t, "key")
+	return Attr{key, rapid.SampledFrom([]any{"x", "Xy", "", "http", int64(1), int64(7), 1.5, true, []any{"x", int64(7)}, []byte{1}, []Attr{{"in", "x"}}}).Draw(t, "value")}
 })
 
 var anySpan = rapid.Custom(func(t *rapid.T) Span {
@@ -118,7 +131,7 @@ var anySpan = rapid.Custom(func(t *rapid.T) Span {
 var anyFilter = rapid.Custom(func(t *rapid.T) string {
 	term := rapid.SampledFrom([]string{"service=a", "service!=a", "service:A", "service~^b$", "service=*", "-service=*", "name=x", `name=""`, "name:get", "kind=client", "status=error", "status!=error", "-status=error",
 		"duration>200ms", "duration<=100ms", "a=x", "a!=x", "a=7", "a>1", "a:x", "a~^x", "a=*", "-a=*", "n=1", "n>=1.5", "list=7", "http.route=x", "edge=a:b", "edge=*", "message:lost", "message=*",
-		"x", "retry", "trace.spans>2", "trace.errors=0", "-trace.errors=0", "trace.duration>1s", "trace.service=a", "parent=*", "span=0100000000000003", "trace=01000000000000000000000000000002", "trace~02$"})
+		"x", "retry", "trace.spans>2", "trace.errors=0", "-trace.errors=0", "trace.duration>1s", "trace.service=a", "trace.kind=request", "-trace.kind=request", "parent=*", "span=0100000000000003", "trace=01000000000000000000000000000002", "trace~02$"})
 	one := func(name string) string { return term.Draw(t, name) }
 	switch rapid.IntRange(0, 4).Draw(t, "shape") {
 	case 0:

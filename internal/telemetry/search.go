@@ -16,9 +16,9 @@ import (
 // slack is how much later than its trace a span may start and still be found by the pages after the first.
 const slack = int64(time.Hour)
 
-// Search returns the traces of which one span matches the filter and started in the window. The words
-// trace.spans, trace.duration, trace.errors, trace.services, trace.service and trace.name ask for the
-// whole trace. The error is of the filter, a [*filter.Error], of the cursor, or of ctx.
+// Search returns the traces that began in the window and of which one span there matches the filter. The
+// words trace.spans, trace.duration, trace.errors, trace.services, trace.service, trace.name and trace.kind
+// ask for the whole trace. The error is of the filter, a [*filter.Error], of the cursor, or of ctx.
 func (s *Store) Search(ctx context.Context, q Query) (TracePage, error) {
 	began := time.Now()
 	ask, err := q.read(began)
@@ -176,6 +176,10 @@ func (x *search) take(id TraceID, rank int, rows bitset) {
 	if at < 0 || !w.places[at].any(rows) {
 		return // replaced by a newer one
 	}
+	if w.start < x.window.since {
+		x.seen[id] = true // it began before
+		return
+	}
 	f := found{rank: w.start, id: id}
 	if x.slow {
 		f.rank = w.end - w.start
@@ -222,7 +226,13 @@ func (x *search) holds(w *whole, at int, rows bitset) bool {
 			continue
 		}
 		s := v.readSpan(row)
-		if x.node.Match(func(key string) (any, bool) { return line.value(key, &s) }, s.Text) {
+		value := func(key string) (any, bool) {
+			if key == "trace.kind" {
+				return x.in.kind(w), true
+			}
+			return line.value(key, &s)
+		}
+		if x.node.Match(value, s.Text) {
 			return true
 		}
 	}
