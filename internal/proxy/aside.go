@@ -55,7 +55,7 @@ func (x *caller) send(server *wire, d *body) {
 // sendRest reports whether the whole body was sent.
 func (x *caller) sendRest(server *wire, d *body) bool {
 	for {
-		n, rerr, werr := x.e.copyBody(x.wire, server.conn, 0, d, &x.e.count.sent)
+		n, rerr, werr := x.e.copyBody(x.wire, server, 0, d, &x.e.count.sent)
 		x.side.sent += n
 		switch {
 		case rerr == nil && werr == nil:

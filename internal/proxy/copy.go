@@ -11,14 +11,14 @@ const worthSplice = 128 << 10
 
 // copyBody passes on head bytes and the body behind them, as they come. It returns what was written, and
 // why it ended before the body did: what the reading said, or the writing.
-func (e *Edge) copyBody(from *wire, to net.Conn, head int, d *body, count *atomic.Int64) (n int64, rerr, werr error) {
+func (e *Edge) copyBody(from, to *wire, head int, d *body, count *atomic.Int64) (n int64, rerr, werr error) {
 	for {
 		if b := from.bytes(); len(b) > 0 {
 			took, err := d.take(b[head:])
 			if err != nil {
 				return n, err, nil
 			}
-			m, err := to.Write(b[:head+took])
+			m, err := to.write(b[:head+took])
 			n += int64(m)
 			count.Add(int64(m))
 			if err != nil {
@@ -46,9 +46,9 @@ func (e *Edge) copyBody(from *wire, to net.Conn, head int, d *body, count *atomi
 }
 
 // spliceBody lets the kernel move most of a body whose length is known. Where it cannot, nothing is moved.
-func (e *Edge) spliceBody(from *wire, to net.Conn, d *body, count *atomic.Int64) (n int64, rerr, werr error) {
+func (e *Edge) spliceBody(from, to *wire, d *body, count *atomic.Int64) (n int64, rerr, werr error) {
 	in, ok := from.conn.(*net.TCPConn)
-	out, also := to.(*net.TCPConn)
+	out, also := to.conn.(*net.TCPConn)
 	if !ok || !also {
 		return 0, nil, nil
 	}

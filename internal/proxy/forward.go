@@ -167,7 +167,7 @@ func (r *exchange) waiting(t *target) *wire {
 // send sends what was read of the request, and has the rest sent aside.
 func (r *exchange) send() error {
 	x := r.x
-	n, err := r.server.conn.Write(x.wire.bytes()[:r.all])
+	n, err := r.server.write(x.wire.bytes()[:r.all])
 	x.e.count.sent.Add(int64(n))
 	if err != nil && n == 0 && r.reused && !x.side.sending {
 		return err
@@ -250,7 +250,7 @@ func (r *exchange) pass(persists bool) bool {
 		r.t.fail(false)
 	}
 	d := answerBody(&x.res, x.head)
-	n, rerr, werr := x.e.copyBody(r.server, x.wire.conn, x.res.size, &d, &x.e.count.received)
+	n, rerr, werr := x.e.copyBody(r.server, x.wire, x.res.size, &d, &x.e.count.received)
 	r.call.Received, r.call.Code = n, x.res.status
 	if x.res.status >= 500 {
 		r.call.Err = fmt.Sprintf("status %d", x.res.status)

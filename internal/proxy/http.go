@@ -108,7 +108,7 @@ func (x *caller) use(w *wire) bool {
 
 // write sends bytes to the caller.
 func (x *caller) write(b []byte) error {
-	n, err := x.wire.conn.Write(b)
+	n, err := x.wire.write(b)
 	x.e.count.received.Add(int64(n))
 	return err
 }

@@ -123,7 +123,7 @@ func (p *pump) carry() error {
 // pass writes bytes on, counts them and shows them to who reads along.
 func (p *pump) pass(b []byte) error {
 	p.f.watch.see(p.dir, b)
-	n, err := p.to.conn.Write(b)
+	n, err := p.to.write(b)
 	p.add(int64(n))
 	return err
 }

@@ -16,7 +16,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return 
 
 // wire is one connection and what was read from it and not yet passed on: bytes r to w of buf. It borrows
 // its buffer when the socket has something to read and gives it back when all was passed on and nothing
-// more is there, so that an idle connection holds none. One goroutine reads it; any may write.
+// more is there, so that an idle connection holds none. One goroutine reads it, and at a time one writes.
 type wire struct {
 	conn net.Conn
 	raw  syscall.RawConn       // nil: not a socket, the buffer is held while it waits
@@ -28,6 +28,10 @@ type wire struct {
 	r, w int
 	err  error // of the last read
 
+	put  func(fd uintptr) bool // writeNow, bound once
+	out  []byte                // what is being written and not yet sent
+	lost error                 // why it cannot be
+
 	once  func(fd uintptr) bool // readOnce, bound when it is first asked for
 	quiet bool                  // what it found
 }
@@ -37,7 +41,7 @@ func newWire(c net.Conn, room int) *wire {
 	w := &wire{conn: c, room: room}
 	if s, ok := c.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
-			w.raw, w.try = raw, w.readNow
+			w.raw, w.try, w.put = raw, w.readNow, w.writeNow
 		}
 	}
 	return w
@@ -78,17 +82,39 @@ func (w *wire) readNow(fd uintptr) bool {
 	case n == 0:
 		w.err = io.EOF
 	}
-	w.w += max(n, 0)
+	w.w += n
 	return true
 }
 
-func readFD(fd int, b []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, b)
-		if err != unix.EINTR {
-			return n, err
-		}
+// write sends all of b, waiting for room where there is none. One goroutine at a time writes.
+func (w *wire) write(b []byte) (int, error) {
+	if w.raw == nil {
+		return w.conn.Write(b)
 	}
+	w.out, w.lost = b, nil
+	err := w.raw.Write(w.put)
+	n := len(b) - len(w.out)
+	w.out = nil
+	if err == nil {
+		err = w.lost
+	}
+	return n, err
+}
+
+// writeNow writes what there is room for. It is false where something is left.
+func (w *wire) writeNow(fd uintptr) bool {
+	for len(w.out) > 0 {
+		n, err := writeFD(int(fd), w.out)
+		switch {
+		case err == unix.EAGAIN:
+			return false
+		case err != nil:
+			w.lost = &net.OpError{Op: "write", Net: "tcp", Err: err}
+			return true
+		}
+		w.out = w.out[n:]
+	}
+	return true
 }
 
 // borrow makes sure of a buffer, and starts at its front where nothing waits in it.
@@ -181,7 +207,7 @@ func (w *wire) alive() bool {
 func (w *wire) readOnce(fd uintptr) bool {
 	w.borrow()
 	n, err := readFD(int(fd), w.buf[w.w:])
-	w.w += max(n, 0)
+	w.w += n
 	w.quiet = err == unix.EAGAIN
 	w.release()
 	return true
