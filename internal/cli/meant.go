@@ -14,7 +14,7 @@ import (
 
 func traceKeys() []string {
 	return strings.Fields("service instance name kind status duration message edge scope trace span parent since until run " +
-		"trace.spans trace.errors trace.duration trace.services trace.service trace.name")
+		"trace.spans trace.errors trace.duration trace.services trace.service trace.name trace.kind")
 }
 
 func logKeys() []string {

@@ -75,7 +75,10 @@ func wiser(err error) error {
 
 // checkFilter finds mistakes in a filter before anyone is asked.
 func checkFilter(text string) error {
-	_, err := filter.Parse(text)
+	n, err := filter.Parse(text)
+	if err == nil {
+		_, _, err = filter.Window(n, time.Now())
+	}
 	return wiser(err)
 }
 

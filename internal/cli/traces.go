@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -20,7 +21,9 @@ func newTraces(a *App) *cobra.Command {
 		Long: "traces lists requests with the services that they passed, newest first: seen on the edges between\n" +
 			"services, and told by those that send OpenTelemetry. A filter is words such as service=orders\n" +
 			"status=error duration>200ms http.route=/v1/orders, OR, parentheses and a leading - for not; the flags\n" +
-			"are short for the common ones. It works on what is kept when nothing runs.",
+			"are short for the common ones. What services do on their own, such as health checks of their\n" +
+			"databases, is listed with --all or trace.kind=background alone. It works on what is kept when nothing\n" +
+			"runs.",
 		Example: "  msctl traces --status error --since 10m\n  msctl traces 'duration>200ms service=orders -http.route=/healthz'\n" +
 			"  msctl traces --service orders --min 50ms --sort duration --json | jq -r .id",
 	}
@@ -46,7 +49,7 @@ func newTraces(a *App) *cobra.Command {
 			return err
 		}
 		return a.tell(cmd.Context(), func(t teller) error {
-			page, err := t.Traces(cmd.Context(), q)
+			page, err := o.search(cmd.Context(), t, q)
 			if err == nil && len(page.Traces) == 0 && o.service != "" {
 				err = a.sentBy(cmd.Context(), t, o.service)
 			}
@@ -56,7 +59,10 @@ func newTraces(a *App) *cobra.Command {
 			if *asJSON {
 				return a.jsonLines("trace", len(page.Traces), func(i int) any { return page.Traces[i] })
 			}
-			a.tracesTable(page, q)
+			a.tracesTable(page, q, o.what())
+			if len(page.Traces) == 0 && !o.all {
+				return a.hintAll(cmd.Context(), t, q)
+			}
 			return nil
 		})
 	}
@@ -108,9 +114,6 @@ func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, e
 		}
 		add(key, "=", value)
 	}
-	if !o.all && q.Filter == "" {
-		q.Filter = telemetry.Requests
-	}
 	switch o.sort {
 	case "time":
 	case "duration":
@@ -126,6 +129,32 @@ func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, e
 	}
 	q.Until, err = momentFlag("--until", o.until, now)
 	return q, err
+}
+
+// search asks for requests, or for all traces, that match.
+func (o traceOptions) search(ctx context.Context, t teller, q telemetry.Query) (telemetry.TracePage, error) {
+	if !o.all {
+		q.Filter = telemetry.OnlyRequests(q.Filter)
+	}
+	return t.Traces(ctx, q)
+}
+
+// what is asked for, in a word.
+func (o traceOptions) what() string {
+	if o.all {
+		return "trace"
+	}
+	return "request"
+}
+
+// hintAll says that what services do on their own would match, where no request does.
+func (a *App) hintAll(ctx context.Context, t teller, q telemetry.Query) error {
+	q.Limit = 1
+	page, err := t.Traces(ctx, q)
+	if err == nil && len(page.Traces) > 0 {
+		fmt.Fprintln(a.screenOf(a.Err), "hint: --all lists what services do on their own too, such as health checks of their databases")
+	}
+	return err
 }
 
 // narrows reports flags that add to the filter.
@@ -166,11 +195,11 @@ func (a *App) jsonLines(kind string, n int, at func(i int) any) error {
 	return nil
 }
 
-func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query) {
+func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query, what string) {
 	s := a.shown()
 	if len(page.Traces) == 0 {
 		note := a.screenOf(a.Err)
-		fmt.Fprintf(note, "no trace%s among %s\n", matching(q), count(int(max(page.Kept, page.Scanned)), "span"))
+		fmt.Fprintf(note, "no %s%s among %s\n", what, matching(q), count(int(max(page.Kept, page.Scanned)), "span"))
 		a.hintKeys(q.Filter, slices.Concat(traceKeys(), page.Keys))
 		return
 	}
@@ -197,7 +226,7 @@ func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query) {
 
 // matching says what was asked for, for a sentence.
 func matching(q telemetry.Query) string {
-	if q.Filter == "" || q.Filter == telemetry.Requests {
+	if q.Filter == "" {
 		return ""
 	}
 	return " matches " + q.Filter

@@ -1,6 +1,12 @@
 package telemetry
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"msctl.dev/msctl/internal/telemetry/filter"
+)
 
 // Requests is the filter of traces in which somebody asked something of a service: not what a service does
 // on its own with its database, cache or broker, such as its health checks.
@@ -11,6 +17,19 @@ const (
 	Request    = "request"
 	Background = "background"
 )
+
+// OnlyRequests makes a filter of traces leave out what services do on their own, unless it says itself of
+// what kind they are to be, or which trace is meant.
+func OnlyRequests(text string) string {
+	if strings.TrimSpace(text) == "" {
+		return Requests
+	}
+	n, err := filter.Parse(text)
+	if err != nil || slices.ContainsFunc(n.Keys(), func(key string) bool { return key == "trace.kind" || key == "trace" }) {
+		return text // its mistake is told by whom it is asked
+	}
+	return "(" + text + ") trace.kind=" + Request
+}
 
 // Query selects traces, spans or logs.
 type Query struct {

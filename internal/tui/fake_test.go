@@ -115,7 +115,7 @@ func (f *fake) Traces(ctx context.Context, q telemetry.Query) (telemetry.TracePa
 		if (strings.Contains(q.Filter, "status=error") || strings.Contains(q.Filter, "trace.errors>0")) && t.Errors == 0 {
 			continue
 		}
-		if strings.HasPrefix(q.Filter, telemetry.Requests) && !slices.ContainsFunc(t.Rows, func(r telemetry.Row) bool { return r.Kind == telemetry.Server }) {
+		if (strings.Contains(q.Filter, telemetry.Requests) || strings.Contains(q.Filter, "trace.kind=request")) && !slices.ContainsFunc(t.Rows, func(r telemetry.Row) bool { return r.Kind == telemetry.Server }) {
 			continue
 		}
 		p.Traces = append(p.Traces, t.TraceLine)

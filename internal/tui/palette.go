@@ -179,7 +179,7 @@ func (m *model) tracesWords(words []string) (tea.Cmd, error) {
 	if _, err := filter.Parse(text); err != nil {
 		return nil, err
 	}
-	return m.push(newTraces(text, text != "")), nil
+	return m.push(newTraces(text, false)), nil
 }
 
 func (m *model) traceWords(words []string) (tea.Cmd, error) {

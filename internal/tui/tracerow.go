@@ -45,7 +45,7 @@ func (v *traces) draw(m *model, w, h int) []string {
 // nothing says why the list is empty and what to do about it.
 func (v *traces) nothing(m *model) string {
 	text := "no trace"
-	if !v.all {
+	if v.choosy() {
 		text = "no request"
 	}
 	switch {
@@ -63,7 +63,7 @@ func (v *traces) nothing(m *model) string {
 			text += ", for example after `curl " + url + "`"
 		}
 	}
-	if !v.all {
+	if v.choosy() {
 		text += "; a shows what services do on their own too"
 	}
 	return plainText(text)

@@ -16,7 +16,6 @@ type traces struct {
 	list
 	filter string
 	given  string // the filter that the screen was opened with: Esc does not drop it
-	whole  bool   // whether it is about all, too
 	named  string // what that is, in words, where it says nothing to people
 	all    bool   // what services do on their own too
 	failed bool   // only those with errors
@@ -31,7 +30,7 @@ type traces struct {
 
 // newTraces lists what matches a filter: requests, or all.
 func newTraces(given string, all bool) *traces {
-	return &traces{filter: given, given: given, whole: all, all: all}
+	return &traces{filter: given, given: given, all: all}
 }
 
 func (v *traces) title(m *model) string {
@@ -52,7 +51,7 @@ func (v *traces) title(m *model) string {
 		parts = append(parts, "paused")
 	}
 	switch {
-	case v.all:
+	case !v.choosy():
 	case m.w < splitAt:
 		parts = append(parts, "requests only")
 	default:
@@ -61,20 +60,26 @@ func (v *traces) title(m *model) string {
 	return strings.Join(parts, " · ")
 }
 
-// wanted is the filter that is asked for. The words of a filter hold for one span, so those of the user
-// stand alone unless requests are asked for.
+// wanted is the filter that is asked for.
 func (v *traces) wanted() string {
-	var parts []string
+	text := v.filter
 	if !v.all {
-		parts = append(parts, telemetry.Requests)
+		text = telemetry.OnlyRequests(text)
 	}
-	if v.filter != "" {
-		parts = append(parts, "("+v.filter+")")
+	switch {
+	case !v.failed:
+		return text
+	case text == "":
+		return onlyFailed
 	}
-	if v.failed {
-		parts = append(parts, "trace.errors>0")
-	}
-	return strings.Join(parts, " ")
+	return "(" + text + ") " + onlyFailed
+}
+
+const onlyFailed = "trace.errors>0"
+
+// choosy reports that only requests are listed, and not because the filter says so.
+func (v *traces) choosy() bool {
+	return !v.all && telemetry.OnlyRequests(v.filter) != v.filter
 }
 
 func (v *traces) cursor() *list      { return &v.list }
@@ -85,10 +90,7 @@ func (v *traces) setFilter(m *model, text string) (tea.Cmd, error) {
 	if _, err := filter.Parse(text); err != nil {
 		return nil, err
 	}
-	v.filter, v.all = text, v.whole
-	if text != v.given {
-		v.all = text != "" // as `msctl traces`: who filters means all that matches
-	}
+	v.filter = text
 	return v.anew(m), nil
 }
 
