@@ -79,13 +79,16 @@ func TestImports(t *testing.T) {
 
 func services(name string) bool { return name == "services" || strings.HasPrefix(name, "services/") }
 
-// checkService holds the reference fleet to its own folder and the kit: it knows nothing of msctl.
+// checkService holds the reference fleet to its own folder, the kit and the contracts: it knows nothing of
+// msctl.
 func checkService(t *testing.T, name string, imports []string) {
 	t.Helper()
 	own := strings.Join(strings.SplitN(name, "/", 3)[:min(2, strings.Count(name, "/")+1)], "/")
 	for _, imp := range imports {
 		of, ours := strings.CutPrefix(imp, module)
-		if ours && of != "services/kit" && !strings.HasPrefix(of, "services/kit/") && of != own && !strings.HasPrefix(of, own+"/") {
+		if ours && !slices.ContainsFunc([]string{"services/kit", "services/proto", own}, func(dir string) bool {
+			return of == dir || strings.HasPrefix(of, dir+"/")
+		}) {
 			t.Errorf("%s imports %s", name, of)
 		}
 	}
