@@ -9,6 +9,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/rpc"
 )
 
 //go:embed migrations/*.sql
@@ -27,5 +28,6 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	defer broker.Close()
-	return app.Go(ctx, d.Relay(broker), app.HTTP(routes(store{d})))
+	s := store{d}
+	return app.Go(ctx, d.Relay(broker), rpc.Server(app, server{store: s}.register), app.HTTP(routes(s)))
 }

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -84,6 +87,35 @@ func (s store) users(ctx context.Context, after string, limit int) ([]User, erro
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}
+	return all(rows)
+}
+
+// batch returns those of the ids that there are, each once, in the order asked.
+func (s store) batch(ctx context.Context, ids []string) ([]User, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	places, args := make([]string, len(ids)), make([]any, len(ids))
+	for i, id := range ids {
+		places[i], args[i] = "$"+strconv.Itoa(i+1), id
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM users WHERE id IN (`+
+		strings.Join(places, ", ")+`)`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read %d users: %w", len(ids), err)
+	}
+	found, err := all(rows)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b User) int {
+		return slices.Index(ids, a.ID) - slices.Index(ids, b.ID)
+	})
+	return found, nil
+}
+
+// all reads the rows and closes them.
+func all(rows *sql.Rows) ([]User, error) {
 	defer rows.Close()
 	list := []User{}
 	for rows.Next() {
