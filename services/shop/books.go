@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+
+	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
+	ordersv1 "msctl.dev/msctl/services/proto/shop/orders/v1"
+	paymentsv1 "msctl.dev/msctl/services/proto/shop/payments/v1"
+)
+
+// books are what the services say, read one after the other: they need not agree until all is at rest.
+type books struct {
+	orders        map[string]*ordersv1.Order
+	model         *ordersv1.VerifyResponse
+	payments      map[string]*paymentsv1.Payment
+	bookings      map[string]int64 // order -> what the bank took and did not give back
+	levels        []*inventoryv1.Level
+	notifications []notification
+	mails         map[string]int // Message-ID -> how many
+}
+
+type notification struct {
+	ID      string `json:"id"`
+	Request string `json:"request_id"`
+	Status  string `json:"status"`
+	Reason  string `json:"reason"`
+}
+
+// invariants are the five of the fleet, in their order.
+func (b *books) invariants() []invariant {
+	return []invariant{b.money(), b.stock(), b.told(), b.folded(), b.delivered()}
+}
+
+// money: captured minus refunded is an order's total if it is confirmed, and else 0; and the bank says
+// the same.
+func (b *books) money() invariant {
+	i := invariant{Name: "money"}
+	for id, o := range b.orders {
+		want := int64(0)
+		if o.Status == ordersv1.OrderStatus_ORDER_STATUS_CONFIRMED {
+			want = o.Total
+		}
+		p := b.payments[id]
+		kept := p.GetCaptured() - p.GetRefunded()
+		i.must(o.Status != ordersv1.OrderStatus_ORDER_STATUS_PENDING, "order %s is pending (%s)", id, o.Step)
+		i.must(kept == want, "order %s (%s): payments kept %d, want %d", id, short(o), kept, want)
+		i.must(b.bookings[id] == want, "order %s (%s): the bank kept %d, want %d", id, short(o), b.bookings[id], want)
+	}
+	for id, p := range b.payments {
+		i.must(b.orders[id] != nil || p.Captured == p.Refunded, "payment %s has no order", id)
+	}
+	return i
+}
+
+func short(o *ordersv1.Order) string {
+	const prefix = len("ORDER_STATUS_")
+	return o.Status.String()[prefix:] + " " + o.Reason
+}
+
+// stock: available + reserved + sold is what was received, and what is sold is what was confirmed.
+func (b *books) stock() invariant {
+	i := invariant{Name: "stock"}
+	sold := map[string]int64{}
+	for _, o := range b.orders {
+		if o.Status == ordersv1.OrderStatus_ORDER_STATUS_CONFIRMED {
+			for _, l := range o.Lines {
+				sold[l.ItemId] += l.Quantity
+			}
+		}
+	}
+	for _, l := range b.levels {
+		i.must(l.Available+l.Reserved+l.Sold == l.Received && l.Available >= 0 && l.Reserved >= 0,
+			"item %s: %d available + %d reserved + %d sold is not %d received", l.ItemId, l.Available, l.Reserved, l.Sold, l.Received)
+		i.must(l.Sold == sold[l.ItemId], "item %s: %d sold, %d confirmed", l.ItemId, l.Sold, sold[l.ItemId])
+		i.must(l.Reserved == 0, "item %s: %d reserved by nobody", l.ItemId, l.Reserved)
+	}
+	return i
+}
+
+// told: each confirmed order asked for exactly one confirmation, and no request made two mails.
+func (b *books) told() invariant {
+	i := invariant{Name: "confirmations"}
+	asked := map[string]int{}
+	for _, n := range b.notifications {
+		asked[n.Request]++
+	}
+	for id, o := range b.orders {
+		want := 0
+		if o.Status == ordersv1.OrderStatus_ORDER_STATUS_CONFIRMED {
+			want = 1
+		}
+		got := asked[fmt.Sprintf("order-%s-confirmed", id)]
+		cancelled := o.Status == ordersv1.OrderStatus_ORDER_STATUS_CANCELLED // it may have been told before
+		i.must(got == want || cancelled && got < 2, "order %s (%s): %d confirmations", id, short(o), got)
+	}
+	for id, n := range b.mails {
+		i.must(n == 1, "mail %s came %d times", id, n)
+	}
+	return i
+}
+
+// folded: the read model is the fold of the events.
+func (b *books) folded() invariant {
+	i := invariant{Name: "read model", Looked: int(b.model.Orders)}
+	for _, id := range b.model.Differ {
+		i.Broken = append(i.Broken, fmt.Sprintf("order %s differs from its events", id))
+	}
+	if b.model.Behind > 0 {
+		i.Broken = append(i.Broken, fmt.Sprintf("%d events behind", b.model.Behind))
+	}
+	return i
+}
+
+// delivered: each accepted notification ended.
+func (b *books) delivered() invariant {
+	i := invariant{Name: "notifications"}
+	for _, n := range b.notifications {
+		ended := n.Status == "sent" || n.Status == "suppressed" || n.Status == "failed" && n.Reason != ""
+		i.must(ended, "notification %s is %s %s", n.Request, n.Status, n.Reason)
+	}
+	return i
+}
