@@ -29,8 +29,9 @@ type fake struct {
 	lines  map[string][]output.Line
 	traces []telemetry.Trace
 	found  []telemetry.Finding
-	did    []string // what was asked of it
-	err    error    // of every question
+	told   []telemetry.MapEdge // beside those that every map has
+	did    []string            // what was asked of it
+	err    error               // of every question
 	block  chan struct{}
 
 	events chan state.Event
@@ -149,10 +150,10 @@ func (f *fake) Logs(_ context.Context, q telemetry.Query) (telemetry.LogPage, er
 }
 
 func (f *fake) Map(context.Context, time.Time, time.Time) (telemetry.Map, error) {
-	return telemetry.Map{Edges: []telemetry.MapEdge{
+	return telemetry.Map{Edges: append([]telemetry.MapEdge{
 		{From: "orders", To: "payments", Seen: true, Declared: true},
 		{From: "push", To: "api.example.com", Protocol: "http", Seen: true, RED: telemetry.RED{Count: 12, Errors: 3, Rate: 0.2, P95: 310 * ms}},
-	}}, f.err
+	}, f.told...)}, f.err
 }
 
 func (f *fake) Advise(context.Context, time.Time) ([]telemetry.Finding, error) { return f.found, f.err }

@@ -1,14 +1,11 @@
 package tui
 
 import (
-	"context"
-	"reflect"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/filter"
 )
@@ -19,9 +16,6 @@ type graph struct {
 	filter string
 	node   *filter.Node
 	name   string // of the chosen edge
-	told   telemetry.Map
-	err    string
-	wait   int // ticks until telemetry is asked again
 }
 
 // link is one edge as it is drawn: what msctl's own edge counts, or what spans tell.
@@ -52,47 +46,11 @@ func (v *graph) setFilter(_ *model, text string) (tea.Cmd, error) {
 	return nil, nil
 }
 
-// mapWindow is how far back the map of telemetry looks, and mapEvery how many seconds it holds.
-const (
-	mapWindow = 5 * time.Minute
-	mapEvery  = 5
-)
-
-func (v *graph) tick(m *model) tea.Cmd {
-	if v.wait--; v.wait > 0 {
-		return m.askEdges()
-	}
-	v.wait = mapEvery
-	return tea.Batch(m.askEdges(), m.ask("map", "", func(ctx context.Context) func(*model) tea.Cmd {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		now := time.Now()
-		told, err := m.source.Map(ctx, now.Add(-mapWindow), now)
-		return func(m *model) tea.Cmd {
-			v.take(m, told, err)
-			return nil
-		}
-	}))
-}
-
-func (v *graph) take(m *model, told telemetry.Map, err error) {
-	said := ""
-	if err != nil {
-		said, told = why(err), v.told
-	}
-	told.Since, told.Until = time.Time{}, time.Time{} // they move without anything to see
-	if said != v.err || !reflect.DeepEqual(told, v.told) {
-		v.told, v.err, m.dirty = told, said, true
-	}
-}
+func (v *graph) tick(m *model) tea.Cmd { return tea.Batch(m.askEdges(), m.askChart()) }
 
 // links is every edge: msctl's own first, then those that only spans know.
 func (v *graph) links(m *model) []link {
 	var out []link
-	told := map[string]telemetry.MapEdge{}
-	for _, e := range v.told.Edges {
-		told[e.From+":"+e.To] = e
-	}
 	add := func(l link) {
 		if v.node.Match(linkField(l), func() string { return l.name() + " " + l.protocol + " " + strings.Join(l.faults, " ") + " " + l.note }) {
 			out = append(out, l)
@@ -105,13 +63,13 @@ func (v *graph) links(m *model) []link {
 			errors: e.Errors, p95: e.P95, faults: e.Faults, open: e.Open}
 		if !e.Mesh {
 			l.note = direct(e)
-			if t, ok := told[e.Name()]; ok && t.Seen {
+			if t, ok := m.chart.edge(e.From, e.To); ok {
 				l = l.with(t.RED)
 			}
 		}
 		add(l)
 	}
-	for _, e := range v.told.Edges {
+	for _, e := range m.chart.told.Edges {
 		if known[e.From+":"+e.To] {
 			continue
 		}
@@ -125,14 +83,6 @@ func (v *graph) links(m *model) []link {
 		add(l)
 	}
 	return out
-}
-
-// direct says why an edge does not go through msctl.
-func direct(e state.Edge) string {
-	if e.Direct == "" {
-		return "direct"
-	}
-	return "direct: " + plainText(e.Direct)
 }
 
 // with takes its figures from spans.

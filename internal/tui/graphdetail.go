@@ -20,12 +20,19 @@ func (v *graph) detail(m *model, w, h int) []string {
 			rows = append(rows, m.pair(name, value, leadWidth, w)...)
 		}
 	}
-	add("remark", plainText(l.note))
+	e, own := m.edge(l)
+	if own && !e.Mesh {
+		what, figures := m.blind(e)
+		for i, part := range words(what+" "+figures, max(10, w-leadWidth-1)) {
+			rows = append(rows, m.pair([]string{"seen", ""}[min(i, 1)], part, leadWidth, w)...)
+		}
+	} else {
+		add("remark", plainText(l.note))
+	}
 	add("faults", plainText(strings.Join(l.faults, ", ")))
 	add("requests", counted(l.requests))
 	add("failed", counted(l.errors))
 	add("now", perSecond(l.rate))
-	e, own := m.edge(l)
 	if !own || !e.Mesh {
 		add("p95", took(l.p95))
 		return rows[:min(len(rows), h)]

@@ -32,6 +32,7 @@ type model struct {
 	events []state.Event // the last of them
 	book   book
 	edges  traffic
+	chart  chart
 	gone   bool // the fleet ended
 
 	gen    uint64

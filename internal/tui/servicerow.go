@@ -59,6 +59,9 @@ func (m *model) serviceCells(u state.Unit, widths []int) []cell {
 	if widths[remarkColumn] == 0 && (u.Reason != "" || len(u.WaitsFor) > 0) && phaseTone(u.Phase) != good {
 		return append(cells, cell{m.remark(u), phaseTone(u.Phase)})
 	}
+	if why := m.unseen(u); why != "" && widths[remarkColumn] == 0 {
+		return append(cells, cell{why, faint})
+	}
 	l := m.edges.byTo[u.Service]
 	spiky := ""
 	if h := m.edges.history[u.Service]; anyAbove(h) && u.Replica <= 1 {
@@ -75,6 +78,21 @@ func (m *model) serviceCells(u state.Unit, widths []int) []cell {
 		cell{cores(u.CPU), plain}, cell{size(u.Memory), plain},
 		cell{rate(l.Rate), plain}, cell{counted(l.Requests), plain}, cell{percent(l.Failed, l.Rate), errs}, cell{took(l.P95), plain},
 		cell{portOf(u), faint}, cell{spiky, accent}, cell{m.remark(u), faint})
+}
+
+// unseen says why there are no figures of a resource that is reached past msctl only, or "".
+func (m *model) unseen(u state.Unit) string {
+	text := ""
+	for _, e := range m.edges.edges {
+		if e.To != u.Service || u.Sort != state.Resource {
+			continue
+		}
+		if e.Mesh {
+			return ""
+		}
+		text = direct(e) + "; Enter shows what is known of it"
+	}
+	return text
 }
 
 // portOf is ":8080" of a unit's address, or "".

@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msctl.dev/msctl/internal/state"
+	"msctl.dev/msctl/internal/telemetry"
 )
 
 // TestPort shows the port of an address that does not fit, and what keeps a unit from running.
@@ -38,6 +39,27 @@ func TestFleetPage(t *testing.T) {
 	s.m.snap.Receiver = nil
 	s.press(":", "text:fleet", "enter")
 	s.shows("telemetry: off")
+}
+
+// TestBlind says of a file what msctl does not see of it, and shows what its users tell.
+func TestBlind(t *testing.T) {
+	f := shop()
+	f.edges = append(f.edges, state.Edge{From: "orders", To: "payments-db", Protocol: "sqlite", Direct: "a file"},
+		state.Edge{From: "orders", To: "api.example.com", Protocol: "http", Direct: "mesh: off"})
+	f.snap.Units = append(slices.Clone(f.snap.Units), state.Unit{Name: "payments-db", Service: "payments-db", Sort: state.Resource, Phase: state.Ready})
+	s := newStage(t, f, 80, 40)
+	s.shows("payments-db   ● ready      – direct: a file; Enter shows what is known of it")
+	s.press("G", "enter")
+	s.shows("direct: a file; msctl does not stand between", "orders itself told of no call over", "last 5 minutes")
+	f.told = append(f.told, telemetry.MapEdge{From: "orders", To: "payments-db", Seen: true, RED: telemetry.RED{Count: 33, Rate: 0.2, P95: 3 * ms}})
+	for range chartEvery {
+		s.second()
+	}
+	s.shows("orders         sqlite       33  0.2/s  p95 3.0ms", "The figures are what orders itself told")
+	s.press("4")
+	s.send(tea.WindowSizeMsg{Width: 200, Height: 50})
+	s.press("G", "k", "k")
+	s.shows("seen         direct: a file; msctl does not", "direct: mesh: off", "requests     33")
 }
 
 // TestBacking leads from a resource to its server's output, and from a server to what is asked of it.

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -15,10 +16,19 @@ type unit struct {
 	name string
 }
 
-func (u *unit) title(*model) string   { return plainText(u.name) }
-func (u *unit) cursor() *list         { return &u.list }
-func (u *unit) tick(m *model) tea.Cmd { return m.askEdges() }
-func (u *unit) edged()                {}
+func (u *unit) title(*model) string { return plainText(u.name) }
+func (u *unit) cursor() *list       { return &u.list }
+
+// tick asks for the edges, and where some go past msctl for what spans tell of them.
+func (u *unit) tick(m *model) tea.Cmd {
+	now, ok := m.snap.Unit(u.name)
+	if ok && slices.ContainsFunc(m.edges.edges, func(e state.Edge) bool { return !e.Mesh && (e.To == now.Service || e.From == now.Service) }) {
+		return tea.Batch(m.askEdges(), m.askChart())
+	}
+	return m.askEdges()
+}
+
+func (u *unit) edged() {}
 func (u *unit) pulse(_ *model, n news) bool {
 	for _, l := range n.lines {
 		if l.unit == u.name {
@@ -140,6 +150,7 @@ func (m *model) edgeRows(u state.Unit, w int) []string {
 		{"calls", func(e state.Edge) (string, bool) { return e.To, e.From == u.Service }},
 	} {
 		headed := false
+		var past []string // what is not seen, and why
 		for _, e := range m.edges.edges {
 			other, ok := side.of(e)
 			if !ok {
@@ -149,7 +160,16 @@ func (m *model) edgeRows(u state.Unit, w int) []string {
 				rows = append(rows, "", m.theme.paint(strong, side.head))
 				headed = true
 			}
+			if !e.Mesh {
+				what, figures := m.blind(e)
+				past = append(past, what, figures)
+			}
 			rows = append(rows, cut(m.edgeRow(outside(other), e), w))
+		}
+		for _, text := range compact(past) {
+			for _, part := range words(text, max(10, w-2)) {
+				rows = append(rows, "  "+m.theme.paint(faint, part))
+			}
 		}
 	}
 	return rows
@@ -166,6 +186,12 @@ func outside(name string) string {
 // edgeRow is one edge seen from one of its ends.
 func (m *model) edgeRow(other string, e state.Edge) string {
 	t := m.theme
+	if !e.Mesh {
+		if told, ok := m.chart.edge(e.From, e.To); ok {
+			l := link{}.with(told.RED)
+			e.Requests, e.Rate, e.P95, e.Errors = l.requests, l.rate, l.p95, l.errors
+		}
+	}
 	row := fmt.Sprintf("  %s %s %s %s", fit(other, 14), fit(plainText(e.Protocol), 8), fitRight(counted(e.Requests), 6), fitRight(perSecond(e.Rate), 6))
 	if e.P95 > 0 {
 		row += "  p95 " + took(e.P95)
