@@ -117,6 +117,7 @@ type MapEdge struct {
 	RED
 	Declared bool     `json:"declared"`         // stack.yaml says so
 	Seen     bool     `json:"seen"`             // in this window
+	Direct   string   `json:"direct,omitempty"` // why it does not go through msctl: only the caller can tell of it
 	Faults   []string `json:"faults,omitempty"` // that act on it now
 	Traces   []string `json:"traces,omitempty"` // ids of a few examples, failed ones first
 }

@@ -153,6 +153,7 @@ type Topology struct {
 	Resources map[string]string // name to type
 	Edges     []Declared
 	Addrs     map[string]string // "127.0.0.1:5432" to the service or resource that listens there
+	Direct    map[string]string // edges "orders:orders-db" that do not go through msctl, and why
 }
 
 // Declared is one caller and callee of stack.yaml.

@@ -30,6 +30,9 @@ func (w *Window) Map(topo *Topology) telemetry.Map {
 			out.Edges = append(out.Edges, telemetry.MapEdge{From: d.From, To: d.To, Protocol: d.Protocol, Declared: true})
 		}
 	}
+	for i := range out.Edges {
+		out.Edges[i].Direct = topo.Direct[out.Edges[i].From+":"+out.Edges[i].To]
+	}
 	slices.SortFunc(out.Edges, func(a, b telemetry.MapEdge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
 	out.Nodes = m.list(topo, out.Edges, window)
 	return out
