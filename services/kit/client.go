@@ -27,6 +27,8 @@ type Client struct {
 	// Transport retries what is idempotent within a budget, breaks the circuit to a service that
 	// keeps failing, and hands on trace, correlation id and deadline. A reverse proxy may use it.
 	Transport http.RoundTripper
+	// Prepare, if set, completes each request of [Client.JSON]: with who asks, for one.
+	Prepare func(*http.Request)
 
 	service string
 	http    *http.Client
@@ -112,6 +114,9 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.Prepare != nil {
+		c.Prepare(req)
 	}
 	return req, nil
 }
