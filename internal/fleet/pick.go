@@ -65,23 +65,11 @@ func reason(name string, asked []string, st *stack.Stack, needs map[string][]str
 // needs returns for every service and resource what must be ready before it, in the order of the file.
 func needs(st *stack.Stack) map[string][]string {
 	out := map[string][]string{}
-	add := func(from, to string) {
-		if from != to && !slices.Contains(out[from], to) {
-			out[from] = append(out[from], to)
-		}
-	}
-	for _, e := range st.Edges {
-		add(e.From, e.To)
-		if to := st.Service(e.To); to != nil {
-			for _, share := range to.Weights {
-				add(e.From, share.Service)
-			}
-		}
+	for _, r := range st.Resources {
+		out[r.Name] = st.Needs(r.Name)
 	}
 	for _, s := range st.Services {
-		for _, to := range s.After {
-			add(s.Name, to)
-		}
+		out[s.Name] = st.Needs(s.Name)
 	}
 	return out
 }

@@ -94,23 +94,26 @@ func calls(cs []Call) *yaml.Node {
 				protocols = append(protocols, o.Protocol)
 			}
 		}
-		put(m, c.To, call(protocols, c.Direct))
+		put(m, c.To, call(protocols, c))
 	}
 	return full(m)
 }
 
 // call is what stands behind the name of a callee.
-func call(protocols []string, direct bool) *yaml.Node {
+func call(protocols []string, c Call) *yaml.Node {
 	names := words(protocols)
 	if len(protocols) == 1 {
 		names = word(protocols[0])
 	}
-	if !direct {
+	if !c.Direct && !c.Optional {
 		return names
 	}
 	m := mapping()
 	put(m, "protocol", names)
-	put(m, "mesh", off())
+	if c.Direct {
+		put(m, "mesh", off())
+	}
+	put(m, "optional", yes(c.Optional))
 	return m
 }
 

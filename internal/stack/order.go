@@ -73,11 +73,14 @@ func (x index) protocol(name string, parts []string) string {
 	return ""
 }
 
-// mentions returns what the service names in calls, uses, after and references, without doubles.
+// mentions returns what the service names in calls, uses, after and references, without doubles and
+// without the calls that are optional.
 func (s *Service) mentions() []string {
 	out := distinct{owner: s.Name}
 	for _, c := range s.Calls {
-		out.add(c.To)
+		if !c.Optional {
+			out.add(c.To)
+		}
 	}
 	for _, name := range s.Uses {
 		out.add(name)
@@ -153,8 +156,8 @@ func (x index) spread(from string, needs []string) []string {
 	return out.names
 }
 
-// Needs returns the services and resources that must be ready before name starts: what it calls, uses,
-// refers to and comes after. Names that are not in the stack are left out, so that a selection has its
+// Needs returns the services and resources that must be ready before name starts: what it calls
+// (optional calls apart), uses, refers to and comes after. Names that are not in the stack are left out, so that a selection has its
 // own order.
 func (s *Stack) Needs(name string) []string {
 	absent := func(name string) bool { return s.Service(name) == nil && s.Resource(name) == nil }

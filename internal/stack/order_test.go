@@ -2,6 +2,8 @@ package stack
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -160,5 +162,34 @@ func TestSelectUnknown(t *testing.T) {
 		if !ok || (Errors{e}).Error() != strings.Replace(tt.want, "stack.yaml", "shop.yaml", 1) {
 			t.Errorf("error is %v, want %s", err, tt.want)
 		}
+	}
+}
+
+// TestOptionalCall says of a call that the caller runs without it: it is not waited for, not brought along,
+// may close a cycle, and is still an edge.
+func TestOptionalCall(t *testing.T) {
+	file := filepath.Join(t.TempDir(), FileName)
+	if err := os.WriteFile(file, []byte(`version: 1
+services:
+  web: {command: web, listen: {http: auto}, calls: {api: {optional: true}, auth: http}}
+  api: {command: api, listen: {http: auto}, calls: [web]}
+  auth: {command: auth, listen: {http: auto}}
+profiles: {small: [web]}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st := mustLoad(t, LoadOptions{Files: []string{file}})
+	if got := st.Needs("web"); !slices.Equal(got, []string{"auth"}) {
+		t.Errorf("web needs %v, want auth", got)
+	}
+	small, err := st.Select(nil, "small", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := small.names(); !slices.Equal(got, []string{"web", "auth"}) {
+		t.Errorf("the profile is %v, want web and auth", got)
+	}
+	if !slices.Contains(st.Edges, Edge{"web", "api", "http"}) {
+		t.Errorf("edges are %v", st.Edges)
 	}
 }

@@ -132,6 +132,7 @@ type Call struct {
 	To       string
 	Protocol string // the callee's listen name; "" in the file means http, or the only one there is
 	Direct   bool   // `mesh: off`
+	Optional bool   // the caller starts and runs without it
 	Pos      Pos
 }
 

@@ -10,6 +10,7 @@ type link struct {
 	spot
 	protocols []spot
 	direct    bool
+	optional  bool // of a call
 }
 
 // port is auto, a number, or either with the port behind it, inside a container or of the program, after a
@@ -70,11 +71,13 @@ func callMap() value[[]Call] {
 		key("protocol", "Listen name of the callee, or a list of them. Default: http, or the only one.",
 			protocols(), func(l *link, v []spot) { l.protocols = v }),
 		meshKey(),
+		key("optional", "The caller runs without it: it does not wait for it, and does not bring it along into a profile. Where it is left out the caller is not given its address. Default: false.",
+			boolean(), func(l *link, v bool) { l.optional = v }),
 	})
 	return as(named(either(isMapping, long, short)), func(es []entry[link]) []Call {
 		var out []Call
 		for _, e := range es {
-			call := Call{To: e.Name, Direct: e.Value.direct, Pos: e.Pos}
+			call := Call{To: e.Name, Direct: e.Value.direct, Optional: e.Value.optional, Pos: e.Pos}
 			if len(e.Value.protocols) == 0 {
 				out = append(out, call)
 			}

@@ -38,7 +38,7 @@ func linkKeys() []field[*serviceDraft] {
 	return []field[s]{
 		key("listen", "Ports by name, such as {http: 8080, grpc: auto}. Default of a port: auto, a free one that is kept; 8080:80 adds the port inside a container, 8080:auto or 8080:80 of a process the one that the program opens behind msctl. Default: none.",
 			named(port()), func(d *s, v []entry[Listen]) { (*d).Listen = listens(v) }),
-		key("calls", "Services that it calls: a list, or a mapping to the listen name or to protocol and mesh. It is given USERS_URL and USERS_GRPC_ADDR. Default: none; the listen name is http, or the only one.",
+		key("calls", "Services that it calls: a list, or a mapping to the listen name or to protocol, mesh and optional. It is given USERS_URL and USERS_GRPC_ADDR. Default: none; the listen name is http, or the only one.",
 			either(isMapping, callMap(), callList()), func(d *s, v []Call) { (*d).calls = v }),
 		key("weights", "How calls to this service are spread, such as {orders: 90, orders-next: 10}: itself and services that listen alike. Default: all to itself.",
 			named(integer(0, 1000)), func(d *s, v []entry[int]) { (*d).Weights = shares(v) }),
