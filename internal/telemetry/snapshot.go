@@ -7,6 +7,7 @@ import (
 
 // snapshot is the block of the rows that a memory had at one moment.
 type snapshot struct {
+	seq   uint64 // of the batch
 	m     memory
 	live  bitset
 	table traceColumn

@@ -45,6 +45,7 @@ type Store struct {
 	o        Options
 	said     notices
 	cache    cache
+	atlas    atlas // of the spans
 	spans    table
 	logs     table
 	enc      *zstd.Encoder // of the sealer

@@ -169,6 +169,7 @@ func wake(c chan struct{}) {
 func (b *batch) snapshot() *snapshot {
 	if b.snap == nil {
 		b.snap = b.memory.snapshot()
+		b.snap.seq = b.seq
 	}
 	return b.snap
 }

@@ -20,6 +20,8 @@ type Store interface {
 	// FindTrace completes the first digits of an id.
 	FindTrace(ctx context.Context, prefix string) (telemetry.TraceID, error)
 	Logs(ctx context.Context, q telemetry.Query) (telemetry.LogPage, error)
+	// Traffic adds up the calls of a window.
+	Traffic(ctx context.Context, since, until time.Time) ([]telemetry.Flow, error)
 	insight.Source
 }
 
@@ -92,24 +94,31 @@ func (d *Desk) spans(ctx context.Context, id string) ([]telemetry.Span, error) {
 	return spans, nil
 }
 
-// look reads a window; a zero since is the last quarter of an hour.
-func (d *Desk) look(ctx context.Context, since, until time.Time) (*insight.Window, error) {
+// window fills in the ends of a window; a zero since is the last quarter of an hour.
+func (d *Desk) window(since, until time.Time) (time.Time, time.Time) {
 	if until.IsZero() {
 		until = d.now()
 	}
 	if since.IsZero() {
 		since = until.Add(-lately)
 	}
+	return since, until
+}
+
+// look reads a window.
+func (d *Desk) look(ctx context.Context, since, until time.Time) (*insight.Window, error) {
+	since, until = d.window(since, until)
 	return insight.Look(ctx, d.Store, since, until)
 }
 
 // Map draws who called whom.
 func (d *Desk) Map(ctx context.Context, since, until time.Time) (telemetry.Map, error) {
-	w, err := d.look(ctx, since, until)
+	since, until = d.window(since, until)
+	flows, err := d.Store.Traffic(ctx, since, until)
 	if err != nil {
 		return telemetry.Map{}, err
 	}
-	m := w.Map(d.topology())
+	m := insight.Map(flows, d.topology(), since, until)
 	if d.Faults != nil {
 		faults := d.Faults()
 		for i := range m.Edges {

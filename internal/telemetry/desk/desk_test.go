@@ -60,6 +60,15 @@ func (s *shelf) ScanKeys(_ context.Context, since, until time.Time, _ []string, 
 	return nil
 }
 
+func (s *shelf) Traffic(_ context.Context, since, until time.Time) (flows []telemetry.Flow, err error) {
+	for i := range s.spans {
+		if from, to, ok := strings.Cut(s.spans[i].Edge, ":"); ok {
+			flows = append(flows, telemetry.Flow{Call: telemetry.Call{Sort: telemetry.Crossed, From: from, To: to}, Errors: 1})
+		}
+	}
+	return flows, nil
+}
+
 func (s *shelf) Logs(_ context.Context, q telemetry.Query) (telemetry.LogPage, error) {
 	n, err := filter.Parse(q.Filter)
 	if err != nil {

@@ -21,7 +21,7 @@ type blame struct {
 func (b *blame) add(t *tree, s *telemetry.Span) {
 	b.failed = append(b.failed, t)
 	b.errors[complaint(s)]++
-	if f := text(s, faults); f != "" {
+	if f := s.Word(faults); f != "" {
 		b.faults[f] = true
 	}
 }
@@ -122,9 +122,9 @@ func (t *tree) culprit(i int) string {
 	switch {
 	case !edge:
 		return s.Service
-	case text(s, faults) != "":
+	case s.Word(faults) != "":
 		return s.Edge
-	case text(s, "http.response.status_code") != "" || text(s, "rpc.response.status_code") != "" || text(s, "db.response.status_code") != "":
+	case s.Word("http.response.status_code") != "" || s.Word("rpc.response.status_code") != "" || s.Word("db.response.status_code") != "":
 		return to
 	}
 	return s.Edge
@@ -137,9 +137,9 @@ const faults = "msctl.faults"
 func complaint(s *telemetry.Span) string {
 	words := s.Message
 	if words == "" {
-		words = cmp.Or(text(s, "error.type"), text(s, "exception.message"), exception(s))
+		words = cmp.Or(s.Word("error.type"), s.Word("exception.message"), exception(s))
 	}
-	if code := text(s, "http.response.status_code"); code != "" && !strings.Contains(words, code) {
+	if code := s.Word("http.response.status_code"); code != "" && !strings.Contains(words, code) {
 		words = strings.TrimSpace("HTTP " + code + " " + words)
 	}
 	return short(s.Name) + ": " + short(cmp.Or(words, "failed"))

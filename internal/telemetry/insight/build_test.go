@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"context"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -69,4 +70,23 @@ func shop() *Topology {
 		},
 		Addrs: map[string]string{"127.0.0.1:7001": "payments", "127.0.0.1:7002": "orders-db"},
 	}
+}
+
+// flows is what a store tells of these spans.
+func flows(t interface {
+	Fatal(...any)
+	TempDir() string
+}, spans []telemetry.Span) []telemetry.Flow {
+	s, err := telemetry.Open(t.TempDir(), telemetry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddSpans(spans); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Traffic(context.Background(), time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

@@ -1,7 +1,6 @@
 package insight
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -57,16 +56,16 @@ func (t *tree) call(topo *Topology, i int) (call, bool) {
 		async: s.Kind == telemetry.Producer || s.Kind == telemetry.Consumer}
 	switch from, to, ok := strings.Cut(s.Edge, ":"); {
 	case ok:
-		c.from, c.to, c.protocol = from, to, text(s, "network.protocol.name")
+		c.from, c.to, c.protocol = from, to, s.Word("network.protocol.name")
 	case s.Kind == telemetry.Client || s.Kind == telemetry.Producer:
 		if c.to = t.callee(topo, i); c.to == "" || c.to == c.from {
 			return call{}, false
 		}
-		c.protocol, c.twin = protocol(s), topo.meshed(c.from, c.to)
+		c.protocol, c.twin = telemetry.ProtocolOf(s), topo.meshed(c.from, c.to)
 	default:
 		return call{}, false
 	}
-	if q := text(s, "db.query.text"); q != "" {
+	if q := s.Word("db.query.text"); q != "" {
 		c.op = q
 	}
 	for _, k := range t.kids[i] { // the callee knows its routes
@@ -86,7 +85,8 @@ func (t *tree) callee(topo *Topology, i int) string {
 		}
 	}
 	s := &t.spans[i]
-	if name := topo.named(s); name != "" {
+	peer := telemetry.PeerOf(s)
+	if name := topo.named(s.Service, &peer); name != "" {
 		return name
 	}
 	for _, k := range t.kids[i] {
@@ -118,35 +118,6 @@ func (t *tree) owner(i int, service string) int {
 	return -1
 }
 
-// protocol names what a client span spoke.
-func protocol(s *telemetry.Span) string {
-	for _, key := range []string{"db.system.name", "db.system", "messaging.system", "rpc.system.name", "rpc.system"} {
-		if v := text(s, key); v != "" {
-			return v
-		}
-	}
-	if text(s, "http.request.method") != "" || text(s, "http.method") != "" {
-		return "http"
-	}
-	return ""
-}
-
-// text returns an attribute of a span or of its resource in words, or "".
-func text(s *telemetry.Span, key string) string {
-	for _, of := range [][]telemetry.Attr{s.Attrs, s.Resource} {
-		for i := range of {
-			if of[i].Key != key {
-				continue
-			}
-			if v, ok := of[i].Value.(string); ok {
-				return v
-			}
-			return fmt.Sprint(of[i].Value)
-		}
-	}
-	return ""
-}
-
 // Topology is what stack.yaml says, as far as traffic is concerned.
 type Topology struct {
 	Services  []string
@@ -162,26 +133,18 @@ type Declared struct {
 	Mesh               bool // it goes through msctl, which records every call
 }
 
-// named returns whom the addresses of a client span belong to, or "".
-func (topo *Topology) named(s *telemetry.Span) string {
-	for _, pair := range [][2]string{{"server.address", "server.port"}, {"network.peer.address", "network.peer.port"}, {"net.peer.name", "net.peer.port"}} {
-		host, port := text(s, pair[0]), text(s, pair[1])
-		if host == "" || port == "" {
-			continue
-		}
-		if host == "localhost" || host == "::1" {
-			host = "127.0.0.1"
-		}
-		if name := topo.Addrs[host+":"+port]; name != "" {
+// named returns whom a client span of a service called, by what it says of it, or "".
+func (topo *Topology) named(from string, p *telemetry.Peer) string {
+	for _, addr := range p.Addrs {
+		if name := topo.Addrs[addr]; name != "" {
 			return name
 		}
 	}
-	name := text(s, "peer.service")
-	if _, resource := topo.Resources[name]; resource || slices.Contains(topo.Services, name) {
-		return name
+	if _, resource := topo.Resources[p.Service]; resource || slices.Contains(topo.Services, p.Service) {
+		return p.Service
 	}
-	if text(s, "db.system.name") != "" || text(s, "db.system") != "" {
-		return topo.onlyDatabase(s.Service)
+	if p.Database {
+		return topo.onlyDatabase(from)
 	}
 	return ""
 }
@@ -232,14 +195,4 @@ func (d durations) quantile(q float64) time.Duration {
 		return 0
 	}
 	return d[min(int(q*float64(len(d))), len(d)-1)]
-}
-
-// red sums up.
-func red(d durations, errors int64, window time.Duration) telemetry.RED {
-	slices.Sort(d)
-	r := telemetry.RED{Count: int64(len(d)), Errors: errors, P50: d.quantile(0.5), P95: d.quantile(0.95), P99: d.quantile(0.99)}
-	if window > 0 {
-		r.Rate = float64(len(d)) / window.Seconds()
-	}
-	return r
 }

@@ -40,7 +40,7 @@ func (w *whyer) blameDelays(slow []work) {
 		}
 		for i := range path {
 			subject := operationOf(&k.spans[i]).service
-			if f := text(&k.spans[i], faults); f != "" && excess[subject] > 0 {
+			if f := k.spans[i].Word(faults); f != "" && excess[subject] > 0 {
 				w.suspect(subject).fault = true
 				w.suspect(subject).say("a fault was on it: %s", f)
 			}

@@ -72,7 +72,7 @@ func lostContext(all []*seen, topo *Topology, report report) {
 		for i := range x.made {
 			c := &x.made[i]
 			s := &x.spans[c.span]
-			tied := text(s, inferred) != ""
+			tied := s.Word(inferred) != ""
 			if c.async || c.failed || c.from == "" || !topo.service(c.to) || s.Parent != (telemetry.SpanID{}) && !tied {
 				continue
 			}

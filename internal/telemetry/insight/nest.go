@@ -22,7 +22,7 @@ const inferred = "msctl.inferred"
 // own span of the same call, or else below the work that the caller did it for.
 func (t *tree) nest() {
 	t.pair(func(i int) bool { return t.spans[i].Kind == telemetry.Consumer && t.spans[i].Edge == "" }, t.delivered)
-	guessed := func(i int) bool { return t.spans[i].Edge != "" && text(&t.spans[i], inferred) != "" }
+	guessed := func(i int) bool { return t.spans[i].Edge != "" && t.spans[i].Word(inferred) != "" }
 	found := t.pair(guessed, t.asked)
 	for i := range t.spans {
 		if guessed(i) && !found[i] {
@@ -62,7 +62,7 @@ func (t *tree) delivered(j, i int) bool {
 func (t *tree) asked(j, i int) bool {
 	c, s := &t.spans[j], &t.spans[i]
 	return c.Edge == "" && c.Kind == s.Kind && (c.Kind == telemetry.Client || c.Kind == telemetry.Producer) && strings.HasPrefix(s.Edge, c.Service+":") &&
-		protocol(c) != "http" && around(c, s)
+		telemetry.ProtocolOf(c) != "http" && around(c, s)
 }
 
 // adopt puts what an edge saw a service do below the service's own span of the request or message: the

@@ -95,7 +95,7 @@ func (w *Window) byWork() map[operation][]work {
 
 // disturbed reports a trace that a fault acted on.
 func (t *tree) disturbed() bool {
-	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return text(&s, faults) != "" })
+	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return s.Word(faults) != "" })
 }
 
 // slow returns the works of a trace that took far longer than such works usually do.

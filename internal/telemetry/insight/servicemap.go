@@ -12,16 +12,16 @@ import (
 const examples = 3
 
 // Map draws who called whom in a window, and who may according to stack.yaml and did not.
-func (w *Window) Map(topo *Topology) telemetry.Map {
+func Map(flows []telemetry.Flow, topo *Topology, since, until time.Time) telemetry.Map {
 	m := &mapper{topo: topo, edges: map[[2]string]*tally{}, nodes: map[string]*tally{}}
-	for _, t := range w.traces {
-		m.add(t)
+	for i := range flows {
+		m.add(&flows[i])
 	}
-	out := telemetry.Map{Since: w.Since, Until: w.Until}
-	window := w.Until.Sub(w.Since)
+	out := telemetry.Map{Since: since, Until: until}
+	window := until.Sub(since)
 	for key, e := range m.edges {
 		out.Edges = append(out.Edges, telemetry.MapEdge{
-			From: key[0], To: key[1], Protocol: e.protocol, RED: red(e.took, e.errors, window),
+			From: key[0], To: key[1], Protocol: e.protocol, RED: e.red(window),
 			Declared: topo.declared(key[0], key[1]), Seen: true, Traces: e.traces(),
 		})
 	}
@@ -40,29 +40,43 @@ func (w *Window) Map(topo *Topology) telemetry.Map {
 
 // tally is what is counted of one edge or node.
 type tally struct {
-	took     durations
+	took     telemetry.Spread
 	errors   int64
 	protocol string
-	failed   []string // ids of traces
-	fine     []string
+	failed   []telemetry.Example
+	fine     []telemetry.Example
 }
 
-func (c *tally) add(took time.Duration, failed bool, trace string) {
-	c.took = append(c.took, took)
-	ids := &c.fine
-	if failed {
-		c.errors++
-		ids = &c.failed
-	}
-	if len(*ids) < examples && !slices.Contains(*ids, trace) {
-		*ids = append(*ids, trace)
-	}
+func (c *tally) add(f *telemetry.Flow) {
+	c.took.Add(&f.Took)
+	c.errors += f.Errors
+	c.protocol = cmp.Or(c.protocol, f.Protocol)
+	c.failed, c.fine = append(c.failed, f.Failed...), append(c.fine, f.Fine...)
 }
 
 // traces returns a few examples, failed ones first.
 func (c *tally) traces() []string {
-	all := append(slices.Clone(c.failed), c.fine...)
-	return all[:min(len(all), examples)]
+	var ids []string
+	for _, all := range [][]telemetry.Example{c.failed, c.fine} {
+		slices.SortFunc(all, func(a, b telemetry.Example) int {
+			return cmp.Or(cmp.Compare(a.At, b.At), slices.Compare(a.Trace[:], b.Trace[:]))
+		})
+		for _, e := range all {
+			if id := e.Trace.String(); len(ids) < examples && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// red sums up.
+func (c *tally) red(window time.Duration) telemetry.RED {
+	r := telemetry.RED{Count: c.took.Count(), Errors: c.errors, P50: c.took.Quantile(0.5), P95: c.took.Quantile(0.95), P99: c.took.Quantile(0.99)}
+	if window > 0 {
+		r.Rate = float64(r.Count) / window.Seconds()
+	}
+	return r
 }
 
 type mapper struct {
@@ -71,27 +85,23 @@ type mapper struct {
 	nodes map[string]*tally
 }
 
-func (m *mapper) add(t *tree) {
-	for _, c := range t.calls(m.topo) {
-		if c.twin {
-			continue
-		}
-		s := &t.spans[c.span]
-		e := m.edges[[2]string{c.from, c.to}]
-		if e == nil {
-			e = &tally{}
-			m.edges[[2]string{c.from, c.to}] = e
-		}
-		e.protocol = cmp.Or(c.protocol, e.protocol)
-		e.add(s.Duration, c.failed, t.id())
-		m.node(c.to).add(s.Duration, c.failed, "")
-	}
-	for i := range t.spans { // requests that came in over no edge
-		s := &t.spans[i]
-		if s.Edge == "" && s.Kind == telemetry.Server && t.parent[i] < 0 {
-			m.node(s.Service).add(s.Duration, s.Status == telemetry.Failed, "")
+// add counts a flow unless an edge saw its calls too.
+func (m *mapper) add(f *telemetry.Flow) {
+	to := f.To
+	if f.Sort == telemetry.Asked {
+		to = cmp.Or(m.topo.named(f.From, &f.Peer), to)
+		if to == "" || to == f.From || m.topo.meshed(f.From, to) {
+			return
 		}
 	}
+	if f.Sort != telemetry.Entered {
+		key := [2]string{f.From, to}
+		if m.edges[key] == nil {
+			m.edges[key] = &tally{}
+		}
+		m.edges[key].add(f)
+	}
+	m.node(to).add(f)
 }
 
 func (m *mapper) node(name string) *tally {
@@ -123,7 +133,7 @@ func (m *mapper) list(topo *Topology, edges []telemetry.MapEdge, window time.Dur
 	for _, name := range names {
 		n := telemetry.Node{Name: name, Sort: topo.sort(name)}
 		if c := m.nodes[name]; c != nil {
-			n.RED = red(c.took, c.errors, window)
+			n.RED = c.red(window)
 		}
 		out = append(out, n)
 	}

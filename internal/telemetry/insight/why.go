@@ -67,7 +67,7 @@ func Why(q Question) telemetry.Reason {
 func (t *tree) request() bool {
 	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool {
 		if s.Edge != "" {
-			p := text(&s, "network.protocol.name")
+			p := s.Word("network.protocol.name")
 			return p == "http" || p == "grpc"
 		}
 		return s.Kind == telemetry.Server || s.Kind == telemetry.Consumer
@@ -82,7 +82,7 @@ func (t *tree) failed() bool {
 // broke reports a span that failed. Clients mark answers such as 404 as failures too, which they are not:
 // the callee did what it should.
 func broke(s *telemetry.Span) bool {
-	code := text(s, "http.response.status_code")
+	code := s.Word("http.response.status_code")
 	return s.Status == telemetry.Failed && !(len(code) == 3 && code[0] == '4')
 }
 
@@ -127,7 +127,7 @@ func (s *suspect) say(format string, args ...any) {
 func (k work) faulty(path map[int]time.Duration) map[string]bool {
 	out := map[string]bool{}
 	for i := range path {
-		if text(&k.spans[i], faults) != "" {
+		if k.spans[i].Word(faults) != "" {
 			out[operationOf(&k.spans[i]).service] = true
 		}
 	}

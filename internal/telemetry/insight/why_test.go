@@ -126,7 +126,7 @@ func TestMap(t *testing.T) {
 	var w weave
 	order(&w, 0, 0, true)
 	order(&w, time.Second, 0, true, "failed", "refused")
-	m := Of(w.spans).Map(shop())
+	m := Map(flows(t, w.spans), shop(), noon, noon.Add(time.Minute))
 	var got []string
 	for _, e := range m.Edges {
 		line := e.From + ":" + e.To

@@ -1,0 +1,198 @@
+package telemetry
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// chart is what the rows of one block add to the map of calls.
+type chart struct {
+	seq     uint64
+	sealed  bool
+	traces  []uint64 // hash of each trace, by its number
+	role    []uint16 // per row, by the atlas's numbers
+	call    []uint16 // per row: what it adds; 0: nothing
+	dead    bitset   // rows that were replaced, as far as the chart knows
+	sums    []sum    // of all rows
+	changed bool     // sums are out of date
+	wanted  bool     // by the window that is asked for
+
+	b block // while the atlas draws
+	v *view // while the rows are read: its columns
+}
+
+// sum is all rows of one call.
+type sum struct {
+	call   uint16
+	errors int64
+	took   Spread
+	failed []Example
+	fine   []Example
+}
+
+// bytes is about how much memory a chart takes.
+func (c *chart) bytes() int64 {
+	n := int64(cap(c.role)+cap(c.call))*2 + int64(cap(c.traces))*24
+	for i := range c.sums {
+		n += 256 + 16*int64(cap(c.sums[i].took.steps))
+	}
+	return n
+}
+
+// grow reads the rows of its block that a chart does not have yet. A block that cannot be read adds nothing.
+func (c *chart) grow(a *atlas) {
+	from, n := len(c.role), c.b.rows()
+	c.role, c.call = slices.Grow(c.role, n-from)[:n], slices.Grow(c.call, n-from)[:n]
+	v, err := newView(c.b, false, slices.Concat(callKeys[:], []string{reserved[classResource], edgeKey}))
+	if err != nil {
+		return
+	}
+	for t := len(c.traces); t < len(v.trace.ids); t++ {
+		hash := hashTrace(v.trace.ids[t])
+		c.traces = append(c.traces, hash)
+		a.place(c, hash, uint32(t))
+	}
+	r := newRoleReader(a, v)
+	for row := from; row < n; row++ {
+		c.role[row] = r.read(uint32(row))
+		a.torn[c.traces[v.trace.of[row]]] = true
+	}
+	c.bury(a, v)
+	c.changed = c.changed || from < n
+}
+
+// bury takes out the rows that were replaced since the chart was drawn.
+func (c *chart) bury(a *atlas, v *view) {
+	live := c.b.alive()
+	if live == nil {
+		return
+	}
+	c.dead = append(c.dead, make(bitset, len(live)-len(c.dead))...)
+	for row := range c.b.rows() {
+		if !live.has(row) && !c.dead.has(row) {
+			c.dead.set(row)
+			c.call[row], c.changed = 0, true
+			a.torn[c.traces[v.trace.of[row]]] = true
+		}
+	}
+}
+
+// alive reports a row that counts: one that the chart has and that was not replaced.
+func (c *chart) alive(row uint32) bool {
+	return int(row) < len(c.role) && (c.dead == nil || !c.dead.has(int(row)))
+}
+
+// roleReader reads the roles of rows, each combination of values once.
+type roleReader struct {
+	*view
+	a     *atlas
+	slot  []uint8 // by key of the block: its place among roleKeys, and one
+	known map[roleCells]uint16
+}
+
+// roleCells are the values that make a role: the kind, and for each key the number of its value, and one.
+type roleCells struct {
+	kind Kind
+	id   [2 + len(callKeys)]uint32
+}
+
+// The first two places of roleCells.
+const (
+	slotService = iota
+	slotEdge
+	slotKeys
+)
+
+func newRoleReader(a *atlas, v *view) *roleReader {
+	r := &roleReader{view: v, a: a, slot: make([]uint8, len(v.keys)), known: map[roleCells]uint16{}}
+	for k, name := range v.keys {
+		switch i := slices.Index(callKeys[:], name); {
+		case i >= 0:
+			r.slot[k] = uint8(slotKeys + i)
+		case name == edgeKey:
+			r.slot[k] = slotEdge
+		}
+	}
+	return r
+}
+
+func (r *roleReader) read(row uint32) uint16 {
+	at := roleCells{kind: tagKind(r.tag[row])}
+	r.buf = r.cells.cells(row, r.buf[:0])
+	for _, c := range r.buf {
+		at.id[r.slot[c.key]] = c.id + 1
+	}
+	switch { // who is no client tells only its name, an edge also its protocol
+	case at.kind == Client || at.kind == Producer:
+	case at.id[slotEdge] != 0:
+		clear(at.id[slotKeys+1:])
+	default:
+		clear(at.id[slotKeys:])
+	}
+	n, ok := r.known[at]
+	if !ok {
+		s := r.readSpan(row)
+		n = r.a.roles.put(roleOf(&s))
+		r.known[at] = n
+	}
+	return n
+}
+
+// add adds up the rows that began in a window.
+func (c *chart) add(a *atlas, w span) []sum {
+	rows := make([]uint64, 0, len(c.call))
+	for row, call := range c.call {
+		if at := c.v.start[row]; call != 0 && at >= w.since && at <= w.until {
+			rows = append(rows, uint64(call)<<32|uint64(row))
+		}
+	}
+	slices.Sort(rows)
+	var out []sum
+	for len(rows) > 0 {
+		s := sum{call: uint16(rows[0] >> 32)}
+		for len(rows) > 0 && uint16(rows[0]>>32) == s.call {
+			row := uint32(rows[0])
+			a.scale.add(c.v.dur[row])
+			e := Example{c.v.start[row], c.v.trace.ids[c.v.trace.of[row]]}
+			if tagStatus(c.v.tag[row]) == Failed {
+				s.errors++
+				s.failed = addExample(s.failed, e)
+			} else {
+				s.fine = addExample(s.fine, e)
+			}
+			rows = rows[1:]
+		}
+		s.took = a.scale.take()
+		out = append(out, s)
+	}
+	return out
+}
+
+// Example is a trace, and when the first of its calls of a sort began, ns since 1970.
+type Example struct {
+	At    int64
+	Trace TraceID
+}
+
+// maxExamples is how many traces of each sort are named with a call.
+const maxExamples = 3
+
+// addExample keeps the first few traces.
+func addExample(list []Example, e Example) []Example {
+	before := func(a, b Example) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.Trace[:], b.Trace[:]))
+	}
+	if n := len(list); n == maxExamples && before(e, list[n-1]) >= 0 {
+		return list
+	}
+	if i := slices.IndexFunc(list, func(o Example) bool { return o.Trace == e.Trace }); i >= 0 {
+		if list[i].At <= e.At {
+			return list
+		}
+		list = slices.Delete(list, i, i+1)
+	}
+	i, _ := slices.BinarySearchFunc(list, e, before)
+	list = slices.Insert(list, i, e)
+	return list[:min(len(list), maxExamples)]
+}
