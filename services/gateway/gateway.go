@@ -1,39 +1,45 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/cache"
+	"msctl.dev/msctl/services/kit/flags"
 )
 
 // gateway puts limits, identity and idempotency in front of the services.
 type gateway struct {
-	app   *kit.App
-	auth  *auth
-	limit *cache.Limiter
-	once  cache.Idempotency
+	app     *kit.App
+	auth    *auth
+	limit   *cache.Limiter
+	once    cache.Idempotency
+	flags   *flags.Flags
+	clients map[string]*kit.Client // of the services that run here
 }
 
-// handler serves the table, and the tokens' own routes.
+// handler serves the table, and the gateway's own routes.
 func (g *gateway) handler(table []Route) (http.Handler, error) {
-	mux := http.NewServeMux()
-	proxies := map[string]http.Handler{}
-	for _, r := range table {
-		if proxies[r.To] == nil {
-			c, err := g.app.Client(r.To)
-			if err != nil {
-				return nil, err
-			}
-			proxies[r.To] = proxy(c)
-		}
-		mux.Handle(r.Pattern, g.route(r, proxies[r.To]))
+	table = versions(table)
+	if err := g.connect(table); err != nil {
+		return nil, err
 	}
+	mux := http.NewServeMux()
+	for _, r := range table {
+		mux.Handle(r.Pattern, g.route(r, g.answers(r)))
+	}
+	document, err := document(table)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /v1/openapi.json", g.limited(document))
 	mux.Handle("GET /.well-known/jwks.json", kit.HandlerFunc(g.auth.jwks))
 	if g.auth.dev != nil {
 		mux.Handle("POST /v1/token", g.limited(kit.HandlerFunc(g.auth.token)))
@@ -41,11 +47,79 @@ func (g *gateway) handler(table []Route) (http.Handler, error) {
 	return problems(mux), nil
 }
 
+// connect makes clients of the services that the table names, of those that run here.
+func (g *gateway) connect(table []Route) error {
+	g.clients = map[string]*kit.Client{}
+	names := []string{legacy} // behind flags
+	for _, r := range table {
+		names = append(names, r.To)
+	}
+	for _, name := range names {
+		if _, err := g.app.Env.URL(name); err != nil || g.clients[name] != nil {
+			continue
+		}
+		c, err := g.app.Client(name)
+		if err != nil {
+			return err
+		}
+		c.Prepare = identify
+		g.clients[name] = c
+	}
+	return nil
+}
+
+// answers returns what answers a row's requests: its service, or what stands in for it.
+func (g *gateway) answers(rt Route) http.Handler {
+	h := g.service(rt.To)
+	if rt.Else != nil && g.clients[rt.To] == nil {
+		h = rt.Else(g)
+	}
+	if rt.Flag != "" {
+		h = g.strangled(rt, h)
+	}
+	if rt.Order {
+		h = g.ordered(h)
+	}
+	if rt.Once {
+		h = g.onlyOnce(rt, h)
+	}
+	return h
+}
+
+// service hands requests to a service, or says that it does not run here.
+func (g *gateway) service(name string) http.Handler {
+	if c := g.clients[name]; c != nil {
+		return proxy(c)
+	}
+	return kit.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return notHere(name) })
+}
+
+func notHere(service string) error {
+	return kit.Errorf(http.StatusServiceUnavailable, "not-running", "%s is not running here", service)
+}
+
+// ask gets path of a service in the name of who asks the gateway. out may be nil.
+func (g *gateway) ask(ctx context.Context, service, path string, out any) error {
+	c := g.clients[service]
+	if c == nil {
+		return notHere(service)
+	}
+	return c.JSON(ctx, http.MethodGet, path, nil, out)
+}
+
+// ordered lets those through who may see the order {id}.
+func (g *gateway) ordered(next http.Handler) http.Handler {
+	return kit.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		if err := g.ask(r.Context(), "orders", "/orders/"+url.PathEscape(r.PathValue("id")), nil); err != nil {
+			return err
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
+}
+
 // route is the way of a request through one row of the table.
 func (g *gateway) route(rt Route, next http.Handler) http.Handler {
-	if rt.Once {
-		next = g.onlyOnce(rt, next)
-	}
 	return kit.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		who, err := g.auth.caller(r)
 		if len(rt.Roles) == 0 {
@@ -61,7 +135,9 @@ func (g *gateway) route(rt Route, next http.Handler) http.Handler {
 		if err := allowed(rt, r, who); err != nil {
 			return err
 		}
-		next.ServeHTTP(w, r.WithContext(withCaller(r.Context(), who)))
+		r = r.WithContext(withCaller(r.Context(), who))
+		g.canary(rt, w, r)
+		next.ServeHTTP(w, r)
 		return nil
 	})
 }
@@ -102,16 +178,23 @@ func allowed(rt Route, r *http.Request, who Caller) error {
 	return nil
 }
 
+// versionHeader tells a service which form of its answers is wanted.
+const versionHeader = "API-Version"
+
 // proxy hands requests to a service.
 func proxy(c *kit.Client) http.Handler {
 	return &httputil.ReverseProxy{
 		Transport: c.Transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Path = strings.TrimPrefix(p.Out.URL.Path, "/v1")
-			p.Out.URL.RawPath = strings.TrimPrefix(p.Out.URL.RawPath, "/v1")
+			var version string
+			version, p.Out.URL.Path = cut(p.Out.URL.Path)
+			if p.Out.URL.RawPath != "" {
+				_, p.Out.URL.RawPath = cut(p.Out.URL.RawPath)
+			}
 			p.SetURL(c.Base)
 			p.SetXForwarded()
 			identify(p.Out)
+			p.Out.Header.Set(versionHeader, version)
 		},
 		ModifyResponse: uniform,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -135,9 +218,13 @@ func identify(r *http.Request) {
 	}
 }
 
-// uniform turns an error that is not a problem into one: clients see one form.
+// uniform puts an answer into the form of the gateway: places are under the version that was asked
+// for, and an error that is not a problem becomes one.
 func uniform(resp *http.Response) error {
 	resp.Header.Del(kit.CorrelationHeader) // the gateway's own is there
+	if at := resp.Header.Get("Location"); strings.HasPrefix(at, "/") {
+		resp.Header.Set("Location", "/v"+resp.Request.Header.Get(versionHeader)+at)
+	}
 	kind := resp.Header.Get("Content-Type")
 	if resp.StatusCode < 400 || kind == "application/problem+json" {
 		return nil

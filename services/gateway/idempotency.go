@@ -22,14 +22,13 @@ func (g *gateway) onlyOnce(rt Route, next http.Handler) http.Handler {
 		again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		r.Body, _ = again()
 		r.GetBody = again
-		header, inBody := r.Header.Get("Idempotency-Key"), requestID(body)
+		key := r.Header.Get("Idempotency-Key")
 		r.Header.Del("Idempotency-Key")
-		if rt.Knows && inBody != "" {
-			r.Header.Set("Idempotency-Key", inBody) // the transport may then try again
+		if known := field(body, rt.Knows); known != "" {
+			r.Header.Set("Idempotency-Key", known) // the transport may then try again
 		}
-		key := header
 		if key == "" {
-			key = inBody
+			key = field(body, "request_id")
 		}
 		if key == "" {
 			next.ServeHTTP(w, r)
@@ -44,13 +43,13 @@ func (g *gateway) onlyOnce(rt Route, next http.Handler) http.Handler {
 	})
 }
 
-// requestID returns the request_id of a JSON object, or "".
-func requestID(body []byte) string {
-	var in struct {
-		RequestID string `json:"request_id"`
-	}
-	_ = json.Unmarshal(body, &in) // what is not JSON has no id: the service says what is wrong
-	return in.RequestID
+// field returns a text of a JSON object, or "".
+func field(body []byte, name string) string {
+	var in map[string]json.RawMessage
+	_ = json.Unmarshal(body, &in) // what is not JSON has no fields: the service says what is wrong
+	var text string
+	_ = json.Unmarshal(in[name], &text)
+	return text
 }
 
 func digest(parts ...[]byte) string {

@@ -8,6 +8,7 @@ import (
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/cache"
+	"msctl.dev/msctl/services/kit/flags"
 )
 
 func main() { kit.Main("gateway", run) }
@@ -30,8 +31,13 @@ func run(ctx context.Context, app *kit.App) error {
 	if err != nil {
 		return err
 	}
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	g := &gateway{
 		app:   app,
+		flags: fs,
 		auth:  newAuth(app, redis),
 		limit: cache.NewLimiter(redis, rate, burst),
 		once:  cache.Idempotency{Redis: redis, TTL: hold},
@@ -40,5 +46,5 @@ func run(ctx context.Context, app *kit.App) error {
 	if err != nil {
 		return err
 	}
-	return app.Go(ctx, app.HTTP(h))
+	return app.Go(ctx, fs.Run, app.HTTP(h))
 }
