@@ -92,6 +92,9 @@ var rows = []row{
 	{"apiTrace", "trace by id over the API, ms", "%.1f", 1e3, ""},
 	{"trace", "the same in the store, hot, ms", "%.2f", 1e3, "5"},
 	{"coldTrace", "the same in the store, first after a restart, files not in memory, ms", "%.1f", 1e3, "5"},
+	{"apiMap", "map of all calls over the API, ms", "%.1f", 1e3, ""},
+	{"map", "map of a window, in the store, hot, ms", "%.2f", 1e3, "5"},
+	{"coldMap", "map of all calls, in the store, first after a restart, files not in memory, ms", "%.0f", 1e3, ""},
 	{"restart", "restart until a search is answered, ms", "%.0f", 1e3, "1000"},
 }
 

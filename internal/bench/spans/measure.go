@@ -71,6 +71,11 @@ func (l *load) fill(ctx context.Context, t table, way string, c proc.Child, otlp
 	if found != asked+1 {
 		return fmt.Errorf("%d of %d traces were found", found, asked+1)
 	}
+	calls, err := middle(func(int) (float64, error) { return get(ctx, api+dependencies(), countTraces(&found)) })
+	if err != nil {
+		return err
+	}
+	t.add(way, "apiMap", calls)
 	t.add(way, "api", search)
 	t.add(way, "apiTrace", trace)
 	return nil
@@ -94,6 +99,13 @@ func (l *load) inside(ctx context.Context, t table, at string) error {
 	if err != nil {
 		return err
 	}
+	calls, err := middle(func(n int) (float64, error) {
+		return l.calls(ctx, at, l.base.Add(time.Duration(n*l.rounds)*l.length()/(2*asked)))
+	})
+	if err != nil {
+		return err
+	}
+	t.add("msctl", "map", calls)
 	t.add("msctl", "hot", hot)
 	t.add("msctl", "trace", trace)
 	return nil
@@ -125,6 +137,11 @@ func (l *load) restarts(ctx context.Context, t table, dir string) error {
 	defer c.Stop()
 	took, err = l.byID(ctx, "http://"+c.Addrs[2], 0) // the oldest
 	t.add("msctl", "coldTrace", took)
+	if err != nil {
+		return err
+	}
+	took, err = l.calls(ctx, "http://"+c.Addrs[2], time.Time{})
+	t.add("msctl", "coldMap", took)
 	return err
 }
 
@@ -141,6 +158,20 @@ func (l *load) byID(ctx context.Context, at string, n int) (float64, error) {
 		err = errors.New("a trace is not there")
 	}
 	return a.Took.Seconds(), err
+}
+
+// calls asks the store who called whom since then.
+func (l *load) calls(ctx context.Context, at string, since time.Time) (float64, error) {
+	a, err := ask(ctx, at+"/map?since="+url.QueryEscape(since.Format(time.RFC3339Nano)))
+	if err == nil && a.Found == 0 {
+		err = errors.New("no calls are there")
+	}
+	return a.Took.Seconds(), err
+}
+
+// dependencies asks Jaeger's API for all calls of a day.
+func dependencies() string {
+	return fmt.Sprintf("/api/dependencies?endTs=%d&lookback=%d", time.Now().UnixMilli(), (24 * time.Hour).Milliseconds())
 }
 
 func user(n int) string { return fmt.Sprintf("u-%05d", 40+n) }

@@ -11,6 +11,7 @@ import (
 
 	"msctl.dev/msctl/internal/bench/proc"
 	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/insight"
 	"msctl.dev/msctl/internal/telemetry/jaeger"
 	"msctl.dev/msctl/internal/telemetry/otlp"
 )
@@ -27,7 +28,7 @@ func role(args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var receiving, keeping sync.WaitGroup
 	keep, kept := context.WithCancel(context.Background())
-	r := &otlp.Receiver{Store: store, GRPC: proc.Open(), HTTP: proc.Open(), Handler: &jaeger.Handler{Store: store}}
+	r := &otlp.Receiver{Store: store, GRPC: proc.Open(), HTTP: proc.Open(), Handler: &jaeger.Handler{Store: store, Map: drawn(store)}}
 	receiving.Go(func() { say(r.Run(ctx)) })
 	keeping.Go(func() { say(store.Run(keep)) })
 	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: questions(store)}
@@ -53,6 +54,14 @@ type answer struct {
 	Counts telemetry.Counts
 }
 
+// drawn is the map of a stack of which nothing is declared.
+func drawn(store *telemetry.Store) func(ctx context.Context, since, until time.Time) (telemetry.Map, error) {
+	return func(ctx context.Context, since, until time.Time) (telemetry.Map, error) {
+		flows, err := store.Traffic(ctx, since, until)
+		return insight.Map(flows, &insight.Topology{}, since, until), err
+	}
+}
+
 // questions asks the store directly: what its answers take in JSON is left out.
 func questions(store *telemetry.Store) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,6 +80,11 @@ func questions(store *telemetry.Store) http.Handler {
 				spans, err = store.Spans(r.Context(), id)
 				a.Found = len(spans)
 			}
+		case "/map":
+			var m telemetry.Map
+			since, _ := time.Parse(time.RFC3339Nano, r.FormValue("since"))
+			m, err = drawn(store)(r.Context(), since, time.Now())
+			a.Found = len(m.Edges)
 		}
 		a.Took = time.Since(began)
 		a.Counts = store.Counts()
