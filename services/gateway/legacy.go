@@ -48,7 +48,7 @@ type oldItem struct {
 }
 
 // legacyItem answers one item of legacy.
-func (g *gateway) legacyItem(http.Handler) http.Handler {
+func (g *gateway) legacyItem() http.Handler {
 	return kit.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		it, err := g.oldItem(r.Context(), r.PathValue("id"))
 		if err != nil {
@@ -59,16 +59,14 @@ func (g *gateway) legacyItem(http.Handler) http.Handler {
 	})
 }
 
-// legacyItems answers many items of legacy. It cannot list them: catalog does, also for who reads
-// them from legacy.
-func (g *gateway) legacyItems(now http.Handler) http.Handler {
+// legacyItems answers many items of legacy, which lists them, but takes one id at a time.
+func (g *gateway) legacyItems() http.Handler {
 	return kit.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		if !r.URL.Query().Has("ids") {
-			w.Header().Del(servedHeader)
-			now.ServeHTTP(w, r)
-			return nil
+		q := r.URL.Query()
+		if !q.Has("ids") {
+			return g.oldPage(w, r)
 		}
-		ids := strings.Split(r.URL.Query().Get("ids"), ",")
+		ids := strings.FieldsFunc(q.Get("ids"), func(c rune) bool { return c == ',' })
 		if len(ids) > itemsMost {
 			return kit.BadRequest("%d ids are over %d", len(ids), itemsMost)
 		}
@@ -79,6 +77,27 @@ func (g *gateway) legacyItems(now http.Handler) http.Handler {
 		kit.WriteJSON(w, http.StatusOK, map[string]any{"items": items, "missing": missing})
 		return nil
 	})
+}
+
+// oldPage answers ?after=&limit= from legacy's list.
+func (g *gateway) oldPage(w http.ResponseWriter, r *http.Request) error {
+	var out struct {
+		Items []oldItem `json:"ITEMS"`
+	}
+	page := url.Values{"after": {r.FormValue("after")}, "limit": {r.FormValue("limit")}}
+	if err := g.ask(r.Context(), legacy, "/catalogue.php?"+page.Encode(), &out); err != nil {
+		return err
+	}
+	items := []Item{}
+	for _, old := range out.Items {
+		it, err := old.item()
+		if err != nil {
+			return err
+		}
+		items = append(items, it)
+	}
+	kit.WriteJSON(w, http.StatusOK, map[string]any{"items": items})
+	return nil
 }
 
 // oldItems asks for each of the ids, and returns which of them there are none of.

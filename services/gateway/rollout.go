@@ -14,7 +14,7 @@ const (
 // strangled answers by the service that the row's flag names for the client: the one that is new,
 // or still legacy, in the new one's form.
 func (g *gateway) strangled(rt Route, now http.Handler) http.Handler {
-	old := rt.Old(g, now)
+	old := rt.Old(g)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := g.flags.String(r.Context(), rt.Flag, rt.To, flags.For(client(r, callerOf(r.Context()))))
 		if from == legacy {

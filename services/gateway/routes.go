@@ -23,9 +23,9 @@ type Route struct {
 	Knows string
 
 	// Flag names the service that answers in place of To, for each client: how a path moves away
-	// from legacy. Old answers in legacy's name, in the form of To, which it is given too.
+	// from legacy. Old answers in legacy's name, in the form of To.
 	Flag string
-	Old  func(g *gateway, now http.Handler) http.Handler
+	Old  func(g *gateway) http.Handler
 	// Canary is a flag: its share of the clients is sent on with X-Canary: true.
 	Canary string
 	// Else answers where To does not run here.
