@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ func newChaosAdd(a *App) *cobra.Command {
 			if f.For > 0 {
 				until = "for " + f.For.String()
 			}
-			fmt.Fprintf(a.Err, "%s: %s, %s\n", edgeTitle(f.Edge), f, until)
+			fmt.Fprintf(a.Err, "%s: %s, %s\n", state.EdgeTitle(f.Edge), f, until)
 			return nil
 		})
 	}
@@ -75,11 +76,11 @@ func knownEdge(ctx context.Context, c *control.Client, name string) error {
 	}
 	var known []string
 	for _, e := range edges {
-		if known = append(known, edgeTitle(e.Name())); strings.Contains(name, "/") {
-			known = append(known, edgeTitle(e.Name())+"/"+e.Listen)
+		if known = append(known, state.EdgeTitle(e.Name())); strings.Contains(name, "/") {
+			known = append(known, state.EdgeTitle(e.Name())+"/"+e.Listen)
 		}
 	}
-	title := edgeTitle(name)
+	title := state.EdgeTitle(name)
 	if slices.Contains(known, title) {
 		return nil
 	}
@@ -90,34 +91,28 @@ func knownEdge(ctx context.Context, c *control.Client, name string) error {
 	return usage(hint, "unknown edge %q", title)
 }
 
+const faultExample = "latency=300ms, jitter=50ms, refuse or for=30s"
+
 // readFault reads an edge and words such as latency=300ms.
 func readFault(words []string) (state.Fault, error) {
-	f := state.Fault{Edge: edgeName(words[0])}
+	f := state.Fault{Edge: state.EdgeName(words[0])}
 	if !strings.Contains(f.Edge, ":") {
 		return f, usage("`msctl edges` lists them", "read %q: an edge is CALLER:CALLEE", f.Edge)
 	}
 	for _, w := range words[1:] {
-		key, value, _ := strings.Cut(w, "=")
-		if w == "refuse" {
-			f.Refuse = true
-			continue
-		}
-		into := map[string]*time.Duration{"latency": &f.Latency, "jitter": &f.Jitter, "for": &f.For}[key]
-		if into == nil {
-			hint := "latency=300ms, jitter=50ms, refuse or for=30s"
-			if near := nearest(key, []string{"latency", "jitter", "refuse", "for"}); near != "" {
-				hint = "did you mean " + near + "?"
+		if err := f.Set(w); err != nil {
+			key, _, _ := strings.Cut(w, "=")
+			hint := "write " + key + "=300ms"
+			if errors.Is(err, state.ErrUnknownFault) {
+				if hint = faultExample; nearest(key, state.FaultWords()) != "" {
+					hint = "did you mean " + nearest(key, state.FaultWords()) + "?"
+				}
 			}
-			return f, usage(hint, "read %q: no such fault", w)
+			return f, usage(hint, "%w", err)
 		}
-		d, err := time.ParseDuration(value)
-		if err != nil || d <= 0 {
-			return f, usage("write "+key+"=300ms", "read %q: not a duration", w)
-		}
-		*into = d
 	}
 	if err := f.Check(); err != nil {
-		return f, usage("latency=300ms, jitter=50ms, refuse or for=30s", "put a fault on %s: %w", f.Edge, err)
+		return f, usage(faultExample, "put a fault on %s: %w", f.Edge, err)
 	}
 	return f, nil
 }
@@ -163,7 +158,7 @@ func faultTable(s screen, faults []state.Fault, now time.Time) {
 		if !f.Until.IsZero() {
 			left = shortDuration(f.Until.Sub(now)) + " more"
 		}
-		rows[i] = []cell{{edgeTitle(f.Edge), bold}, {f.String(), ""}, {left, ""}}
+		rows[i] = []cell{{state.EdgeTitle(f.Edge), bold}, {f.String(), ""}, {left, ""}}
 	}
 	writeTable(s, "", []column{{title: "EDGE", least: 12}, {title: "FAULT", least: 12}, {title: "LEFT"}}, rows)
 }
@@ -183,7 +178,7 @@ func newChaosClear(a *App) *cobra.Command {
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			total := 0
 			for _, e := range edges {
-				n, err := c.ClearFaults(ctx, edgeName(e))
+				n, err := c.ClearFaults(ctx, state.EdgeName(e))
 				if err != nil {
 					return err
 				}
@@ -224,7 +219,7 @@ func (a *App) completeEdges(_ *cobra.Command, _ []string, begun string) ([]strin
 	}
 	for _, s := range st.Services {
 		if slices.ContainsFunc(s.Listen, s.Ingress) {
-			out = append(out, outside+":"+s.Name)
+			out = append(out, state.EdgeTitle(":"+s.Name))
 		}
 	}
 	out = slices.DeleteFunc(out, func(name string) bool { return !strings.HasPrefix(name, begun) })

@@ -84,7 +84,7 @@ func pickEdges(edges []state.Edge, titles []string) ([]state.Edge, error) {
 		known = append(known, e.Name(), e.To, e.From)
 	}
 	for _, t := range titles {
-		names = append(names, edgeName(t))
+		names = append(names, state.EdgeName(t))
 	}
 	if err := checkNames(names, slices.DeleteFunc(known, func(n string) bool { return n == "" })); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func edgeTable(s screen, edges []state.Edge) {
 }
 
 func edgeRow(e state.Edge) []cell {
-	name := cell{edgeTitle(e.Name()), bold}
+	name := cell{state.EdgeTitle(e.Name()), bold}
 	protocol := e.Protocol
 	if e.Listen != "" && e.Listen != e.Protocol {
 		protocol += " " + e.Listen
@@ -127,25 +127,6 @@ func edgeRow(e state.Edge) []cell {
 		name, {protocol, ""}, {rate(e.Rate), ""}, failed, {tookAny(e.P50), ""}, {tookAny(e.P95), ""}, {tookAny(e.P99), ""},
 		{number(int(e.InFlight)), ""}, {number(int(e.Requests)), ""}, {amount(e.Sent), ""}, {amount(e.Received), ""}, edgeNote(e),
 	}
-}
-
-// outside is how the caller of an edge is called that has no name.
-const outside = "outside"
-
-// edgeTitle is the name of an edge for people: outside:gateway for ":gateway".
-func edgeTitle(name string) string {
-	if strings.HasPrefix(name, ":") {
-		return outside + name
-	}
-	return name
-}
-
-// edgeName is the name of an edge for the fleet, however it was written.
-func edgeName(title string) string {
-	if to, is := strings.CutPrefix(title, outside+":"); is {
-		return ":" + to
-	}
-	return title
 }
 
 // edgeNote says what is unusual about an edge: the faults on it, and replicas that are left out.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ func newMap(a *App) *cobra.Command {
 				return a.jsonLines("edge", len(m.Edges), func(i int) any { return m.Edges[i] })
 			}
 			mapTable(a.shown(), m)
+			if slices.ContainsFunc(m.Edges, func(e telemetry.MapEdge) bool { return e.Direct != "" }) {
+				fmt.Fprintln(a.screenOf(a.Err), "direct: nothing of msctl stands between; such calls are seen where the caller tells of them, over OpenTelemetry")
+			}
 			return nil
 		})
 	}
@@ -73,6 +77,10 @@ func note(e telemetry.MapEdge) cell {
 		return cell{"fault: " + strings.Join(e.Faults, ", "), yellow}
 	case !e.Declared:
 		return cell{"not in stack.yaml", yellow}
+	case e.Direct != "" && e.Seen:
+		return cell{"direct: " + clean(e.Direct) + "; told by " + clean(e.From), dim}
+	case e.Direct != "":
+		return cell{"direct: " + clean(e.Direct) + "; " + clean(e.From) + " tells none", dim}
 	case !e.Seen:
 		return cell{"not seen", dim}
 	}

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Edge is one caller to callee with what went over it: counters since the edge was opened, and figures of
 // the last ten seconds.
@@ -41,3 +44,22 @@ type EdgeTarget struct {
 
 // Name returns "orders:payments".
 func (e Edge) Name() string { return e.From + ":" + e.To }
+
+// outside is how the caller of an edge is called that has no name.
+const outside = "outside"
+
+// EdgeTitle is the name of an edge for people: "outside:gateway" for ":gateway".
+func EdgeTitle(name string) string {
+	if strings.HasPrefix(name, ":") {
+		return outside + name
+	}
+	return name
+}
+
+// EdgeName is the name of an edge, however it was written.
+func EdgeName(title string) string {
+	if to, is := strings.CutPrefix(title, outside+":"); is {
+		return ":" + to
+	}
+	return title
+}

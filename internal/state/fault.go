@@ -34,6 +34,31 @@ func (f Fault) String() string {
 	return strings.Join(words, ", ")
 }
 
+// ErrUnknownFault says that there is no fault of that name.
+var ErrUnknownFault = errors.New("no such fault")
+
+// FaultWords are the names that [Fault.Set] knows.
+func FaultWords() []string { return []string{"latency", "jitter", "refuse", "for"} }
+
+// Set adds a word to a fault: latency=300ms, jitter=50ms, refuse, for=30s.
+func (f *Fault) Set(word string) error {
+	name, value, valued := strings.Cut(word, "=")
+	if name == "refuse" && !valued {
+		f.Refuse = true
+		return nil
+	}
+	into := map[string]*time.Duration{"latency": &f.Latency, "jitter": &f.Jitter, "for": &f.For}[name]
+	if into == nil {
+		return fmt.Errorf("read %q: %w", word, ErrUnknownFault)
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("read %q: not a duration", word)
+	}
+	*into = d
+	return nil
+}
+
 // Check says what is wrong with a fault, apart from its edge.
 func (f Fault) Check() error {
 	switch {

@@ -60,6 +60,15 @@ func (e *edit) update(msg tea.Msg) {
 	}
 }
 
+// wordwise reports the keys with Alt that move or delete by words.
+func wordwise(k tea.KeyPressMsg) bool {
+	switch k.String() {
+	case "alt+left", "alt+right", "alt+b", "alt+f", "alt+backspace":
+		return true
+	}
+	return false
+}
+
 // insert puts what is printable of text before the cursor.
 func (e *edit) insert(text string) {
 	var fresh []rune

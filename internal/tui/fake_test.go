@@ -29,6 +29,7 @@ type fake struct {
 	lines  map[string][]output.Line
 	traces []telemetry.Trace
 	found  []telemetry.Finding
+	faults []state.Fault
 	told   []telemetry.MapEdge // beside those that every map has
 	did    []string            // what was asked of it
 	err    error               // of every question
@@ -78,6 +79,38 @@ func (f *fake) Stop(_ context.Context, names []string) error    { return f.do("s
 func (f *fake) Restart(_ context.Context, names []string) error { return f.do("restart %s", names) }
 func (f *fake) Scale(_ context.Context, service string, n int) error {
 	return f.do("scale %s %d", service, n)
+}
+
+func (f *fake) Faults(context.Context) ([]state.Fault, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.faults), f.err
+}
+
+func (f *fake) SetFault(_ context.Context, x state.Fault) error {
+	if f.err == nil {
+		f.mu.Lock()
+		if x.For > 0 {
+			x.Until = time.Now().Add(x.For)
+		}
+		f.faults = append(f.faults, x)
+		for i := range f.edges {
+			if f.edges[i].Name() == x.Edge {
+				f.edges[i].Faults = []string{x.String()}
+			}
+		}
+		f.mu.Unlock()
+	}
+	return f.do("fault %s %s for %s", x.Edge, x, x.For)
+}
+
+func (f *fake) ClearFaults(_ context.Context, edge string) (int, error) {
+	f.mu.Lock()
+	n := len(f.faults)
+	f.faults = slices.DeleteFunc(f.faults, func(x state.Fault) bool { return edge == "" || x.Edge == edge })
+	n -= len(f.faults)
+	f.mu.Unlock()
+	return n, f.do("clear %q", edge)
 }
 
 func (f *fake) Lines(ctx context.Context, unit string, _ time.Time, fn func([]output.Line) error) error {

@@ -106,15 +106,17 @@ func filled(rows []string, h int) []string {
 func (m *model) health(w int) string {
 	t := m.theme
 	parts := []string{t.paint(strong, plainText(m.snap.Stack))}
-	parts = append(parts, m.phases()...)
+	phases := m.phases()
+	parts = append(parts, phases[0])
+	if n := m.faults(); n > 0 {
+		parts = append(parts, t.paint(warn, "⚡ "+plural(n, "fault")))
+	}
+	parts = append(parts, phases[1:]...)
 	if sum := m.edges.total(); m.edges.have && sum.Rate > 0 {
 		parts = append(parts, rate(sum.Rate)+" calls/s")
 		if sum.Failed > 0 {
 			parts = append(parts, t.paint(bad, percent(sum.Failed, sum.Rate)+" failed"))
 		}
-	}
-	if n := m.faults(); n > 0 {
-		parts = append(parts, t.paint(warn, plural(n, "fault")+" on edges"))
 	}
 	return cut(" "+strings.Join(parts, t.paint(faint, " · ")), w)
 }

@@ -15,12 +15,14 @@ type graph struct {
 	list
 	filter string
 	node   *filter.Node
-	name   string // of the chosen edge
+	key    string // of the chosen edge
 }
 
 // link is one edge as it is drawn: what msctl's own edge counts, or what spans tell.
 type link struct {
 	from, to, protocol string
+	listen             string // the callee's port, where msctl's own edge is meant
+	direct             bool   // it goes past msctl, or only spans know it
 	rate, failed       float64
 	requests, errors   int64
 	p95                time.Duration
@@ -30,6 +32,9 @@ type link struct {
 }
 
 func (l link) name() string { return l.from + ":" + l.to }
+
+// key tells edges to several ports of one callee apart.
+func (l link) key() string { return l.name() + "/" + l.listen }
 
 func (v *graph) title(*model) string    { return filterTitle(v.filter) }
 func (v *graph) cursor() *list          { return &v.list }
@@ -59,7 +64,7 @@ func (v *graph) links(m *model) []link {
 	known := map[string]bool{}
 	for _, e := range m.edges.edges {
 		known[e.Name()] = true
-		l := link{from: e.From, to: e.To, protocol: e.Protocol, rate: e.Rate, failed: e.Failed, requests: e.Requests,
+		l := link{from: e.From, to: e.To, listen: e.Listen, direct: !e.Mesh, protocol: e.Protocol, rate: e.Rate, failed: e.Failed, requests: e.Requests,
 			errors: e.Errors, p95: e.P95, faults: e.Faults, open: e.Open}
 		if !e.Mesh {
 			l.note = direct(e)
@@ -73,7 +78,7 @@ func (v *graph) links(m *model) []link {
 		if known[e.From+":"+e.To] {
 			continue
 		}
-		l := link{from: e.From, to: e.To, protocol: e.Protocol, faults: e.Faults}.with(e.RED)
+		l := link{from: e.From, to: e.To, direct: true, protocol: e.Protocol, faults: e.Faults}.with(e.RED)
 		switch {
 		case !e.Declared:
 			l.note = "not in stack.yaml"
@@ -135,11 +140,15 @@ func (v *graph) chosen(m *model) (link, bool) {
 
 func (v *graph) remember(m *model) {
 	if l, ok := v.chosen(m); ok {
-		v.name = l.name()
+		v.key = l.key()
 	}
 }
 
-func (v *graph) keys(*model) []binding {
+func (v *graph) keys(m *model) []binding {
+	lift := ""
+	if l, ok := v.chosen(m); ok && len(l.faults) > 0 {
+		lift = "lift"
+	}
 	with := func(do func(m *model, l link) tea.Cmd) func(m *model) tea.Cmd {
 		return func(m *model) tea.Cmd {
 			if l, ok := v.chosen(m); ok {
@@ -154,6 +163,8 @@ func (v *graph) keys(*model) []binding {
 		})},
 		{[]string{"d"}, "callee", "all about the one that is called", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.to) })},
 		{[]string{"D"}, "", "all about the caller", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.from) })},
+		{[]string{"f"}, "fault", "disturb the chosen edge: latency=300ms, refuse, for=30s", with((*model).faultOn)},
+		{[]string{"x"}, lift, "lift the faults of the chosen edge", with((*model).liftOff)},
 		{[]string{"w"}, "why", "what most likely makes requests fail or slow", func(m *model) tea.Cmd { return m.push(&reason{}) }},
 		adviseKey(),
 	}
@@ -168,4 +179,39 @@ func (m *model) pushUnit(service string) tea.Cmd {
 	}
 	m.complain(outside(service) + " is not part of the fleet")
 	return nil
+}
+
+// faultOn asks for a fault on an edge. Where there are several to a callee, it is for one port of it.
+func (m *model) faultOn(l link) tea.Cmd {
+	if l.direct {
+		why := "only spans know it"
+		if e, own := m.edge(l); own {
+			why = direct(e)
+		}
+		m.complain(edgeName(l) + " cannot be disturbed: " + why)
+		return nil
+	}
+	return m.askFault(m.faultName(l))
+}
+
+func (m *model) liftOff(l link) tea.Cmd {
+	if len(l.faults) == 0 {
+		m.complain("no fault acts on " + edgeName(l))
+		return nil
+	}
+	return m.lift(l.name())
+}
+
+// faultName is how a fault names an edge: with the port where the pair has several.
+func (m *model) faultName(l link) string {
+	n := 0
+	for _, e := range m.edges.edges {
+		if e.Name() == l.name() {
+			n++
+		}
+	}
+	if n > 1 && l.listen != "" {
+		return l.key()
+	}
+	return l.name()
 }

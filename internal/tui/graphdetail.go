@@ -69,7 +69,7 @@ func (m *model) targetRows(rows []string, e state.Edge, w, h int) []string {
 // edge is msctl's own edge of a link, or false.
 func (m *model) edge(l link) (state.Edge, bool) {
 	for _, e := range m.edges.edges {
-		if e.From == l.from && e.To == l.to {
+		if e.From == l.from && e.To == l.to && e.Listen == l.listen {
 			return e, true
 		}
 	}

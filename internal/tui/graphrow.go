@@ -34,12 +34,13 @@ func (v *graph) draw(m *model, w, h int) []string {
 		return m.empty(w, h, v.nothing(m))
 	}
 	for i, l := range all {
-		if l.name() == v.name {
+		if l.key() == v.key {
 			v.at = i
+			break
 		}
 	}
 	v.at = clamp(v.at, 0, len(all)-1)
-	v.name = all[v.at].name()
+	v.key = all[v.at].key()
 	var rows []string
 	if h >= 12 {
 		rows = m.layerRows(all, all[v.at], w)

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"time"
+	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -99,7 +100,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 			m.theme = &light
 		}
 	case tea.KeyPressMsg:
-		return m.key(msg)
+		return m.press(msg)
 	case tea.PasteMsg:
 		if m.prompt != nil {
 			return m.prompt.update(m, msg)
@@ -198,6 +199,23 @@ func (m *model) wheel(at tea.Mouse) tea.Cmd {
 		return m.move(func(*list) int { return 3 })
 	}
 	return nil
+}
+
+// press gives a key on. A terminal sends Alt with a key as Esc and the key, and so reads Esc followed
+// quickly by a key: outside of prompts, where Alt moves by words, it is those two.
+func (m *model) press(k tea.KeyPressMsg) tea.Cmd {
+	if !k.Mod.Contains(tea.ModAlt) || m.prompt != nil && wordwise(k) {
+		return m.key(k)
+	}
+	first := m.key(tea.KeyPressMsg{Code: tea.KeyEscape})
+	k.Mod &^= tea.ModAlt
+	if k.Mod&^tea.ModShift == 0 && k.Text == "" && unicode.IsPrint(k.Code) {
+		k.Text = string(k.Code)
+		if k.ShiftedCode != 0 {
+			k.Text = string(k.ShiftedCode)
+		}
+	}
+	return tea.Batch(first, m.key(k))
 }
 
 // key gives a key to the prompt, the open question, the screen, or the keys that all share.

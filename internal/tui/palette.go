@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,26 +15,37 @@ import (
 // verb is one command of the palette: the same words as on the command line.
 type verb struct {
 	name, use, doc string
-	units          bool // its words are names of units
+	options        func(m *model, given []string) []string // completes the next word; nil: as a filter
 	run            func(m *model, words []string) (tea.Cmd, error)
+}
+
+// begins reports whether the words of a line begin with those of the verb, and how many those are.
+func (v verb) begins(words []string) (int, bool) {
+	own := strings.Fields(v.name)
+	return len(own), len(words) >= len(own) && slices.Equal(words[:len(own)], own)
 }
 
 // verbs is every command of the palette, in the order of the help.
 var verbs = []verb{
-	{"restart", "restart NAME…", "restart services", true, onUnits((*model).restart)},
-	{"start", "start NAME…", "start services with what they need", true, onUnits((*model).start)},
-	{"stop", "stop NAME…", "stop services", true, onUnits((*model).stop)},
-	{"scale", "scale NAME N", "run that many replicas", true, (*model).scaleWords},
-	{"open", "open NAME", "open its page in the browser", true, (*model).openWords},
-	{"logs", "logs [NAME…]", "what they print", true, (*model).logsWords},
-	{"traces", "traces [FILTER]", "where requests went", false, (*model).tracesWords},
-	{"trace", "trace ID", "one trace; the first digits are enough", false, (*model).traceWords},
-	{"advise", "advise", "what stands out in the traffic", false, func(m *model, _ []string) (tea.Cmd, error) { return advise(m), nil }},
-	{"why", "why [TRACE]", "what most likely makes requests fail or slow", false, (*model).whyWords},
-	{"filter", "filter FILTER", "filter what is listed", false, (*model).filterWords},
-	{"fleet", "fleet", "its folder, all addresses, where telemetry goes", false, func(m *model, _ []string) (tea.Cmd, error) { return m.fleetPage(), nil }},
-	{"quit", "quit", "leave", false, func(m *model, _ []string) (tea.Cmd, error) { return m.askQuit(), nil }},
+	{"restart", "restart NAME…", "restart services", unitNames, onUnits((*model).restart)},
+	{"start", "start NAME…", "start services with what they need", unitNames, onUnits((*model).start)},
+	{"stop", "stop NAME…", "stop services", unitNames, onUnits((*model).stop)},
+	{"scale", "scale NAME N", "run that many replicas", unitNames, (*model).scaleWords},
+	{"open", "open NAME", "open its page in the browser", unitNames, (*model).openWords},
+	{"logs", "logs [NAME…]", "what they print", unitNames, (*model).logsWords},
+	{"traces", "traces [FILTER]", "where requests went", nil, (*model).tracesWords},
+	{"trace", "trace ID", "one trace; the first digits are enough", nil, (*model).traceWords},
+	{"advise", "advise", "what stands out in the traffic", nil, func(m *model, _ []string) (tea.Cmd, error) { return advise(m), nil }},
+	{"why", "why [TRACE]", "what most likely makes requests fail or slow", nil, (*model).whyWords},
+	{"chaos add", "chaos add EDGE FAULT…", "disturb calls: latency=300ms jitter=50ms refuse for=30s", (*model).chaosOptions, (*model).chaosAdd},
+	{"chaos list", "chaos list", "the faults that act now", nil, func(m *model, _ []string) (tea.Cmd, error) { return m.push(&faults{}), nil }},
+	{"chaos clear", "chaos clear [EDGE…]", "lift the faults of edges, or all", func(m *model, _ []string) []string { return m.edgeTitles() }, (*model).chaosClear},
+	{"filter", "filter FILTER", "filter what is listed", nil, (*model).filterWords},
+	{"fleet", "fleet", "its folder, all addresses, where telemetry goes", nil, func(m *model, _ []string) (tea.Cmd, error) { return m.fleetPage(), nil }},
+	{"quit", "quit", "leave", nil, func(m *model, _ []string) (tea.Cmd, error) { return m.askQuit(), nil }},
 }
+
+func unitNames(m *model, _ []string) []string { return m.names() }
 
 // askCommand opens the palette.
 func (m *model) askCommand() tea.Cmd {
@@ -51,37 +63,61 @@ func (m *model) command(text string) (tea.Cmd, error) {
 			return m.open(i), nil
 		}
 	}
+	if words[0] == "q" {
+		words[0] = "quit"
+	}
 	var known []string
 	for _, v := range verbs {
-		if v.name == words[0] || words[0] == "q" && v.name == "quit" {
-			return v.run(m, words[1:])
+		n, is := v.begins(words)
+		if is {
+			return v.run(m, words[n:])
 		}
-		known = append(known, v.name)
+		if known = append(known, v.name); n > 1 && len(words) < 2 {
+			known = append(known, strings.Fields(v.name)[0])
+		}
 	}
-	if near := filter.Nearest(words[0], known); near != "" {
+	typed := strings.Join(words[:min(len(words), 2)], " ")
+	if near := filter.Nearest(typed, known); near != "" && near != typed {
+		return nil, fmt.Errorf("unknown command %q; did you mean %s?", typed, near)
+	}
+	if near := filter.Nearest(words[0], known); near != "" && near != words[0] {
 		return nil, fmt.Errorf("unknown command %q; did you mean %s?", words[0], near)
+	}
+	if next := nextWords(words[:1]); len(next) > 0 {
+		return nil, fmt.Errorf("%s what: %s", words[0], strings.Join(next, ", "))
 	}
 	return nil, fmt.Errorf("unknown command %q; ? lists them", words[0])
 }
 
-// completeCommand completes verbs and views, then names.
+// nextWords is what may follow the words of a command as part of its name.
+func nextWords(given []string) []string {
+	var out []string
+	add := func(name string) {
+		own := strings.Fields(name)
+		if len(own) > len(given) && slices.Equal(own[:len(given)], given) {
+			out = append(out, own[len(given)])
+		}
+	}
+	for _, v := range verbs {
+		add(v.name)
+	}
+	for _, v := range Views {
+		add(v.Name)
+	}
+	return compact(out)
+}
+
+// completeCommand completes verbs and views, then what they take.
 func (m *model) completeCommand(text string, at int) (int, []string) {
 	head := text[:at]
 	from := strings.LastIndexByte(head, ' ') + 1
-	if !strings.Contains(strings.TrimLeft(head, " "), " ") {
-		var all []string
-		for _, v := range verbs {
-			all = append(all, v.name)
-		}
-		for _, v := range Views {
-			all = append(all, v.Name)
-		}
-		return from, beginning(compact(all), head[from:])
+	given := strings.Fields(head[:from])
+	if next := nextWords(given); len(next) > 0 {
+		return from, beginning(next, head[from:])
 	}
-	first := strings.Fields(head)[0]
 	for _, v := range verbs {
-		if v.name == first && v.units {
-			return from, beginning(m.names(), head[from:])
+		if n, is := v.begins(given); is && v.options != nil {
+			return from, beginning(v.options(m, given[n:]), head[from:])
 		}
 	}
 	return m.completeFilter(text, at)

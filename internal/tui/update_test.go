@@ -39,6 +39,21 @@ func TestActions(t *testing.T) {
 		{[]string{":", "text:trace 4bf9", "enter"}, "", "POST /charge"},
 		{[]string{":", "text:logs payments", "enter"}, "", "logs of payments"},
 		{[]string{":", "text:filter name=push", "enter"}, "", "/name=push"},
+		{[]string{":", "text:chaos add gateway:orders latency=300ms for=30s", "enter"}, "fault gateway:orders latency 300ms for 30s", "gateway:orders: latency 300ms, for 30s"},
+		{[]string{":", "text:ch", "tab", "text: ad", "tab", "text: outs", "tab", "text: ref", "tab", "enter"}, "fault :gateway refuse for 0s", "outside:gateway: refuse, until it is lifted"},
+		{[]string{":", "text:chaos clear orders:payments", "enter"}, `clear "orders:payments"`, "the faults of orders:payments are lifted"},
+		{[]string{":", "text:chaos clear", "enter"}, `clear ""`, "the faults of all edges are lifted"},
+		{[]string{":", "text:chaos list", "enter"}, "", "no faults act"},
+		{[]string{":", "text:chaos", "enter"}, "", "chaos what: add, list, clear"},
+		{[]string{":", "text:chaos lst", "enter"}, "", "did you mean chaos list?"},
+		{[]string{":", "text:chaos add gateway:ordres refuse", "enter"}, "", "did you mean gateway:orders?"},
+		{[]string{":", "text:chaos add gateway:orders latncy=3s", "enter"}, "", "no such fault"},
+		{[]string{":", "text:chaos add gateway:orders latency=3", "enter"}, "", "not a duration"},
+		{[]string{"4", "j", "f", "enter"}, "fault gateway:orders latency 300ms for 0s", "gateway:orders: latency 300ms"},
+		{[]string{"4", "j", "f", "ctrl+u", "text:jitter=2s", "enter"}, "", "more than the latency"},
+		{[]string{"4", "j", "j", "j", "x"}, `clear "orders:payments"`, "lifted"},
+		{[]string{"4", "x"}, "", "no fault acts on (outside) → gateway"},
+		{[]string{"4", "G", "f"}, "", "push → api.example.com cannot be disturbed: only spans know it"},
 	} {
 		t.Run(strings.Join(c.keys, " "), func(t *testing.T) {
 			f := shop()
@@ -50,6 +65,64 @@ func TestActions(t *testing.T) {
 			s.shows(c.says)
 		})
 	}
+}
+
+// TestChaos lists the faults that act, draws them on their edges, and lifts the chosen one.
+func TestChaos(t *testing.T) {
+	s := newStage(t, shop(), 100, 24)
+	s.press(":", "text:chaos add gateway:orders latency=300ms", "enter", "4")
+	s.second()
+	s.shows("⚡ latency 300ms", "⚡ 2 faults")
+	s.press(":", "text:chaos add gateway:push refuse for=1m", "enter", ":", "text:chaos list", "enter")
+	s.shows("chaos", "gateway:orders", "until it is lifted", "gateway:push", "s more")
+	s.press("j", "x")
+	s.second()
+	if got := s.screen(); strings.Contains(got, "gateway:push  ") {
+		t.Errorf("the fault still acts:\n%s", got)
+	}
+	s.press("X")
+	s.second()
+	s.shows("no faults act; f on the map")
+}
+
+// TestPorts keeps edges to two ports of one callee apart.
+func TestPorts(t *testing.T) {
+	f := shop()
+	f.edges[1].Listen = "http"
+	second := f.edges[1]
+	second.Listen, second.Protocol, second.Addr = "grpc", "grpc", "127.0.0.1:40999"
+	f.edges = slices.Insert(f.edges, 2, second)
+	s := newStage(t, f, 200, 50)
+	s.press("4", "j", "j")
+	s.shows("▌ gateway → orders       grpc", "address      127.0.0.1:40999")
+	s.press("k")
+	s.shows("▌ gateway → orders       http")
+	s.press("j", "f", "enter")
+	if got, want := strings.Join(f.did, ""), "fault gateway:orders/grpc latency 300ms for 0s"; got != want {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+}
+
+// TestEscThenKey takes a key that comes right after Esc, which a terminal cannot tell from Alt with it, for
+// both; in a prompt Alt still moves by words.
+func TestEscThenKey(t *testing.T) {
+	alt := func(code rune) tea.KeyPressMsg { return tea.KeyPressMsg{Code: code, Mod: tea.ModAlt} }
+	s := newStage(t, shop(), 100, 24)
+	s.press("j", "enter")
+	s.shows("› orders")
+	s.send(alt('j'))
+	s.shows("▌ orders-2")
+	s.press("/", "text:name=orders")
+	s.send(alt('3'))
+	s.shows("requests only")
+	s.press("1", ":", "text:restart gateway")
+	s.send(alt('b'))
+	s.press("text:x")
+	s.shows("restart xgateway")
+	s.send(alt(tea.KeyEscape))
+	s.shows("▌ orders-2")
+	s.send(tea.KeyPressMsg{Code: 'g', ShiftedCode: 'G', Mod: tea.ModAlt | tea.ModShift})
+	s.shows("▌ orders-db")
 }
 
 // TestRefused shows in words what the source refuses, and goes on.
