@@ -2,18 +2,21 @@ package output
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
 // Follow hands out the lines in dir that q chooses, in batches: first those that are kept, then new ones
-// as they come, over every restart of the unit and turn of its segments. It waits for dir to appear and
-// returns fn's error, or ctx's when that is cancelled. The lines are fn's to keep.
+// as they come, over every restart of the unit and turn of its segments. It waits for dir to appear, tries
+// again where the machine is short of something, and returns fn's error, or ctx's when that is cancelled.
+// The lines are fn's to keep.
 //
 // Whoever follows many logs shares one [Hub] among them: a system bounds the number of watchers.
 func Follow(ctx context.Context, dir string, q Query, fn func([]Line) error) error {
@@ -57,7 +60,10 @@ func (c *cursor) attend(ctx context.Context, wake <-chan struct{}, every time.Du
 	defer tick.Stop()
 	watched := ancestor(c.dir)
 	for {
-		if err := c.drain(ctx, fn); err != nil {
+		var again <-chan time.Time
+		if err := c.drain(ctx, fn); passing(err) {
+			again = time.After(pollEvery)
+		} else if err != nil {
 			return err
 		}
 		if ancestor(c.dir) != watched {
@@ -68,8 +74,24 @@ func (c *cursor) attend(ctx context.Context, wake <-chan struct{}, every time.Du
 			return ctx.Err()
 		case <-wake:
 		case <-tick.C:
+		case <-again:
 		}
 	}
+}
+
+// passing reports an error in reading that may be gone at the next try: of the disk, or for want of
+// descriptors or memory.
+func passing(err error) bool {
+	var u *unread
+	if !errors.As(err, &u) {
+		return false
+	}
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN} {
+		if errors.Is(u.err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // ancestor returns dir, or the nearest folder above it that exists.

@@ -102,12 +102,18 @@ func (c *cursor) close() {
 	}
 }
 
+// unread is what kept a log from being read, told from what the reader's own function returns.
+type unread struct{ err error }
+
+func (u *unread) Error() string { return "read log: " + u.err.Error() }
+func (u *unread) Unwrap() error { return u.err }
+
 // drain hands out, in batches, all chosen lines from the cursor to the end as it is now.
 func (c *cursor) drain(ctx context.Context, fn func([]Line) error) error {
 	for ctx.Err() == nil {
 		later, err := c.later()
 		if err != nil {
-			return fmt.Errorf("read log: %w", err)
+			return &unread{err}
 		}
 		if c.in.f != nil {
 			if err := c.rest(ctx, later != nil, fn); err != nil {
@@ -118,7 +124,7 @@ func (c *cursor) drain(ctx context.Context, fn func([]Line) error) error {
 			return ctx.Err()
 		}
 		if err := c.enter(*later); err != nil {
-			return fmt.Errorf("read log: %w", err)
+			return &unread{err}
 		}
 	}
 	return ctx.Err()
@@ -207,7 +213,7 @@ func (c *cursor) rest(ctx context.Context, final bool, fn func([]Line) error) er
 	for ctx.Err() == nil {
 		b, err := c.in.next()
 		if err != nil {
-			return fmt.Errorf("read log: %w", err)
+			return &unread{err}
 		}
 		if len(b) == 0 {
 			return nil

@@ -3,6 +3,7 @@ package output
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -99,8 +100,10 @@ func (c *chunks) next() ([]byte, error) {
 	if c.off > st.Size() {
 		c.off = 0 // cut from outside
 	}
-	if c.off == 0 && !c.header(st.Size()) {
-		return nil, nil
+	if c.off == 0 {
+		if there, err := c.header(st.Size()); !there {
+			return nil, err
+		}
 	}
 	n := min(st.Size()-c.off, chunkSize)
 	if n <= 0 || c.foreign {
@@ -108,22 +111,25 @@ func (c *chunks) next() ([]byte, error) {
 	}
 	b := make([]byte, n)
 	got, err := c.f.ReadAt(b, c.off)
-	if got > 0 {
+	if got > 0 || err == io.EOF { // cut while it was looked at
 		err = nil
 	}
 	return b[:got], err
 }
 
-// header steps over the magic. It reports whether there is more to read.
-func (c *chunks) header(size int64) bool {
+// header steps over the magic. It reports whether there is more to read. Only what was read can be foreign.
+func (c *chunks) header(size int64) (bool, error) {
 	if size < int64(len(magic)) {
-		return false
+		return false, nil
 	}
 	var b [len(magic)]byte
 	if _, err := c.f.ReadAt(b[:], 0); err != nil {
-		return false
+		if err == io.EOF {
+			err = nil
+		}
+		return false, err
 	}
 	c.foreign = string(b[:]) != magic
 	c.off = int64(len(magic))
-	return !c.foreign
+	return !c.foreign, nil
 }

@@ -28,8 +28,8 @@ const (
 // Writer appends to the log of one unit. There is at most one per folder at a time: the caller sees to it.
 // It is safe for concurrent use.
 //
-// A disk that is full or broken never fails an Append: the lines are dropped and counted, Options.Notice
-// is told, and when writing works again a [Note] says how many are missing.
+// A disk that is full or broken never fails an Append: the lines are kept for a second try, and then dropped
+// and counted; Options.Notice is told, and when writing works again a [Note] says how many are missing.
 type Writer struct {
 	dir string
 	o   Options
@@ -45,6 +45,7 @@ type Writer struct {
 	buf     []byte
 	at      time.Time // of the last line
 	looked  time.Time // when the file was last compared with what it should be
+	held    time.Time // since when the buffer is kept for a second try; zero: it is not
 	loss    loss
 	create  func(path string, at int64) (file, error)
 }
@@ -186,8 +187,11 @@ func (w *Writer) Close() error {
 	if w.closed {
 		return ErrClosed
 	}
-	w.loss.tried = time.Time{} // one last try
+	w.loss.tried, w.held = time.Time{}, time.Time{} // one last try
 	w.flush()
+	if !w.held.IsZero() {
+		w.lose(w.loss.reason)
+	}
 	w.closed = true
 	if w.f != nil {
 		return w.f.Close()
@@ -204,14 +208,35 @@ func (w *Writer) flush() {
 		w.lose(w.loss.reason)
 		return
 	}
-	w.look()
-	if err := w.write(); err != nil {
-		w.loss.tried = w.at
-		w.lose(err)
+	if !w.held.IsZero() && w.at.Sub(w.held).Abs() < retryEvery && len(w.buf) < 2*flushAt {
 		return
 	}
-	w.buf, w.written = w.buf[:0], w.seq
+	w.look()
+	if err := w.write(); err != nil {
+		w.loss.tried, w.loss.reason = w.at, err
+		w.keep()
+		return
+	}
+	w.buf, w.written, w.held = w.buf[:0], w.seq, time.Time{}
 	w.loss.lines, w.loss.noted = 0, 0
+}
+
+// keep holds what could not be written back for a moment, once: many a failure is over by then.
+func (w *Writer) keep() {
+	if w.loss.lines > 0 || !w.held.IsZero() {
+		w.held = time.Time{}
+		w.lose(w.loss.reason)
+		return
+	}
+	w.held = w.at
+	time.AfterFunc(retryEvery, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.closed && !w.held.IsZero() {
+			w.held = time.Unix(0, 1) // long ago
+			w.flush()
+		}
+	})
 }
 
 // write puts the buffer into the segment, a new one where the old is full. After an error the file is as
