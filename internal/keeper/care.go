@@ -31,6 +31,8 @@ func (u *unit) care(signals, children <-chan os.Signal) {
 			}
 		case <-deadline:
 			deadline = u.kill()
+		case <-u.resave:
+			u.save()
 		case <-u.limit.exceeded:
 			u.exit.OOM = true
 			u.remark("its processes use more memory than its limit")

@@ -38,12 +38,15 @@ func Main(args []string) int {
 	if err == nil && !held {
 		return ExitBusy
 	}
+	if err != nil {
+		err = fmt.Errorf("lock %s: %w", spec.Unit, err)
+	}
 	if err == nil {
 		defer os.Remove(lockPath(spec.RunDir, spec.Unit))
 		err = tend(spec, line)
 	}
 	if err != nil {
-		line.send(Message{Failed: err.Error()})
+		line.send(Message{Failed: err.Error(), Short: Short(err)})
 		return 1
 	}
 	return 0

@@ -55,6 +55,7 @@ func WriteRecord(path string, r Record) error {
 	}
 	hit("record-rename")
 	if err := os.Rename(path+".tmp", path); err != nil {
+		os.Remove(path + ".tmp")
 		return fmt.Errorf("write record: %w", err)
 	}
 	hit("record-done")

@@ -10,6 +10,7 @@ package keeper
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -87,9 +88,20 @@ type User struct {
 type Message struct {
 	Started *Record `json:",omitempty"` // it runs
 	Failed  string  `json:",omitempty"` // it cannot be started, and why; the keeper exits
+	Short   bool    `json:",omitempty"` // with Failed: see [Short]
 	Notice  string  `json:",omitempty"` // for the user
 	Killed  int     `json:",omitempty"` // so many processes outlived the grace
 	Ended   *Record `json:",omitempty"` // with its Exit, and nothing of the tree left
+}
+
+// Short reports an error for want of room, descriptors or memory, or of a disk: it may be gone at the next try.
+func Short(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // RecordPath returns where the record of a unit is.

@@ -25,6 +25,8 @@ type unit struct {
 	path  string // of the record
 
 	rec    Record
+	resave <-chan time.Time // when the record, which could not be written, is written again; nil: it is there
+	upset  bool             // the user was told that it cannot be written
 	leader int
 	ended  bool // the leader was reaped
 	exit   Exit
@@ -141,16 +143,30 @@ func (u *unit) finish() {
 	u.log.Close()
 	hit("before-exit")
 	u.rec.Exit = &u.exit
-	u.save()
+	if WriteRecord(u.path, u.rec) != nil {
+		time.Sleep(drainTime)
+		_ = WriteRecord(u.path, u.rec) // a supervisor that is there hears it anyway
+	}
 	u.line.send(Message{Ended: &u.rec})
 	hit("after-exit")
 }
 
-// save writes the record. Where that fails the run goes on; it cannot be adopted.
+// resaveEvery is when a record that could not be written is tried again.
+const resaveEvery = time.Second
+
+// save writes the record. Where that fails the run goes on, and it is tried again; at the second failure in
+// a row the user is told, once until it works again.
 func (u *unit) save() {
-	if err := WriteRecord(u.path, u.rec); err != nil {
+	err := WriteRecord(u.path, u.rec)
+	if err == nil {
+		u.resave, u.upset = nil, false
+		return
+	}
+	if u.resave != nil && !u.upset {
+		u.upset = true
 		u.line.send(Message{Notice: err.Error()})
 	}
+	u.resave = time.After(resaveEvery)
 }
 
 // remark puts a line of msctl's own into the unit's log.

@@ -70,15 +70,22 @@ func (d *Driver) forget(name string, id keeper.Identity) {
 }
 
 // begin adopts the unit when it runs with the same specification, or starts it. Two supervisors that do
-// this at once end up with one run between them.
+// this at once end up with one run between them. Where the machine is short of something it tries again.
 func (d *Driver) begin(ctx context.Context, spec keeper.Spec, h driver.Hooks) (*run, error) {
 	deadline := time.Now().Add(spec.Grace + 10*time.Second)
+	more := 3
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 160*time.Millisecond) {
 		r, err := d.adopt(ctx, spec)
-		if r != nil || err != nil {
-			return r, err
+		if r == nil && err == nil {
+			r, err = d.start(ctx, spec, h)
 		}
-		r, err = d.start(ctx, spec, h)
+		if short(err) && more > 0 {
+			more--
+			if err := pause(ctx, wait); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !errors.Is(err, errBusy) || time.Now().After(deadline) {
 			return r, err
 		}

@@ -41,7 +41,7 @@ func (d *Driver) start(ctx context.Context, spec keeper.Spec, h driver.Hooks) (*
 			case m.Failed != "":
 				r.await()
 				r.close()
-				return nil, errors.New(m.Failed)
+				return nil, &unborn{m.Failed, m.Short}
 			case m.Started != nil:
 				r.rec = *m.Started
 				return r, nil
@@ -54,6 +54,23 @@ func (d *Driver) start(ctx context.Context, spec keeper.Spec, h driver.Hooks) (*
 			return nil, fmt.Errorf("the keeper said nothing for %v", startTime)
 		}
 	}
+}
+
+// unborn is why a keeper could not start its unit.
+type unborn struct {
+	text  string
+	short bool // see [keeper.Short]
+}
+
+func (u *unborn) Error() string { return u.text }
+
+// short reports a start that may work at the next try.
+func short(err error) bool {
+	var u *unborn
+	if errors.As(err, &u) {
+		return u.short
+	}
+	return keeper.Short(err)
 }
 
 // stillborn waits for a keeper that closed its socket without a word.
