@@ -276,6 +276,11 @@ func (f *Fleet) announce(text string) {
 	f.log.Info("fleet " + text)
 }
 
+// Notice tells whoever follows the fleet something about msctl itself. It does not write to the log.
+func (f *Fleet) Notice(text string) {
+	f.store.Publish(state.Event{Kind: state.KindNotice, Text: text})
+}
+
 // note publishes a fact about the whole fleet.
 func (f *Fleet) note(kind state.Kind, text string) {
 	f.store.Publish(state.Event{Kind: kind, Text: text})

@@ -114,12 +114,18 @@ func (e *PortTaken) Hint() string {
 	return "end that program, write another port or `auto`, or run `msctl up --isolated`"
 }
 
+// portsFile keeps the ports of a stack in its state folder.
+const portsFile = "ports.json"
+
 // choosePorts gives every demand its port and keeps them in the state folder: a fixed one where it is
 // free, else the one of the last time, else a free one that no other stack of this user has. Ports in own
 // are held by the fleet itself.
 func choosePorts(ctx context.Context, o Options, all []demand, own Ports) (Ports, error) {
-	file := filepath.Join(o.StateDir, "ports.json")
-	last := readPorts(file)
+	file := filepath.Join(o.StateDir, portsFile)
+	last, err := readPorts(file)
+	if err != nil {
+		return nil, err
+	}
 	reg, err := openRegistry(o)
 	if err != nil {
 		return nil, err
@@ -241,14 +247,18 @@ func (c *chooser) take(key string, port int) {
 	c.used[port] = true
 }
 
-// readPorts returns the ports of the last time. What cannot be read is forgotten: new ones will be chosen.
-func readPorts(file string) Ports {
+// readPorts returns the ports of the last time. What is damaged is forgotten: new ones will be chosen. A file
+// that is there and cannot be read now is an error, since writing it would lose what it says.
+func readPorts(file string) (Ports, error) {
 	ports := Ports{}
 	b, err := os.ReadFile(file)
-	if err != nil || json.Unmarshal(b, &ports) != nil || ports == nil {
-		return Ports{}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read ports: %w", err)
 	}
-	return ports
+	if json.Unmarshal(b, &ports) != nil || ports == nil {
+		return Ports{}, nil
+	}
+	return ports, nil
 }
 
 func writePorts(file string, ports Ports) error {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,7 +46,10 @@ func openRegistry(o Options) (*registry, error) {
 		return nil, fmt.Errorf("lock port registry %s: %w", f.Name(), err)
 	}
 	r := &registry{file: f, mine: o.StateDir, others: map[int]bool{}}
-	r.read()
+	if err := r.read(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("read port registry: %w", err)
+	}
 	return r, nil
 }
 
@@ -67,7 +71,7 @@ func lock(f *os.File) error {
 // maxRegistry bounds how much is read: more than all ports need is not a registry.
 const maxRegistry = 4 << 20
 
-func (r *registry) read() {
+func (r *registry) read() error {
 	there := map[string]bool{}
 	lines := bufio.NewScanner(io.LimitReader(r.file, maxRegistry))
 	for lines.Scan() {
@@ -85,6 +89,10 @@ func (r *registry) read() {
 			r.lines = append(r.lines, lines.Text())
 		}
 	}
+	if err := lines.Err(); !errors.Is(err, bufio.ErrTooLong) { // a line without end is no registry
+		return err
+	}
+	return nil
 }
 
 // save notes this stack's automatic ports.
