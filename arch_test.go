@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"internal/tui":                   {"internal/state", "internal/output", "internal/telemetry", "internal/telemetry/filter"},
 	"internal/need":                  {}, // tests only
 	"internal/failpoint":             {}, // tests only
+	"internal/mishap":                {}, // tests only
 	"internal/testlog":               {},
 	"internal/picture":               {}, // documents only
 	"internal/bench":                 {},

@@ -58,17 +58,22 @@ func (r *crashRig) alive() int {
 	return n
 }
 
-// TestCrashAtEveryWrite is B6 for msctl's own files: killed at each step of lock, socket, ports and the
-// start of a keeper, on the way up and down, the next `up` or `down` recovers.
-func TestCrashAtEveryWrite(t *testing.T) {
-	bin := t.TempDir()
-	for name, flag := range map[string]string{"msctl": "-tags=failpoint", "msctl-keeper": "-tags="} {
+// buildMsctl builds msctl with that flag, and the keeper of every user.
+func buildMsctl(t *testing.T, bin, flag string) {
+	for name, flag := range map[string]string{"msctl": flag, "msctl-keeper": "-tags="} {
 		build := exec.Command("go", "build", flag, "-o", filepath.Join(bin, name), "msctl.dev/msctl/cmd/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", name, err, out)
 		}
 	}
+}
+
+// TestCrashAtEveryWrite is B6 for msctl's own files: killed at each step of lock, socket, ports and the
+// start of a keeper, on the way up and down, the next `up` or `down` recovers.
+func TestCrashAtEveryWrite(t *testing.T) {
+	bin := t.TempDir()
+	buildMsctl(t, bin, "-tags=failpoint")
 	points := newCrashRig(t, bin).points()
 	if len(points) < 10 {
 		t.Errorf("only %d points: %v", len(points), points)

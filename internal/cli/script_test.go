@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"msctl.dev/msctl/internal/mishap"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
@@ -20,8 +22,9 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 // TestMain makes this test's binary msctl itself, and a service that scripts can run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"msctl": func() { os.Exit(Run()) },
-		"fake":  func() { os.Exit(fakeService(os.Args[1:])) },
+		"msctl":  func() { os.Exit(Run()) },
+		"fake":   func() { os.Exit(fakeService(os.Args[1:])) },
+		"mishap": func() { os.Exit(mishap.Exec(os.Args[1:])) },
 	})
 }
 

@@ -43,6 +43,13 @@ func (s *supervisor) mask(text string) string {
 	return text
 }
 
+// tell shows something about msctl itself, once there is a fleet that somebody may look at.
+func (s *supervisor) tell(text string) {
+	if f := s.masking.Load(); f != nil {
+		f.Notice(text)
+	}
+}
+
 // supervise runs the fleet until a signal, `down` or an error ends it, with the lock held.
 func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, o *upOptions) error {
 	file, err := openLog(p.log())
@@ -51,7 +58,7 @@ func (a *App) supervise(ctx context.Context, p place, st *stack.Stack, l *lock, 
 	}
 	defer file.Close()
 	s := &supervisor{app: a, place: p, opts: o, ended: make(chan struct{})}
-	masked := &maskedWriter{w: file, mask: s.mask}
+	masked := &maskedWriter{w: &anxious{w: file, tell: s.tell}, mask: s.mask}
 	s.log = slog.New(slog.NewTextHandler(masked, nil))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
