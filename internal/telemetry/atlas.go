@@ -152,9 +152,9 @@ func (a *atlas) remove(c *chart) {
 }
 
 // join joins the traces that need it and adds the charts up again that changed by it. It goes by chart,
-// because the charts of a trace lie next to each other.
+// because the charts of a trace lie next to each other, and from the end, where most changes are.
 func (a *atlas) join(ctx context.Context) error {
-	for _, c := range a.charts {
+	for _, c := range slices.Backward(a.charts) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -170,3 +170,47 @@ func BenchmarkEncode(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(spans)), "ns/span")
 }
+
+// BenchmarkTraffic adds up the calls of a million spans: of some of them, after a few spans more, and from
+// the start.
+func BenchmarkTraffic(b *testing.B) {
+	dir := b.TempDir()
+	s, stop := running(b, dir)
+	stock(b, s, 1_000_000)
+	stop()
+	s, stop = running(b, dir)
+	defer stop()
+	ask := func(since time.Time) {
+		if _, err := s.Traffic(b.Context(), since, time.Time{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("cold", func(b *testing.B) {
+		began := cpu()
+		for b.Loop() {
+			s.cache.clear()
+			s.atlas = atlas{max: s.atlas.max}
+			ask(time.Time{})
+		}
+		b.ReportMetric((cpu()-began).Seconds()*1e3/float64(b.N), "cpu-ms/op")
+		size := int64(len(s.atlas.places)) * 48
+		for _, c := range s.atlas.charts {
+			size += c.bytes()
+		}
+		b.ReportMetric(float64(size)/1e6, "MB")
+	})
+	b.Run("window", func(b *testing.B) {
+		for n := 0; b.Loop(); n++ {
+			ask(noon.Add(time.Duration(n%90) * time.Second / 10))
+		}
+	})
+	bodies, _ := newCorpus(2).batches(200_000)
+	b.Run("more", func(b *testing.B) {
+		for n := 0; b.Loop(); n++ {
+			if _, err := s.IngestTraces(bodies[n%len(bodies)]); err != nil && err != ErrFull {
+				b.Fatal(err)
+			}
+			ask(time.Time{})
+		}
+	})
+}

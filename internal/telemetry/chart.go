@@ -43,6 +43,9 @@ func (c *chart) bytes() int64 {
 // grow reads the rows of its block that a chart does not have yet. A block that cannot be read adds nothing.
 func (c *chart) grow(a *atlas) {
 	from, n := len(c.role), c.b.rows()
+	if c.sealed && from == n {
+		return
+	}
 	c.role, c.call = slices.Grow(c.role, n-from)[:n], slices.Grow(c.call, n-from)[:n]
 	v, err := newView(c.b, false, slices.Concat(callKeys[:], []string{reserved[classResource], edgeKey}))
 	if err != nil {
@@ -141,32 +144,55 @@ func (r *roleReader) read(row uint32) uint16 {
 
 // add adds up the rows that began in a window.
 func (c *chart) add(a *atlas, w span) []sum {
-	rows := make([]uint64, 0, len(c.call))
-	for row, call := range c.call {
-		if at := c.v.start[row]; call != 0 && at >= w.since && at <= w.until {
-			rows = append(rows, uint64(call)<<32|uint64(row))
-		}
-	}
-	slices.Sort(rows)
+	rows, ends := c.byCall(a, w)
 	var out []sum
-	for len(rows) > 0 {
-		s := sum{call: uint16(rows[0] >> 32)}
-		for len(rows) > 0 && uint16(rows[0]>>32) == s.call {
-			row := uint32(rows[0])
-			a.scale.add(c.v.dur[row])
-			e := Example{c.v.start[row], c.v.trace.ids[c.v.trace.of[row]]}
-			if tagStatus(c.v.tag[row]) == Failed {
-				s.errors++
-				s.failed = addExample(s.failed, e)
-			} else {
-				s.fine = addExample(s.fine, e)
-			}
-			rows = rows[1:]
+	from := uint32(0)
+	for call, end := range ends {
+		if from < end {
+			out = append(out, c.sum(a, uint16(call), rows[from:end]))
 		}
-		s.took = a.scale.take()
-		out = append(out, s)
+		from = end
 	}
 	return out
+}
+
+// byCall sorts the rows that began in a window by their calls, and tells where the rows of each call end.
+func (c *chart) byCall(a *atlas, w span) (rows, ends []uint32) {
+	ends = make([]uint32, len(a.calls.all)+1)
+	start := c.v.start
+	for row, call := range c.call {
+		if call != 0 && start[row] >= w.since && start[row] <= w.until {
+			ends[call+1]++
+		}
+	}
+	for i := 1; i < len(ends); i++ {
+		ends[i] += ends[i-1]
+	}
+	rows = make([]uint32, ends[len(ends)-1])
+	for row, call := range c.call {
+		if call != 0 && start[row] >= w.since && start[row] <= w.until {
+			rows[ends[call]] = uint32(row)
+			ends[call]++
+		}
+	}
+	return rows, ends[:len(ends)-1]
+}
+
+func (c *chart) sum(a *atlas, call uint16, rows []uint32) sum {
+	s := sum{call: call}
+	for _, row := range rows {
+		a.scale.add(c.v.dur[row])
+		list := &s.fine
+		if tagStatus(c.v.tag[row]) == Failed {
+			s.errors++
+			list = &s.failed
+		}
+		if at := c.v.start[row]; len(*list) < maxExamples || at <= (*list)[maxExamples-1].At {
+			*list = addExample(*list, Example{at, c.v.trace.ids[c.v.trace.of[row]]})
+		}
+	}
+	s.took = a.scale.take()
+	return s
 }
 
 // Example is a trace, and when the first of its calls of a sort began, ns since 1970.

@@ -81,7 +81,7 @@ func (s *Spread) Add(o *Spread) {
 type scale struct {
 	n    [steps]uint32
 	over [steps]uint64
-	used []uint16
+	used [(steps + 63) / 64]uint64 // steps that are not empty
 }
 
 func (c *scale) add(ns int64) {
@@ -90,21 +90,19 @@ func (c *scale) add(ns int64) {
 }
 
 func (c *scale) put(p step) {
-	if c.n[p.at] == 0 {
-		c.used = append(c.used, p.at)
-	}
+	c.used[p.at>>6] |= 1 << (p.at & 63)
 	c.n[p.at] += p.n
 	c.over[p.at] += p.over
 }
 
 // take returns the spread and empties the scale.
 func (c *scale) take() Spread {
-	slices.Sort(c.used)
-	s := Spread{make([]step, len(c.used))}
-	for i, at := range c.used {
-		s.steps[i] = step{at, c.n[at], c.over[at]}
+	used := bitset(c.used[:])
+	s := Spread{make([]step, 0, used.count())}
+	used.each(func(at int) {
+		s.steps = append(s.steps, step{uint16(at), c.n[at], c.over[at]})
 		c.n[at], c.over[at] = 0, 0
-	}
-	c.used = c.used[:0]
+	})
+	clear(c.used[:])
 	return s
 }
