@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/fleet"
 	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/desk"
@@ -99,19 +102,19 @@ type live interface {
 	Edges() []state.Edge
 }
 
-// desk answers from a store. fleet is nil where none runs.
-func (a *App) desk(p place, store desk.Store, fleet live) *desk.Desk {
+// desk answers from a store. running is nil where none runs.
+func (a *App) desk(p place, store desk.Store, running live) *desk.Desk {
 	return &desk.Desk{
 		Store:    store,
-		Topology: func() *insight.Topology { return a.topology(fleet) },
+		Topology: func() *insight.Topology { return a.topology(p, running) },
 		Printed:  printedFiles{dir: p.logs(), services: a.serviceNames()},
-		Faults:   func() map[string][]string { return faultsOf(fleet) },
+		Faults:   func() map[string][]string { return faultsOf(running) },
 	}
 }
 
-// topology is what stack.yaml says of traffic, and where a running fleet listens.
-func (a *App) topology(fleet live) *insight.Topology {
-	t := &insight.Topology{Resources: map[string]string{}, Addrs: map[string]string{}}
+// topology is what stack.yaml says of traffic, and where the fleet listens, or did when it ran last.
+func (a *App) topology(p place, running live) *insight.Topology {
+	t := &insight.Topology{Resources: map[string]string{}, Addrs: map[string]string{}, Direct: map[string]string{}}
 	st, err := a.load("")
 	if err != nil {
 		return t // nothing is declared, and what was seen is still told
@@ -122,30 +125,48 @@ func (a *App) topology(fleet live) *insight.Topology {
 	for _, r := range st.Resources {
 		t.Resources[r.Name] = r.Type
 	}
-	meshed := map[string]bool{}
-	if fleet != nil {
-		meshed = addresses(t.Addrs, fleet)
+	var meshed map[string]bool
+	if running != nil {
+		meshed = addresses(t, running)
+	} else {
+		meshed = pastAddresses(t, p, st)
 	}
 	for _, e := range st.Edges {
-		through := meshed[e.String()] || fleet == nil
-		t.Edges = append(t.Edges, insight.Declared{From: e.From, To: e.To, Protocol: e.Protocol, Mesh: through})
+		t.Edges = append(t.Edges, insight.Declared{From: e.From, To: e.To, Protocol: e.Protocol, Mesh: meshed[e.String()]})
 	}
 	return t
 }
 
 // addresses notes who listens where, and returns the edges that go through msctl.
-func addresses(addrs map[string]string, fleet live) map[string]bool {
+func addresses(t *insight.Topology, running live) map[string]bool {
 	meshed := map[string]bool{}
-	for _, u := range fleet.Snapshot().Units {
+	for _, u := range running.Snapshot().Units {
 		for _, port := range u.Ports {
 			if u.Sort == state.Service {
-				addrs[port.Addr] = u.Service
+				t.Addrs[port.Addr] = u.Service
 			}
 		}
 	}
-	for _, e := range fleet.Edges() {
-		addrs[e.Addr] = e.To
-		meshed[e.Name()] = meshed[e.Name()] || e.Mesh
+	for _, e := range running.Edges() {
+		t.Addrs[e.Addr] = e.To
+		if meshed[e.Name()] = meshed[e.Name()] || e.Mesh; !e.Mesh {
+			t.Direct[e.Name()] = e.Direct
+		}
+	}
+	return meshed
+}
+
+// pastAddresses is addresses of the runs before.
+func pastAddresses(t *insight.Topology, p place, st *stack.Stack) map[string]bool {
+	meshed := map[string]bool{}
+	for addr, name := range fleet.PastEdges(p.state()) {
+		_, to, _ := strings.Cut(name, ":")
+		t.Addrs[addr], meshed[name] = to, true
+	}
+	for _, e := range st.Edges {
+		if !meshed[e.String()] {
+			t.Direct[e.String()] = cmp.Or(st.Direct(e.From, e.To), "in the last run")
+		}
 	}
 	return meshed
 }

@@ -3,7 +3,9 @@ package fleet
 import (
 	"cmp"
 	"net/url"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
@@ -39,7 +41,23 @@ func (e Edge) key() string {
 	return edgeKey(e.From, e.To, e.Listen)
 }
 
-func edgeKey(from, to, listen string) string { return "edge/" + from + ":" + to + "/" + listen }
+const edgePrefix = "edge/"
+
+func edgeKey(from, to, listen string) string { return edgePrefix + from + ":" + to + "/" + listen }
+
+// PastEdges returns where msctl stood between callers and callees in earlier runs, by the address that it
+// listened at: the edge's name "orders:payments". Those from outside are not among them.
+func PastEdges(stateDir string) map[string]string {
+	out := map[string]string{}
+	ports, _ := readPorts(filepath.Join(stateDir, portsFile)) // what cannot be read tells of no edge
+	for key, port := range ports {
+		rest, edge := strings.CutPrefix(key, edgePrefix)
+		if name, _, ok := strings.Cut(rest, "/"); edge && ok {
+			out[addr(port)] = name
+		}
+	}
+	return out
+}
 
 // The ports of the receiver of telemetry: no service has such a name.
 const (

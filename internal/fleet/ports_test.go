@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -92,6 +93,22 @@ func TestStablePorts(t *testing.T) {
 	}
 	if fourth := ports(t, o); fourth["b/http"] != first["b/http"] {
 		t.Errorf("b had %d and has %d", first["b/http"], fourth["b/http"])
+	}
+}
+
+// TestPastEdges finds in the state folder where msctl stood in earlier runs: between services, and not in
+// front of a file.
+func TestPastEdges(t *testing.T) {
+	dir := t.TempDir()
+	if err := writePorts(filepath.Join(dir, portsFile), Ports{"edge/a:b/http": 20001, "edge/a:b/grpc": 20002, "b/http": 20003, "#otlp/http": 20004}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"127.0.0.1:20001": "a:b", "127.0.0.1:20002": "a:b"}
+	if got := PastEdges(dir); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := PastEdges(t.TempDir()); len(got) != 0 {
+		t.Errorf("a stack that never ran had edges: %v", got)
 	}
 }
 
