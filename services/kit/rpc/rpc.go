@@ -4,6 +4,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -55,7 +56,10 @@ func Server(app *kit.App, register func(*grpc.Server)) func(context.Context) err
 		stop := time.AfterFunc(app.Grace, srv.Stop)
 		defer stop.Stop()
 		srv.GracefulStop()
-		return <-done
+		if err := <-done; !errors.Is(err, grpc.ErrServerStopped) { // it was stopped before it began
+			return err
+		}
+		return nil
 	}
 }
 
@@ -101,7 +105,8 @@ const retries = `{
 	"retryThrottling": {"maxTokens": 10, "tokenRatio": 0.2}}`
 
 // Dial returns a connection to the service by its name in stack.yaml: "payments" is at
-// PAYMENTS_GRPC_ADDR. It connects when it is used. Close it when done.
+// PAYMENTS_GRPC_ADDR. It connects when it is used, and breaks the circuit to a service that keeps
+// failing. Close it when done.
 func Dial(app *kit.App, service string) (*grpc.ClientConn, error) {
 	key := strings.ToUpper(strings.ReplaceAll(service, "-", "_")) + "_GRPC_ADDR"
 	addr := app.Env(key)
@@ -111,7 +116,7 @@ func Dial(app *kit.App, service string) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(retries),
-		grpc.WithChainUnaryInterceptor(carry),
+		grpc.WithChainUnaryInterceptor(carry, breaking(service, app.Log)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 20 * time.Second, Timeout: 5 * time.Second}),
 	}

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -142,5 +143,53 @@ func TestStopDrains(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("serve: %v", err)
+	}
+}
+
+// TestStopBeforeServing stops a server that has hardly begun: that is no failure.
+func TestStopBeforeServing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		if err := rpc.Server(kittest.App(t, nil), func(*grpc.Server) {})(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("serve: %v", err)
+		}
+	}
+}
+
+// TestCircuitBreaks stops calling a service that keeps failing, and calls it again once it is well.
+// A refusal is no failure.
+func TestCircuitBreaks(t *testing.T) {
+	calls, answer := 0, rpc.Refuse(codes.FailedPrecondition, "test", "NO", nil, "no")
+	var mu sync.Mutex // guards both
+	c, _ := start(t, func(context.Context) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls++
+		return "", answer
+	})
+	try := func(times int, with error) int {
+		mu.Lock()
+		calls, answer = 0, with
+		mu.Unlock()
+		for range times {
+			_, _ = say(t.Context(), c)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return calls
+	}
+	if n := try(20, answer); n != 20 {
+		t.Errorf("%d of 20 calls arrived that are refused", n)
+	}
+	if n := try(20, status.Error(codes.Internal, "broken")); n != 5 {
+		t.Errorf("%d of 20 calls arrived that fail, want 5", n)
+	}
+	if _, err := say(t.Context(), c); status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v from an open circuit, want UNAVAILABLE", err)
+	}
+	kittest.Eventually(t, "a closed circuit", func() bool { return try(1, nil) == 1 })
+	if n := try(5, nil); n != 5 {
+		t.Errorf("%d of 5 calls arrived of a service that is well", n)
 	}
 }
