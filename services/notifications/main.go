@@ -35,7 +35,8 @@ func run(ctx context.Context, app *kit.App) error {
 	if err != nil {
 		return err
 	}
-	return app.Go(ctx, d.Relay(broker), work.run, broker.Consume(s.results()),
+	shop := app.Env.Or("SHOP_URL", "https://shop.example")
+	return app.Go(ctx, d.Relay(broker), work.run, broker.Consume(s.events(shop)),
 		broker.Consume(s.failures()), app.HTTP(routes(s)))
 }
 

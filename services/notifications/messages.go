@@ -45,11 +45,13 @@ type Result struct {
 	Attempts     int    `json:"attempts,omitempty"`
 }
 
-// results consumes what became of deliveries, and what changed about users.
-func (s store) results() bus.Consumer {
+// events consumes what became of deliveries, what changed about users, and what happened to orders.
+// shop is the address that links to orders begin with.
+func (s store) events(shop string) bus.Consumer {
 	return bus.Consumer{
-		Queue:  eventQueue,
-		Events: []string{notificationSent, notificationFailed, userUpdated},
+		Queue: eventQueue,
+		Events: []string{notificationSent, notificationFailed, userUpdated,
+			orderConfirmed, orderRejected, orderCancelled},
 		Handle: func(ctx context.Context, m kit.Message) error {
 			switch m.Key {
 			case notificationSent:
@@ -58,6 +60,8 @@ func (s store) results() bus.Consumer {
 				return s.result(ctx, m, Failed)
 			case userUpdated:
 				return s.userChanged(ctx, m)
+			case orderConfirmed, orderRejected, orderCancelled:
+				return s.orderChanged(ctx, m, shop)
 			}
 			return bus.Permanent(fmt.Errorf("handle %s: not one of this service's events", m.Key))
 		},

@@ -77,8 +77,12 @@ func (w *world) users(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// renderFake knows the template welcome, which needs {{name}}.
+// renderFake knows templates, but not order-cancelled. They need {{name}}.
 func renderFake(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/templates/order-cancelled/") {
+		kit.WriteProblem(w, r, kit.NotFound("there is no template"))
+		return
+	}
 	var in struct {
 		Channel, Language string
 		Variables         map[string]string

@@ -31,42 +31,60 @@ func (s store) kick() {
 
 // accept stores a request and returns its notification's id. The same request again returns the
 // same id; another one under the same request id is a 422.
-func (s store) accept(ctx context.Context, r Request) (string, error) {
-	print, err := r.fingerprint()
+func (s store) accept(ctx context.Context, r Request) (id string, err error) {
+	c, err := newCandidate(ctx, r)
 	if err != nil {
 		return "", err
+	}
+	err = s.db.Tx(ctx, func(tx *db.Tx) error {
+		id, err = c.accept(ctx, tx)
+		return err
+	})
+	s.kick()
+	return id, err
+}
+
+// candidate is a request in the form in which it is stored.
+type candidate struct {
+	request             Request
+	print, data, header string
+}
+
+func newCandidate(ctx context.Context, r Request) (candidate, error) {
+	print, err := r.fingerprint()
+	if err != nil {
+		return candidate{}, err
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
-		return "", err
+		return candidate{}, err
 	}
 	header, err := headerOf(ctx)
+	return candidate{r, print, string(data), header}, err
+}
+
+// accept stores the candidate unless its request is there already, and returns the id of the
+// notification that there is.
+func (c candidate) accept(ctx context.Context, tx *db.Tx) (id string, err error) {
+	_, err = tx.ExecContext(ctx, `INSERT INTO notifications
+		(id, request_id, fingerprint, request, header, user_id, status, reason, tries, due,
+		 created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 'accepted', '', 0, 0, $7, $7)
+		ON CONFLICT (request_id) DO NOTHING`,
+		kit.NewID(), c.request.ID, c.print, c.data, c.header, c.request.User, now())
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("accept request %s: %w", c.request.ID, err)
 	}
-	id, at := kit.NewID(), now()
 	var held string
-	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO notifications
-			(id, request_id, fingerprint, request, header, user_id, status, reason, tries, due,
-			 created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, 'accepted', '', 0, 0, $7, $7)
-			ON CONFLICT (request_id) DO NOTHING`,
-			id, r.ID, print, string(data), header, r.User, at)
-		if err != nil {
-			return err
-		}
-		return tx.QueryRowContext(ctx, `SELECT id, fingerprint FROM notifications
-			WHERE request_id = $1`, r.ID).Scan(&id, &held)
-	})
+	err = tx.QueryRowContext(ctx, `SELECT id, fingerprint FROM notifications
+		WHERE request_id = $1`, c.request.ID).Scan(&id, &held)
 	if err != nil {
-		return "", fmt.Errorf("accept request %s: %w", r.ID, err)
+		return "", fmt.Errorf("accept request %s: %w", c.request.ID, err)
 	}
-	if held != print {
+	if held != c.print {
 		return "", kit.Errorf(http.StatusUnprocessableEntity, "key-reused",
-			"request_id %q was used for another request", r.ID)
+			"request_id %q was used for another request", c.request.ID)
 	}
-	s.kick()
 	return id, nil
 }
 
