@@ -40,7 +40,7 @@ func (b bloom) may(h uint64) bool {
 }
 
 // hashText is a hash that is the same on every machine: FNV-1a, its bits mixed once more.
-func hashText(s string) uint64 {
+func hashText[T string | []byte](s T) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 1099511628211

@@ -46,7 +46,7 @@ type dict struct {
 
 	seed  maphash.Seed
 	hash  []uint64
-	table []uint32 // entry + 1, open addressing
+	table []uint64 // upper half of the hash, entry + 1; open addressing
 	index map[string]uint32
 }
 
@@ -69,8 +69,11 @@ func (d *dict) put(c class, b []byte) (uint32, bool) {
 	mask := uint64(len(d.table) - 1)
 	p := h & mask
 	for ; d.table[p] != 0; p = (p + 1) & mask {
-		i := d.table[p] - 1
-		if d.hash[i] == h && d.class[i] == c && string(d.data[d.begin[i]:d.end[i]]) == string(b) {
+		if d.table[p]>>32 != h>>32 {
+			continue
+		}
+		i := uint32(d.table[p]) - 1
+		if d.class[i] == c && string(d.data[d.begin[i]:d.end[i]]) == string(b) {
 			return i, d.key[i] != bad
 		}
 	}
@@ -86,7 +89,7 @@ func (d *dict) add(slot, hash uint64, c class, b []byte) (uint32, bool) {
 		ok = checkValue(b, 0)
 	}
 	ok = ok && (c != classPair || len(key) <= maxKey && (len(key) == 0 || key[0] != 0))
-	d.table[slot] = uint32(len(d.end)) + 1
+	d.table[slot] = hash>>32<<32 | uint64(len(d.end)+1)
 	d.hash = append(d.hash, hash)
 	d.class = append(d.class, c)
 	d.begin = append(d.begin, uint32(len(d.data)))
@@ -130,7 +133,7 @@ func (d *dict) like(o *dict) {
 		*c = make([]uint32, 0, n+n/16)
 	}
 	d.class, d.hash = make([]class, 0, n+n/16), make([]uint64, 0, n+n/16)
-	d.table = make([]uint32, len(o.table)/2)
+	d.table = make([]uint64, len(o.table)/2)
 	d.grow()
 }
 
@@ -143,13 +146,13 @@ func (d *dict) grow() {
 		d.seed = maphash.MakeSeed()
 		d.index = map[string]uint32{}
 	}
-	d.table = make([]uint32, n)
+	d.table = make([]uint64, n)
 	mask := uint64(n - 1)
 	for i, h := range d.hash {
 		p := h & mask
 		for d.table[p] != 0 {
 			p = (p + 1) & mask
 		}
-		d.table[p] = uint32(i) + 1
+		d.table[p] = h>>32<<32 | uint64(i+1)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// flushEvery is how long what was accepted waits at most until it is written to the journal.
+// flushEvery is how long what was accepted waits at most until it is written to the journal. Much is written
+// sooner.
 const flushEvery = 100 * time.Millisecond
 
 // flusher writes the journals until ctx ends, and then once more. It does nothing while nothing comes.
@@ -21,21 +22,19 @@ func (s *Store) flusher(ctx context.Context) {
 		case <-s.flushNow:
 		}
 		s.flush()
-		if !pause(ctx, flushEvery) {
-			wake(s.flushNow)
-		}
+		s.pause(ctx)
 	}
 }
 
-// pause waits, and returns false when ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
+// pause waits until ctx ends, until the time has come, or until so much waits that more would be refused.
+func (s *Store) pause(ctx context.Context) {
+	t := time.NewTimer(flushEvery)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+		wake(s.flushNow)
+	case <-s.flushMuch:
 	case <-t.C:
-		return true
 	}
 }
 
@@ -50,17 +49,17 @@ func (s *Store) flush() {
 
 // pending is what is to be written to one journal.
 type pending struct {
-	j     *journal
-	bytes []byte
+	j *journal
+	pages
 }
 
 func (t *table) flush() error {
 	t.mu.Lock()
 	var work []pending
 	for _, b := range t.batches() {
-		if len(b.j.pending) > 0 {
+		if b.j.pending.size > 0 {
 			work = append(work, pending{b.j, b.j.pending})
-			b.j.pending, t.spare = t.spare[:0], nil
+			b.j.pending = pages{}
 		}
 	}
 	ended := t.ended
@@ -69,9 +68,9 @@ func (t *table) flush() error {
 
 	var errs []error
 	for _, w := range work {
-		err := w.j.flush(w.bytes)
+		n, err := w.j.flush(w.pages)
 		errs = append(errs, err)
-		t.flushed(w, err)
+		t.flushed(w, n, err)
 	}
 	for _, j := range ended {
 		errs = append(errs, j.remove())
@@ -79,14 +78,21 @@ func (t *table) flush() error {
 	return errors.Join(errs...)
 }
 
-// flushed puts back what could not be written.
-func (t *table) flushed(w pending, err error) {
+// flushed puts back what could not be written, and keeps some pages for what comes next.
+func (t *table) flushed(w pending, n int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.j.full = err != nil; err != nil {
-		w.j.pending = append(w.bytes, w.j.pending...)
-	} else if int64(cap(w.bytes)) <= t.o.Memory/journalShare {
-		t.spare = w.bytes[:0]
+		p := &w.j.pending
+		p.list = append(w.list[n:len(w.list):len(w.list)], p.list...)
+		for _, b := range w.list[n:] {
+			p.size += int64(len(b))
+		}
+	}
+	for _, b := range w.list[:n] {
+		if cap(b) == pageSize && int64(len(t.spare)) < t.o.Memory/journalShare/pageSize {
+			t.spare = append(t.spare, b)
+		}
 	}
 }
 

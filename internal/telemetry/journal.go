@@ -18,8 +18,8 @@ type journal struct {
 	path string
 
 	// Guarded by the lock of the table.
-	pending []byte // not yet written
-	full    bool   // the last write failed: what has no room is not logged
+	pending pages // not yet written
+	full    bool  // the last write failed: what has no room is not logged
 
 	size atomic.Int64 // of the file
 
@@ -49,23 +49,55 @@ func appendRecord(b []byte, at int64, body []byte) []byte {
 // bytes is the size of the file.
 func (j *journal) bytes() int64 { return j.size.Load() }
 
-// flush writes b behind what was written. After an error the same place is written again.
-func (j *journal) flush(b []byte) (err error) {
-	if len(b) == 0 {
-		return nil
-	}
+// flush writes pages behind what was written, and returns how many of them it wrote. After an error the same
+// place is written again.
+func (j *journal) flush(p pages) (n int, err error) {
 	if j.f == nil {
 		if j.f, err = j.d.Create(j.path); err != nil {
 			j.f = nil
-			return err
+			return 0, err
 		}
 	}
-	if _, err := j.f.WriteAt(b, j.off); err != nil {
-		return err
+	for _, b := range p.list {
+		if _, err := j.f.WriteAt(b, j.off); err != nil {
+			return n, err
+		}
+		j.off += int64(len(b))
+		j.size.Store(j.off)
+		n++
 	}
-	j.off += int64(len(b))
-	j.size.Store(j.off)
-	return nil
+	return n, nil
+}
+
+// pages is records that wait, in pieces that do not move.
+type pages struct {
+	list [][]byte
+	size int64
+}
+
+// pageSize holds a few requests. A larger one has a page of its own.
+const pageSize = 1 << 20
+
+// add appends a record. It takes a new page from the spare ones where there are some.
+func (p *pages) add(at int64, body []byte, spare *[][]byte) {
+	size := journalHeader + len(body)
+	p.size += int64(size)
+	n := len(p.list)
+	if n == 0 || cap(p.list[n-1])-len(p.list[n-1]) < size {
+		p.list = append(p.list, takePage(size, spare))
+		n++
+	}
+	p.list[n-1] = appendRecord(p.list[n-1], at, body)
+}
+
+func takePage(size int, spare *[][]byte) []byte {
+	n := len(*spare)
+	if size > pageSize || n == 0 {
+		return make([]byte, 0, max(size, pageSize))
+	}
+	page := (*spare)[n-1]
+	*spare = (*spare)[:n-1]
+	return page[:0]
 }
 
 // remove ends the journal when its records are safe elsewhere.

@@ -35,13 +35,8 @@ type memory struct {
 	dead []uint64 // bit set of the rows that were replaced; nil: none
 
 	traces map[TraceID]uint32
-	rows   map[rowKey]uint32 // spans by id
-	keep   bool              // rows of one id are kept all: log records
-}
-
-type rowKey struct {
-	trace uint32
-	span  uint64
+	rows   rowIndex // spans by id
+	keep   bool     // rows of one id are kept all: log records
 }
 
 // zone bounds what is in a set of rows.
@@ -53,7 +48,7 @@ type zone struct {
 }
 
 func newMemory(logs bool) *memory {
-	return &memory{traces: map[TraceID]uint32{}, rows: map[rowKey]uint32{}, keep: logs,
+	return &memory{traces: map[TraceID]uint32{}, keep: logs,
 		zone: zone{minTime: math.MaxInt64, maxTime: math.MinInt64, maxEnd: math.MinInt64}}
 }
 
@@ -65,7 +60,7 @@ func (m *memory) like(o *memory) *memory {
 	m.entEnd, m.extEnd = make([]uint32, 0, n), make([]uint32, 0, n)
 	m.ent, m.ids = make([]uint32, 0, len(o.ent)), make([]TraceID, 0, len(o.ids))
 	m.traces = make(map[TraceID]uint32, len(o.ids))
-	m.rows = make(map[rowKey]uint32, len(o.rows))
+	m.rows.slots = make([]uint32, len(o.rows.slots))
 	m.dict.like(&o.dict)
 	return m
 }
@@ -75,7 +70,7 @@ func (m *memory) len() int { return len(m.trace) }
 // bytes is about how much memory the columns take.
 func (m *memory) bytes() int64 {
 	return int64(cap(m.data)+cap(m.ext)) + int64(cap(m.trace))*60 + int64(cap(m.ent))*4 +
-		int64(cap(m.end))*32 + int64(len(m.table))*4 + int64(len(m.ids))*64
+		int64(cap(m.end))*32 + int64(len(m.table)+len(m.rows.slots))*8 + int64(len(m.ids))*64
 }
 
 // mark is a place that memory can be brought back to.
@@ -101,17 +96,25 @@ type record struct {
 }
 
 func (m *memory) add(r *record) {
-	t, ok := m.traces[r.trace]
-	if !ok {
-		t = uint32(len(m.ids))
-		m.ids = append(m.ids, r.trace)
-		m.traces[r.trace] = t
-	}
-	m.trace = append(m.trace, t)
+	m.trace = append(m.trace, m.traceOf(r.trace))
 	m.span, m.parent = append(m.span, r.span), append(m.parent, r.parent)
 	m.start, m.dur = append(m.start, r.start), append(m.dur, r.dur)
 	m.tag = append(m.tag, r.tag)
 	m.entEnd, m.extEnd = append(m.entEnd, uint32(len(m.ent))), append(m.extEnd, uint32(len(m.ext)))
+}
+
+// traceOf is the number of a trace. Spans of one trace often come together.
+func (m *memory) traceOf(id TraceID) uint32 {
+	if n := len(m.trace); n > 0 && m.ids[m.trace[n-1]] == id {
+		return m.trace[n-1]
+	}
+	t, ok := m.traces[id]
+	if !ok {
+		t = uint32(len(m.ids))
+		m.ids = append(m.ids, id)
+		m.traces[id] = t
+	}
+	return t
 }
 
 // commit makes the rows from first on count: zone, and what they replace.
@@ -127,11 +130,9 @@ func (m *memory) commit(first int) {
 		if m.keep {
 			continue
 		}
-		k := rowKey{m.trace[i], m.span[i]}
-		if old, twice := m.rows[k]; twice {
+		if old, twice := m.rows.put(m, uint32(i)); twice {
 			m.kill(int(old))
 		}
-		m.rows[k] = uint32(i)
 	}
 }
 

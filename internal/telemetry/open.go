@@ -29,13 +29,13 @@ func OpenRead(dir string) (*Store, error) {
 }
 
 func load(dir string, o Options, readOnly bool) (*Store, error) {
-	s := &Store{o: o, flushNow: make(chan struct{}, 1), sealNow: make(chan struct{}, 1)}
+	s := &Store{o: o, flushNow: make(chan struct{}, 1), flushMuch: make(chan struct{}, 1), sealNow: make(chan struct{}, 1)}
 	s.said = notices{log: o.Log, now: o.now}
 	s.cache.max, s.atlas.max = o.Memory/4, o.Memory/8
 	s.spans.name, s.logs.name, s.logs.log = "spans", "logs", true
 	for _, t := range []*table{&s.spans, &s.logs} {
 		t.o, t.dir, t.readOnly, t.cache, t.said = &s.o, dir, readOnly, &s.cache, &s.said
-		t.flushNow, t.sealNow = s.flushNow, s.sealNow
+		t.flushNow, t.flushMuch, t.sealNow = s.flushNow, s.flushMuch, s.sealNow
 		if err := t.load(); err != nil {
 			return nil, fmt.Errorf("open telemetry: %w", err)
 		}

@@ -37,30 +37,54 @@ func seal(m *memory, enc *zstd.Encoder, now int64) []byte {
 
 func (s *sealer) sort() {
 	m, dead := s.m, bitset(s.m.dead)
+	s.order = make([]uint32, 0, m.len())
 	for i := range m.len() {
 		if i/64 >= len(dead) || !dead.has(i) {
 			s.order = append(s.order, uint32(i))
 		}
 	}
+	byStart := func(a, b uint32) int { return cmp.Compare(m.start[a], m.start[b]) }
 	if m.keep {
-		slices.SortStableFunc(s.order, func(a, b uint32) int { return cmp.Compare(m.start[a], m.start[b]) })
+		slices.SortStableFunc(s.order, byStart)
 		return
 	}
-	first := make([]int64, len(m.ids)) // start of each trace
-	for i := range first {
-		first[i] = 1<<63 - 1
+	begin := s.byTrace()
+	for t := range begin[1:] {
+		slices.SortStableFunc(s.order[begin[t]:begin[t+1]], byStart)
 	}
+}
+
+// byTrace orders the rows by trace, those of the earliest first, and returns where each of them begins.
+func (s *sealer) byTrace() (begin []uint32) {
+	m, n := s.m, len(s.m.ids)
+	first, rows := make([]int64, n), make([]uint32, n)
 	for _, row := range s.order {
 		t := m.trace[row]
-		first[t] = min(first[t], m.start[row])
-	}
-	slices.SortStableFunc(s.order, func(a, b uint32) int {
-		ta, tb := m.trace[a], m.trace[b]
-		if ta != tb {
-			return cmp.Or(cmp.Compare(first[ta], first[tb]), cmp.Compare(ta, tb))
+		if rows[t] == 0 || m.start[row] < first[t] {
+			first[t] = m.start[row]
 		}
-		return cmp.Compare(m.start[a], m.start[b])
-	})
+		rows[t]++
+	}
+	traces := make([]uint32, n)
+	for i := range traces {
+		traces[i] = uint32(i)
+	}
+	slices.SortFunc(traces, func(a, b uint32) int { return cmp.Or(cmp.Compare(first[a], first[b]), cmp.Compare(a, b)) })
+	begin = make([]uint32, 1, n+1)
+	next := make([]uint32, n)
+	for _, t := range traces {
+		last := begin[len(begin)-1]
+		next[t] = last
+		begin = append(begin, last+rows[t])
+	}
+	old := s.order
+	s.order = make([]uint32, len(old))
+	for _, row := range old {
+		t := m.trace[row]
+		s.order[next[t]] = row
+		next[t]++
+	}
+	return begin
 }
 
 // minPacked is the size below which packing is not worth it.
@@ -119,7 +143,7 @@ func (s *sealer) numbers() {
 	f := &s.meta.fixed
 	f[colSpans] = s.put(put64s(spans), m.keep)
 	f[colParents] = s.put(putParents(parents, func(i int) (int, bool) {
-		old, ok := m.rows[rowKey{m.trace[s.order[i]], parents[i]}]
+		old, ok := m.rows.find(m, m.trace[s.order[i]], parents[i])
 		return int(place[old]), ok
 	}), true)
 	f[colStarts] = s.put(putDeltas(n, func(i int) int64 { return m.start[s.order[i]] }), true)
@@ -136,7 +160,7 @@ type gathered struct {
 
 func (s *sealer) keys() {
 	m := s.m
-	all := make([]gathered, len(m.dict.keys))
+	all := s.gather()
 	local := make([]uint32, m.values.len()) // id + 1 of each entry
 	for i, row := range s.order {
 		for _, e := range m.entries(int(row)) {
@@ -155,6 +179,28 @@ func (s *sealer) keys() {
 	}
 }
 
+// gather makes room for the rows and values of every key.
+func (s *sealer) gather() []gathered {
+	m := s.m
+	rows, entries := make([]int, len(m.dict.keys)), make([]int, len(m.dict.keys))
+	for _, e := range m.ent {
+		rows[m.key[e]]++
+	}
+	for _, k := range m.key {
+		if k != bad {
+			entries[k]++
+		}
+	}
+	of, values := make([]uint32, 2*len(m.ent)), make([]uint32, m.values.len())
+	all := make([]gathered, len(m.dict.keys))
+	for k := range all {
+		n := rows[k]
+		all[k] = gathered{of[:0:n], of[n : n : 2*n], values[:0:entries[k]]}
+		of, values = of[2*n:], values[entries[k]:]
+	}
+	return all
+}
+
 func (s *sealer) key(name string, g *gathered) {
 	value := func(i int) []byte { return s.m.values.at(g.entries[i]) }
 	k := keyMeta{rows: len(g.rows), values: len(g.entries)}
@@ -164,10 +210,15 @@ func (s *sealer) key(name string, g *gathered) {
 	k.id = s.put(putUints(g.ids), true)
 	k.value = s.put(putParts(k.values, value), true)
 	filter, read := newBloom(k.values, 10), readerOf(classOf(name))
+	named := classOf(name) != classPair
 	if name == reserved[classResource] || name == reserved[classScope] {
 		k.opaque = true
 	}
 	for i := range k.values {
+		if text, ok := plainText(value(i)); ok && !named {
+			filter.add(hashText(text))
+			continue
+		}
 		if k.opaque = k.opaque || !hashValue(read(value(i)), filter.add); k.opaque {
 			filter = nil
 			break

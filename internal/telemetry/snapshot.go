@@ -19,7 +19,7 @@ type snapshot struct {
 // snapshot copies the headers of the columns. The caller holds the lock that guards m.
 func (m *memory) snapshot() *snapshot {
 	s := &snapshot{m: *m, byKey: map[string]*keyColumn{}}
-	s.m.traces, s.m.rows, s.m.index, s.m.table, s.m.hash = nil, nil, nil, nil, nil
+	s.m.traces, s.m.rows, s.m.index, s.m.table, s.m.hash = nil, rowIndex{}, nil, nil, nil
 	s.table.ids, s.table.of = m.ids, m.trace
 	if m.dead != nil {
 		s.live = newBitset(m.len())

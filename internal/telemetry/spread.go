@@ -7,7 +7,7 @@ import (
 )
 
 // Spread is how long many things took: how many lie in each of the steps of a scale, of which thirty-two
-// double the time, and where they lie in it on average. A quantile is off by a fiftieth at most, and exact
+// double the time, and where they lie in it on average. A quantile is off by a thirtieth at most, and exact
 // where all that share its step took equally long.
 type Spread struct{ steps []step }
 

@@ -42,15 +42,16 @@ type Counts struct {
 
 // Store keeps spans and logs. All methods may be called at the same time.
 type Store struct {
-	o        Options
-	said     notices
-	cache    cache
-	atlas    atlas // of the spans
-	spans    table
-	logs     table
-	enc      *zstd.Encoder // of the sealer
-	flushNow chan struct{}
-	sealNow  chan struct{}
+	o         Options
+	said      notices
+	cache     cache
+	atlas     atlas // of the spans
+	spans     table
+	logs      table
+	enc       *zstd.Encoder // of the sealer
+	flushNow  chan struct{}
+	flushMuch chan struct{}
+	sealNow   chan struct{}
 
 	version  atomic.Uint64
 	accepted atomic.Int64

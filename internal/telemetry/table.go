@@ -19,8 +19,9 @@ type table struct {
 	cache *cache
 	said  *notices
 
-	flushNow chan struct{} // something is to be written to a journal, or a journal to be removed
-	sealNow  chan struct{} // a batch is full
+	flushNow  chan struct{} // something is to be written to a journal, or a journal to be removed
+	flushMuch chan struct{} // so much is to be written that it should not wait
+	sealNow   chan struct{} // a batch is full
 
 	mu       sync.Mutex
 	readOnly bool
@@ -28,7 +29,7 @@ type table struct {
 	model    *memory    // the batch before, when more of the kind are to be expected
 	full     []*batch   // not yet on disk, oldest first
 	segs     []*segment // oldest first
-	spare    []byte     // to be the next pending of a journal
+	spare    [][]byte   // pages for journals
 	ended    []*journal // of batches that are on disk
 	seq      uint64     // of the last batch
 
@@ -109,13 +110,13 @@ func (t *table) room(size int) error {
 	waits, logged := int64(0), int64(0)
 	for _, b := range t.full {
 		waits += b.bytes()
-		logged += b.j.bytes() + int64(len(b.j.pending))
+		logged += b.j.bytes() + b.j.pending.size
 	}
 	if len(t.full) >= maxFull || waits > t.o.Memory/fullShare || logged > t.o.journals()/2 {
 		wake(t.sealNow)
 		return ErrFull
 	}
-	if b := t.active; b != nil && !b.j.full && int64(len(b.j.pending)) > t.o.Memory/journalShare {
+	if b := t.active; b != nil && !b.j.full && b.j.pending.size > t.o.Memory/journalShare {
 		wake(t.flushNow)
 		return ErrFull
 	}
@@ -143,18 +144,20 @@ func (t *table) newBatch() *batch {
 		m.like(t.model)
 		t.model = nil
 	}
-	b := &batch{memory: m, seq: t.seq, j: &journal{d: t.o.disk, path: t.path(t.seq, "wal"), pending: t.spare}}
-	t.spare = nil
+	b := &batch{memory: m, seq: t.seq, j: &journal{d: t.o.disk, path: t.path(t.seq, "wal")}}
 	return b
 }
 
 // journal adds a request to what is written next. Where the disk takes nothing, only so much waits.
 func (t *table) journal(j *journal, at int64, body []byte) {
-	if j.full && int64(len(j.pending)+len(body)) > t.o.Memory/journalShare {
+	if j.full && j.pending.size+int64(len(body)) > t.o.Memory/journalShare {
 		return
 	}
-	j.pending = appendRecord(j.pending, at, body)
+	j.pending.add(at, body, &t.spare)
 	wake(t.flushNow)
+	if j.pending.size > t.o.Memory/journalShare/4 {
+		wake(t.flushMuch)
+	}
 }
 
 // wake tells a goroutine that there is work, without waiting for it.
@@ -208,7 +211,7 @@ func (t *table) count(c *Counts) (rows int64) {
 	}
 	for _, b := range batches {
 		rows += int64(b.len())
-		c.Memory += b.bytes() + int64(len(b.j.pending))
+		c.Memory += b.bytes() + b.j.pending.size
 		c.Bytes += b.j.bytes()
 	}
 	for _, s := range t.segs {

@@ -111,6 +111,19 @@ func decodeValue(b []byte) any {
 	return out
 }
 
+// plainText returns the bytes of a value that is a short text in ASCII, as most are, without a copy.
+func plainText(b []byte) ([]byte, bool) {
+	if len(b) < 2 || b[0] != 1<<3|wireBytes || b[1] >= 0x80 || int(b[1]) != len(b)-2 {
+		return nil, false
+	}
+	for _, c := range b[2:] {
+		if c >= 0x80 {
+			return nil, false
+		}
+	}
+	return b[2:], true
+}
+
 func decodeArray(b []byte) []any {
 	out := []any{}
 	var f field
