@@ -178,6 +178,7 @@ func TestOrderLives(t *testing.T) {
 		}
 		_, err = r.Commit(ctx, &inventoryv1.CommitRequest{OrderId: "o1"})
 		refused(t, err, codes.FailedPrecondition, "RELEASED")
+		kittest.Eventually(t, "eight events", func() bool { return len(events) >= 8 })
 		told := map[string]int64{}
 		for range 8 {
 			var l Level

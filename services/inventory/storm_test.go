@@ -56,7 +56,7 @@ func TestNoOversell(t *testing.T) {
 
 const (
 	stormItems  = 4
-	stormOrders = 40
+	stormOrders = 120
 	stormCalls  = 150 // of each of the callers
 )
 
@@ -67,10 +67,11 @@ type caller struct {
 	rnd   *rand.Rand
 }
 
-// call does one thing, sometimes twice. Refusals are fine, failures are not.
-func (c caller) call(ctx context.Context) error {
-	order := fmt.Sprintf("o%d", c.rnd.IntN(stormOrders))
-	do := c.choose(order)
+// call does one thing, sometimes twice, to one of the few orders that all callers are at after so
+// much of the storm. Refusals are fine, failures are not.
+func (c caller) call(ctx context.Context, n int) error {
+	const near = 5
+	do := c.choose(fmt.Sprintf("o%d", n*(stormOrders-near)/stormCalls+c.rnd.IntN(near)))
 	err := do(ctx)
 	if c.rnd.IntN(3) == 0 && (err == nil || refusal(err)) {
 		err = do(ctx)
@@ -137,8 +138,8 @@ func TestStorm(t *testing.T) {
 		for i := range 9 {
 			c := caller{rs[i%3], store{d}, rand.New(rand.NewPCG(7, uint64(i)))}
 			wg.Go(func() {
-				for range stormCalls {
-					if err := c.call(t.Context()); err != nil {
+				for n := range stormCalls {
+					if err := c.call(t.Context(), n); err != nil {
 						t.Errorf("caller %d: %v", i, err)
 						return
 					}

@@ -48,7 +48,8 @@ func newWarehouse(app *kit.App) (*warehouse, error) {
 		return nil, err
 	}
 	b := bulkhead.NewBuilder[*Restock](warehouseAtOnce).WithMaxWaitTime(warehouseWait).Build()
-	return &warehouse{legacy, failsafe.With[*Restock](b), timeout, app.Log}, nil
+	gate := failsafe.With[*Restock](b)
+	return &warehouse{legacy, gate, timeout, app.Log}, nil
 }
 
 // restock returns what of the item is on its way, nil where nothing is. An error means that the
