@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
@@ -23,15 +24,35 @@ type shop struct {
 	mu   sync.Mutex // guards seen
 	seen []*http.Request
 	hang map[string]bool // paths that do not answer
+	meet *sync.WaitGroup // what the parts of a page wait for, if set: that all are asked
 }
 
-func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// wait holds a request back as the test wants.
+func (s *shop) wait(r *http.Request) (gone bool) {
 	s.mu.Lock()
 	s.seen = append(s.seen, r)
-	hang := s.hang[r.URL.Path]
+	hang, meet := s.hang[r.URL.Path], s.meet
 	s.mu.Unlock()
 	if hang {
 		<-r.Context().Done()
+		return true
+	}
+	if meet == nil || strings.HasPrefix(r.URL.Path, "/orders") {
+		return false
+	}
+	meet.Done()
+	all := make(chan struct{})
+	go func() { meet.Wait(); close(all) }()
+	select {
+	case <-all:
+		return false
+	case <-r.Context().Done():
+		return true
+	}
+}
+
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.wait(r) {
 		return
 	}
 	switch path, owner := r.URL.Path, "ada"; {
@@ -220,11 +241,28 @@ func TestPage(t *testing.T) {
 	s.mu.Lock()
 	s.hang["/items"], s.hang["/stock"] = true, true
 	s.mu.Unlock()
+	begun := time.Now()
 	p = read("ada", 200)
+	if time.Since(begun) > 5*time.Second {
+		t.Error("parts that hang were waited for")
+	}
 	if string(p.Items) != "null" || string(p.Stock) != "null" || fmt.Sprint(p.Degraded) != "[items customer stock]" {
 		t.Errorf("with services that hang: got %s %s %v", p.Items, p.Stock, p.Degraded)
 	}
 	read("bob", 404)
+}
+
+// TestPageAsksAtOnce has parts that answer only when all of them are asked.
+func TestPageAsksAtOnce(t *testing.T) {
+	f, s := open(t, map[string]string{"BFF_URL": ""})
+	s.mu.Lock()
+	s.meet = &sync.WaitGroup{}
+	s.meet.Add(3)
+	s.mu.Unlock()
+	_, body := f.do("GET", "/v1/orders/o1/page", "", "Authorization", f.bearer(user, "ada"))
+	if !strings.Contains(body, `"degraded":[]`) {
+		t.Errorf("got %s", body)
+	}
 }
 
 // TestServiceNotHere has services that a profile left out: their routes say so, the others work.
