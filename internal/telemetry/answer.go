@@ -86,6 +86,7 @@ type Row struct {
 	Self     time.Duration `json:"self"`               // in which no child ran
 	Critical time.Duration `json:"critical,omitempty"` // share of the critical path; 0: not on it
 	Orphan   bool          `json:"orphan,omitempty"`   // its parent is not known
+	Guessed  bool          `json:"guessed,omitempty"`  // its parent is what its service worked on meanwhile; nobody said so
 }
 
 // LogPage answers a search for logs.

@@ -1,6 +1,8 @@
 package insight
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,20 +36,49 @@ func (t *tree) calls(topo *Topology) []call {
 	return out
 }
 
-// single leaves one record of each call. The caller's own span knows best which request a query belongs
-// to, the edge has to guess where several are under way: so the edge's goes where a request has both.
-func single(made []call) []call {
+// single leaves one record of each call: of those that both the edge and the caller told, where the two
+// could not be matched, the caller's. It knows best which request a query belongs to, while the edge has
+// to guess where several are under way.
+func (t *tree) single(made []call) []call {
 	type use struct {
 		owner int
 		edge  string
 	}
-	told := map[use]bool{}
+	of := func(c *call) use { return use{t.asker(c.owner), c.edge()} }
+	twins := map[use]int{} // calls that only the caller told
 	for i := range made {
 		if made[i].twin {
-			told[use{made[i].owner, made[i].edge()}] = true
+			twins[of(&made[i])]++
 		}
 	}
-	return slices.DeleteFunc(made, func(c call) bool { return !c.twin && told[use{c.owner, c.edge()}] })
+	left := maps.Clone(twins)
+	return slices.DeleteFunc(made, func(c call) bool {
+		if c.twin || twins[of(&c)] == 0 || t.caller(&c) >= 0 {
+			return false
+		}
+		left[of(&c)]--
+		return left[of(&c)] >= 0
+	})
+}
+
+// caller returns the caller's own span of a call that an edge recorded, -1: none.
+func (t *tree) caller(c *call) int {
+	p := t.parent[c.span]
+	if p < 0 || t.spans[p].Edge != "" || t.spans[p].Service != c.from {
+		return -1
+	}
+	if k := t.spans[p].Kind; k != telemetry.Client && k != telemetry.Producer {
+		return -1
+	}
+	return p
+}
+
+// asker returns the edge's span of a request where the service's own is given, else what is given.
+func (t *tree) asker(i int) int {
+	if i < 0 || t.spans[i].Edge != "" || t.parent[i] < 0 || !strings.HasSuffix(t.spans[t.parent[i]].Edge, ":"+t.spans[i].Service) {
+		return i
+	}
+	return t.parent[i]
 }
 
 func (t *tree) call(topo *Topology, i int) (call, bool) {
@@ -67,6 +98,9 @@ func (t *tree) call(topo *Topology, i int) (call, bool) {
 	}
 	if q := s.Word("db.query.text"); q != "" {
 		c.op = q
+	}
+	if p := t.caller(&c); p >= 0 && s.Edge != "" { // as where the edge did not see it
+		c.op = cmp.Or(t.spans[p].Word("db.query.text"), c.op)
 	}
 	for _, k := range t.kids[i] { // the callee knows its routes
 		if kid := &t.spans[k]; kid.Kind == telemetry.Server && kid.Service == c.to && kid.Edge == "" && kid.Name != "" {

@@ -73,7 +73,7 @@ func (w *Window) Findings(topo *Topology, l Limits) []telemetry.Finding {
 	l = l.filled()
 	all := make([]*seen, len(w.traces))
 	for i, t := range w.traces {
-		all[i] = &seen{tree: t, made: single(t.calls(topo)), owned: map[int][]int{}}
+		all[i] = &seen{tree: t, made: t.single(t.calls(topo)), owned: map[int][]int{}}
 		for j, c := range all[i].made {
 			if c.owner >= 0 {
 				all[i].owned[c.owner] = append(all[i].owned[c.owner], j)

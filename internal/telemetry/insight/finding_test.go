@@ -51,6 +51,34 @@ func TestFindings(t *testing.T) {
 				_ = c
 			}
 		}, "n+1 orders:orders-db"},
+		"n+1 of which the edge missed one": {func(w *weave) {
+			r := served(w, 100*ms)
+			for i := range time.Duration(6) {
+				w.span(r, "orders", "SELECT items", telemetry.Client, (10+2*i)*ms, (11+2*i)*ms,
+					"db.query.text", "SELECT * FROM items WHERE id = 7", "db.system.name", "postgresql", "server.address", "localhost", "server.port", "7002")
+				if i > 0 {
+					w.edge(r, "orders", "orders-db", "SELECT items", (10+2*i)*ms, (11+2*i)*ms, inferred, "true", "db.query.text", "SELECT * FROM items WHERE id = ?")
+				}
+			}
+		}, "n+1 orders:orders-db"},
+		"n+1 of which half is matched": {func(w *weave) {
+			r := served(w, 100*ms)
+			for i := range time.Duration(12) {
+				late := 20 * ms * (i % 2) // the edge's clock
+				w.span(r, "orders", "SELECT items", telemetry.Client, (10+2*i)*ms, (11+2*i)*ms,
+					"db.query.text", "SELECT * FROM items WHERE id = 7", "db.system.name", "postgresql", "server.address", "localhost", "server.port", "7002")
+				w.edge(r, "orders", "orders-db", "SELECT items", (40+2*i)*ms-30*ms+late, (41+2*i)*ms-30*ms+late, inferred, "true", "db.query.text", "SELECT * FROM items WHERE id = ?")
+			}
+		}, "n+1 orders:orders-db"},
+		"n+1 that each side ties to its own span of the request": {func(w *weave) {
+			r := served(w, 100*ms)
+			e := w.spans[len(w.spans)-2].ID
+			for i := range time.Duration(6) {
+				w.span(r, "orders", "SELECT items", telemetry.Client, (10+2*i)*ms, (11+2*i)*ms,
+					"db.query.text", "SELECT * FROM items WHERE id = 7", "db.system.name", "postgresql", "server.address", "localhost", "server.port", "7002")
+				w.edge(e, "orders", "orders-db", "SELECT items", (50+2*i)*ms, (51+2*i)*ms, "db.query.text", "SELECT * FROM items WHERE id = ?")
+			}
+		}, "n+1 orders:orders-db"},
 		"transactions are no n+1": {func(w *weave) {
 			r := served(w, 100*ms)
 			for i := range time.Duration(6) {

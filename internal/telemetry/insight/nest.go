@@ -24,8 +24,10 @@ func (t *tree) nest() {
 	t.pair(func(i int) bool { return t.spans[i].Kind == telemetry.Consumer && t.spans[i].Edge == "" }, t.delivered)
 	guessed := func(i int) bool { return t.spans[i].Edge != "" && t.spans[i].Word(inferred) != "" }
 	found := t.pair(guessed, t.asked)
+	t.guessed = map[int]bool{}
 	for i := range t.spans {
 		if guessed(i) && !found[i] {
+			t.guessed[i] = t.parent[i] >= 0
 			t.adopt(i)
 		}
 	}

@@ -20,7 +20,7 @@ func Waterfall(spans []telemetry.Span) []telemetry.Row {
 		s := &t.spans[i]
 		rows = append(rows, telemetry.Row{
 			Span: *s, Depth: depth, Children: len(t.kids[i]), Self: t.self(i),
-			Orphan: t.parent[i] < 0 && s.Parent != telemetry.SpanID{},
+			Orphan: t.parent[i] < 0 && s.Parent != telemetry.SpanID{}, Guessed: t.guessed[i],
 		})
 		t.row[i] = len(rows) - 1
 	})
@@ -72,6 +72,8 @@ type tree struct {
 	kids   [][]int          // by start
 	roots  []int            // true roots first, then by start
 	row    []int            // where a span stands in the waterfall
+
+	guessed map[int]bool // whose parent is inferred, and told by nobody
 }
 
 func grow(spans []telemetry.Span) *tree {

@@ -123,9 +123,13 @@ func TestNest(t *testing.T) {
 	w.edge(root, "orders", "orders-db", "SELECT three", 95*ms, 98*ms, inferred, "true")
 	var got []string
 	for _, r := range Waterfall(w.spans) {
-		got = append(got, strings.Repeat(" ", r.Depth)+r.Name)
+		name := strings.Repeat(" ", r.Depth) + r.Name
+		if r.Guessed {
+			name += " ~"
+		}
+		got = append(got, name)
 	}
-	want := []string{"root", " all", "  SELECT two", " one", "  SELECT one", " SELECT three"}
+	want := []string{"root", " all", "  SELECT two", " one", "  SELECT one", " SELECT three ~"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
