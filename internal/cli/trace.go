@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,8 @@ func newTrace(a *App) *cobra.Command {
 		Short: "Show where one request went and what took how long",
 		Long: "trace draws one request as a waterfall: every call in the order in which it began, below the one that\n" +
 			"made it. The critical path, which is what the answer waited for, is drawn heavy; what failed is\n" +
-			"marked with ✗ and its cause. The first digits of an id are enough.",
+			"marked with ✗ and its cause, and with ~ what stands below another because its service worked on\n" +
+			"nothing else: a guess. The first digits of an id are enough.",
 		Example: "  msctl trace 4bf92f35\n  msctl trace 4bf92f35 --attrs --logs\n  msctl trace $(msctl traces --status error -n 1 --json | jq -r .id)",
 		Args:    args(cobra.ExactArgs(1)),
 	}
@@ -72,7 +74,12 @@ func drawTrace(s screen, t telemetry.Trace, attrs bool) {
 	for i := range t.Rows {
 		w.row(&t.Rows[i], attrs)
 	}
+	if slices.ContainsFunc(t.Rows, func(r telemetry.Row) bool { return r.Guessed }) {
+		fmt.Fprintln(s, s.paint(dim, shorten(guessedLegend, width)))
+	}
 }
+
+const guessedLegend = "~ guessed: nobody said what it was for, and its service worked on nothing else"
 
 // waterfall draws the rows of one trace.
 type waterfall struct {
@@ -112,9 +119,13 @@ func (w *waterfall) row(r *telemetry.Row, attrs bool) {
 	mark, colour := "  ", ""
 	switch {
 	case r.Status == telemetry.Failed:
-		mark, colour = "✗ ", red
+		if mark, colour = "✗ ", red; r.Guessed {
+			mark = "✗~"
+		}
 	case r.Orphan:
 		mark = "? "
+	case r.Guessed:
+		mark = "~ "
 	}
 	title := pad(shorten(indent+mark+rowTitle(r), w.names), w.names)
 	line := w.paint(colour, title) + fmt.Sprintf("%*s", timeColumn, took(r.Duration))

@@ -67,6 +67,23 @@ func TestWaterfall(t *testing.T) {
 	}
 }
 
+// TestTraceGuessed marks what msctl only guessed, and says what the mark means where there is one.
+func TestTraceGuessed(t *testing.T) {
+	var b strings.Builder
+	drawTrace(screen{Writer: &b, width: 80}, checkout(), false)
+	if strings.Contains(b.String(), "~") {
+		t.Errorf("nothing is guessed:\n%s", b.String())
+	}
+	guessed := checkout()
+	guessed.Rows[len(guessed.Rows)-1].Guessed = true
+	drawTrace(screen{Writer: &b, width: 80}, guessed, false)
+	for _, want := range []string{"~ orders → orders-db  SELECT orders", guessedLegend} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in this:\n%s", want, b.String())
+		}
+	}
+}
+
 func TestTraceQuery(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	o := traceOptions{service: "orders", op: "POST /v1/orders x", status: "error", min: 200 * time.Millisecond, attrs: []string{"user.id=u 1"}, since: "5m", sort: "duration", limit: 7}

@@ -33,6 +33,9 @@ func (m *model) spanRows(r telemetry.Row, w int) []string {
 	if r.Orphan {
 		add("parent", r.Parent.String()+", not known")
 	}
+	if r.Guessed {
+		add("parent", "guessed: nobody said what it was for, and its service worked on nothing else")
+	}
 	rows = append(rows, m.attrRows("attributes", r.Attrs, w)...)
 	for _, e := range r.Events {
 		rows = append(rows, "", cut(t.paint(strong, plainText(e.Name))+t.paint(faint, "  after "+took(e.Time.Sub(r.Start))), w))

@@ -43,6 +43,22 @@ func TestTracesRequests(t *testing.T) {
 	lists(true, "http://127.0.0.1:8080")
 }
 
+// TestGuessed marks what msctl only guessed, and says what the mark means where there is one.
+func TestGuessed(t *testing.T) {
+	f := shop()
+	s := newStage(t, f, 100, 24)
+	s.press("3", "enter")
+	if got := s.screen(); strings.Contains(got, "~") {
+		t.Errorf("nothing is guessed:\n%s", got)
+	}
+	s.press("esc")
+	f.traces[0].Rows[3].Guessed = true
+	s.press("enter")
+	s.shows("~ → orders-db INSERT orders", "~ guessed: nobody said")
+	s.press("j", "j", "j", "enter")
+	s.shows("guessed: nobody said what it was for")
+}
+
 // TestFindings lists what stands out, and opens the traces that show it.
 func TestFindings(t *testing.T) {
 	s := newStage(t, shop(), 100, 24)

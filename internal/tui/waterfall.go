@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,6 +168,8 @@ func (v *waterfall) draw(m *model, w, h int) []string {
 	}
 	if h < 8 {
 		rows = nil
+	} else if slices.ContainsFunc(v.trace.Rows, func(r telemetry.Row) bool { return r.Guessed }) {
+		rows = append(rows, mark(false)+m.theme.paint(faint, cut(guessedLegend, w-gutter)))
 	}
 	h -= len(rows)
 	from, to := v.set(len(v.shown), h)
@@ -180,6 +183,8 @@ func (v *waterfall) draw(m *model, w, h int) []string {
 	}
 	return rows
 }
+
+const guessedLegend = "~ guessed: nobody said what it was for, and its service worked on nothing else"
 
 func (v *waterfall) detail(m *model, w, h int) []string {
 	r, ok := v.chosen()
@@ -220,13 +225,17 @@ func (m *model) spanRow(t telemetry.Trace, i, w int, here bool) string {
 	return mark(false) + th.paint(k, label) + th.paint(edge, bar) + " " + th.paint(k, time)
 }
 
-// branch tells spans that failed, and orphans, without colour.
+// branch tells spans that failed, orphans, and those whose parent is a guess, without colour.
 func branch(r telemetry.Row) string {
 	switch {
+	case r.Status == telemetry.Failed && r.Guessed:
+		return "✗~"
 	case r.Status == telemetry.Failed:
 		return "✗ "
 	case r.Orphan:
 		return "? "
+	case r.Guessed:
+		return "~ "
 	}
 	return "  "
 }
