@@ -171,7 +171,7 @@ func TestOptionalCall(t *testing.T) {
 	file := filepath.Join(t.TempDir(), FileName)
 	if err := os.WriteFile(file, []byte(`version: 1
 services:
-  web: {command: web, listen: {http: auto}, calls: {api: {optional: true}, auth: http}}
+  web: {command: web, listen: {http: auto}, calls: {api: {optional: true}, auth: }}
   api: {command: api, listen: {http: auto}, calls: [web]}
   auth: {command: auth, listen: {http: auto}}
 profiles: {small: [web]}

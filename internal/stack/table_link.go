@@ -74,7 +74,7 @@ func callMap() value[[]Call] {
 		key("optional", "The caller runs without it: it does not wait for it, and does not bring it along into a profile. Where it is left out the caller is not given its address. Default: false.",
 			boolean(), func(l *link, v bool) { l.optional = v }),
 	})
-	return as(named(either(isMapping, long, short)), func(es []entry[link]) []Call {
+	return as(named(optional(either(isMapping, long, short))), func(es []entry[link]) []Call {
 		var out []Call
 		for _, e := range es {
 			call := Call{To: e.Name, Direct: e.Value.direct, Optional: e.Value.optional, Pos: e.Pos}
