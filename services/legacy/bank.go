@@ -42,8 +42,8 @@ func (b bank) transact(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case t.pan == cardFlaky && first:
 		panic(http.ErrAbortHandler) // which cuts the connection
-	case t.pan == cardSlow:
-		wait(r.Context(), slowFor)
+	case t.pan == cardSlow && !wait(r.Context(), slowFor):
+		panic(http.ErrAbortHandler)
 	}
 	answerLine(w, done)
 	return nil
@@ -91,12 +91,14 @@ func (b bank) booked(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// wait waits, unless ctx ends first.
-func wait(ctx context.Context, d time.Duration) {
+// wait waits, and reports whether ctx let it.
+func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }

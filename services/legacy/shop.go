@@ -38,9 +38,8 @@ func restock(w http.ResponseWriter, r *http.Request) error {
 	sum := fnv.New32a()
 	fmt.Fprint(sum, r.PathValue("item"))
 	n := int(sum.Sum32() % 1000)
-	wait(r.Context(), time.Duration(150+n%251)*time.Millisecond)
-	if err := r.Context().Err(); err != nil {
-		return err
+	if !wait(r.Context(), time.Duration(150+n%251)*time.Millisecond) {
+		return r.Context().Err()
 	}
 	kit.WriteJSON(w, http.StatusOK, map[string]string{
 		"WHEN": time.Now().UTC().AddDate(0, 0, 1+n%14).Format(oldDate), "QTY": strconv.Itoa(10 + n%90)})
