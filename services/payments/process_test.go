@@ -43,7 +43,8 @@ func spawn(t *testing.T, cmd *exec.Cmd, listeners ...string) map[string]string {
 	return nil
 }
 
-func startProcess(w *world) (*exec.Cmd, paymentsv1.PaymentsServiceClient) {
+// process starts a replica as a process of its own, with a short lease.
+func (w *world) process() (*exec.Cmd, paymentsv1.PaymentsServiceClient) {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), asService+"=1", "PAYMENTS_LEASE=300ms", "HTTP_PORT=0", "GRPC_PORT=0")

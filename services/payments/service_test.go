@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -157,6 +156,7 @@ func (w *world) until(order, want string) {
 func (w *world) hears(want ...string) {
 	w.t.Helper()
 	for _, line := range want {
+		kittest.Eventually(w.t, line, func() bool { return len(w.events) > 0 })
 		m := <-w.events
 		var p Payment
 		if err := m.Decode(&p); err != nil {
@@ -338,6 +338,33 @@ func TestRefundWhileBankDown(t *testing.T) {
 	})
 }
 
+// TestNobodyWaits gives up on a capture while the bank has it. The lease is given back at once: the
+// payment is settled long before it would have ended.
+func TestNobodyWaits(t *testing.T) {
+	w := newWorld(t, kittest.SQLite(t)).begin(map[string]string{"PAYMENTS_LEASE": "1h"})
+	reached, given := make(chan struct{}, 9), make(chan struct{})
+	w.bank.fail(func(string) (string, bool) {
+		reached <- struct{}{}
+		<-given
+		return "", true
+	}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.api.Capture(ctx, &paymentsv1.CaptureRequest{
+			OrderId: "o-1", Amount: 1999, Currency: "EUR", Card: "tok_ok"})
+		done <- err
+	}()
+	<-reached
+	cancel()
+	if err := <-done; status.Code(err) != codes.Canceled {
+		t.Errorf("got %v", err)
+	}
+	w.bank.fail(nil, nil)
+	close(given)
+	w.until("o-1", captured)
+}
+
 // TestCrash kills a replica while the bank has the sale and has not answered, once before and once
 // after it is booked. Another replica finds out: the money is taken once.
 func TestCrash(t *testing.T) {
@@ -358,8 +385,8 @@ func TestCrash(t *testing.T) {
 			} else {
 				w.bank.fail(hold, nil)
 			}
-			victim, api := w.process()
-			go func() { // the call dies with its callee
+			victim, api := w.process() // whose lease is short
+			go func() {                // the call dies with its callee
 				_, _ = api.Capture(t.Context(), &paymentsv1.CaptureRequest{
 					OrderId: order, Amount: 1999, Currency: "EUR", Card: "tok_ok"})
 			}()
@@ -374,11 +401,6 @@ func TestCrash(t *testing.T) {
 		}
 		w.booked("SALE o-false 1999", "SALE o-true 1999")
 	})
-}
-
-// process starts a replica as a process of its own, whose lease is short.
-func (w *world) process() (*exec.Cmd, paymentsv1.PaymentsServiceClient) {
-	return startProcess(w)
 }
 
 func TestListAndErrors(t *testing.T) {
