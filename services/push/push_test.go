@@ -87,6 +87,14 @@ func start(t *testing.T, env map[string]string) *process {
 	for k, v := range env {
 		p.cmd.Env = append(p.cmd.Env, k+"="+v)
 	}
+	p.begin(t)
+	kittest.Eventually(t, "ready", func() bool { return kittest.Call(t, "GET", p.base+"/readyz", nil, nil) == 200 })
+	return p
+}
+
+// begin starts the process, until the test ends, and waits for it to listen.
+func (p *process) begin(t *testing.T) {
+	t.Helper()
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -102,12 +110,10 @@ func start(t *testing.T, env map[string]string) *process {
 	case a := <-addr:
 		p.base = "http://" + a
 	case <-p.done:
-		t.Fatalf("push ended: %v", p.said())
+		t.Fatalf("process ended: %v", p.said())
 	case <-time.After(time.Minute):
-		t.Fatal("push does not listen")
+		t.Fatal("process does not listen")
 	}
-	kittest.Eventually(t, "ready", func() bool { return kittest.Call(t, "GET", p.base+"/readyz", nil, nil) == 200 })
-	return p
 }
 
 func (p *process) read(out io.Reader, addr chan<- string) {
@@ -145,7 +151,7 @@ func (p *process) stop(t *testing.T) {
 		<-p.done
 	}
 	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("push ended: %v", err)
+		t.Errorf("process ended: %v", err)
 	}
 	for _, line := range p.said() {
 		if line["not json"] != nil {
@@ -290,6 +296,33 @@ func TestDedupe(t *testing.T) {
 	}
 	if n := calls.Load(); n != 1 {
 		t.Errorf("the provider was called %d times, want 1", n)
+	}
+}
+
+// TestLegacy has the provider that legacy plays take a push once, and refuse a device that is gone.
+func TestLegacy(t *testing.T) {
+	python(t)
+	dir := t.TempDir()
+	legacy := &process{cmd: exec.Command(filepath.Join(dir, "legacy")), done: make(chan struct{})}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", legacy.cmd.Path, "msctl.dev/msctl/services/legacy")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build legacy: %v\n%s", err, out)
+	}
+	legacy.cmd.Env = []string{"LEGACY_FILE=" + filepath.Join(dir, "legacy.db"), "HTTP_PORT=0"}
+	legacy.begin(t)
+	w := newWorld(t, kittest.NATS(t))
+	w.env["PUSH_PROVIDER_URL"] = legacy.base + "/push"
+	start(t, w.env)
+	for device, want := range map[string]string{"phone": "notification.sent", "gone-1": "notification.failed"} {
+		w.ask("r-"+device, device)
+		if m := w.event(); m.Key != want {
+			t.Errorf("%s: told %s %s, want %s", device, m.Key, m.Body, want)
+		}
+	}
+	var got struct{ Deliveries []map[string]string }
+	kittest.Call(t, "GET", legacy.base+"/push/deliveries", nil, &got)
+	if len(got.Deliveries) != 1 || got.Deliveries[0]["id"] != "r-phone" || got.Deliveries[0]["title"] != "Olá" {
+		t.Errorf("legacy took %v", got.Deliveries)
 	}
 }
 
