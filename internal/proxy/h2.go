@@ -1,170 +1,216 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
-	"log"
-	"net"
-	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // Bounds of HTTP/2. What is on its way to a side that is slow is held back by flow control.
 const (
 	h2Streams      = 1024                   // of one caller's connection, at once
 	h2StreamBuffer = 128 << 10              // of one stream, in each direction
-	h2ConnBuffer   = 2 << 20                // of all that a caller's connection sends
+	h2ConnBuffer   = 2 << 20                // of all that one connection sends
 	h2Frame        = 64 << 10               // longest frame
+	h2Room         = 32 << 10               // of data that was written and not yet sent
+	h2Stuck        = 1 << 20                // that a target does not take: its connection ends
+	h2Resets       = 2 * h2Streams          // streams that a caller resets in one second
 	h2Farewell     = 250 * time.Millisecond // between the GOAWAY and the end of a connection
 )
 
 // h2caller is one connection of a caller that speaks HTTP/2. Each of its streams goes to a target chosen for
 // it, over connections that are this caller's alone: so the end of one is the end of the other, and a slow
-// caller holds up nobody else.
+// caller holds up nobody else. Frames are passed on one by one; heads are encoded anew, because each connection
+// has a table of its own for them.
 type h2caller struct {
-	e      *Edge
-	conn   *replayed
-	goaway func()
+	e    *Edge
+	conn *h2conn
 
-	mu       sync.Mutex
-	to       map[*target]*h2pool
-	closed   bool
-	streams  sync.WaitGroup // added to under mu, before closed
-	farewell *time.Timer
+	mu      sync.Mutex // guards all below, and all of its connections and streams
+	sent    sync.Cond  // something was sent
+	to      map[*target]*h2pool
+	dirty   []*h2conn   // have something to send
+	over    []*h2stream // have ended, and are not recorded yet
+	works   sync.WaitGroup
+	closing bool // by Close
+	closed  bool // the caller's connection has ended: no more works
+	resets  int  // by the caller, since second
+	second  time.Time
 }
 
 // serveH2 serves a connection that began with the preface of HTTP/2, which is still in client.
 func (e *Edge) serveH2(ctx context.Context, s *serving, client *wire) {
-	c := &replayed{Conn: client.conn, held: bytes.Clone(client.bytes()), count: &e.count, closed: make(chan struct{})}
-	client.drop()
-	x := &h2caller{e: e, conn: c}
-	srv := &http.Server{
-		Handler: x, Protocols: unencryptedH2(), MaxHeaderBytes: maxHead, ErrorLog: log.New(io.Discard, "", 0),
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: h2Streams, MaxReadFrameSize: h2Frame,
-			MaxReceiveBufferPerStream: h2StreamBuffer, MaxReceiveBufferPerConnection: h2ConnBuffer},
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	x.goaway = func() { _ = srv.Shutdown(ctx) }
+	ctx, cancel := context.WithCancel(ctx)
+	x := &h2caller{e: e}
+	x.sent.L = &x.mu
+	x.conn = x.newConn(client, nil)
 	defer x.end()
-	if s.add(x) {
-		defer s.drop(x)
-		_ = srv.Serve(&oneConn{conn: c}) // its error is the end of the connection
+	defer cancel()
+	if !s.add(x) {
+		return
+	}
+	defer s.drop(x)
+	if x.greeted() {
+		_ = x.conn.serve(ctx) // its error is the end of the connection
 	}
 }
 
-func unencryptedH2() *http.Protocols {
-	var p http.Protocols
-	p.SetUnencryptedHTTP2(true)
-	return &p
+// greeted reads the whole preface.
+func (x *h2caller) greeted() bool {
+	b := make([]byte, len(http2.ClientPreface))
+	_, err := io.ReadFull(h2reader{x.conn}, b)
+	return err == nil && string(b) == http2.ClientPreface
 }
 
-// Close says farewell and ends the connection soon after. The streams end because their context does.
+// Close says farewell, ends all streams, and ends the connection soon after.
 func (x *h2caller) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.closed || x.farewell != nil {
+	if x.closing || x.closed {
 		return nil
 	}
-	x.farewell = time.AfterFunc(h2Farewell, func() { x.conn.Close() })
-	x.goaway()
+	x.closing = true
+	_ = x.conn.frames.WriteGoAway(x.conn.last, http2.ErrCodeNo, nil)
+	for _, s := range x.conn.streams {
+		s.abandon()
+	}
+	x.works.Go(x.flush)
+	x.conn.farewell = time.AfterFunc(h2Farewell, func() { x.conn.wire.conn.Close() })
 	return nil
 }
 
-// end closes the connections to targets and waits for the streams.
+// end closes the connections to targets and waits for all that goes on.
 func (x *h2caller) end() {
-	x.conn.Close()
+	x.conn.wire.conn.Close()
 	x.mu.Lock()
 	x.closed = true
-	if x.farewell != nil {
-		x.farewell.Stop()
+	if x.conn.farewell != nil {
+		x.conn.farewell.Stop()
+	}
+	for _, s := range x.conn.streams {
+		s.left()
 	}
 	for _, p := range x.to {
-		p.close()
+		for _, c := range p.conns {
+			c.wire.conn.Close()
+		}
 	}
+	x.sent.Broadcast()
 	x.mu.Unlock()
-	x.streams.Wait()
+	x.works.Wait()
+	x.flush()
+	x.conn.wire.drop()
 }
 
-// ServeHTTP carries one stream. The server calls it for each, in a goroutine of its own.
-func (x *h2caller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x.mu.Lock()
-	if x.closed {
-		x.mu.Unlock()
-		panic(http.ErrAbortHandler)
-	}
-	x.streams.Add(1)
-	x.mu.Unlock()
-	defer x.streams.Done()
-	s := &h2stream{x: x, w: w, r: r, grpc: isGRPC(r.Header)}
-	s.carry()
-}
-
-// pool returns the connections to a target.
-func (x *h2caller) pool(t *target) *h2pool {
+// flush sends all that waits to be sent, and records what has ended. It waits for a caller that does not read, and
+// never for a target: others go on.
+func (x *h2caller) flush() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	p := x.to[t]
-	if p == nil {
-		p = &h2pool{t: t}
-		if x.closed {
-			p.close()
+	for len(x.dirty) > 0 {
+		c := x.dirty[len(x.dirty)-1]
+		x.dirty = x.dirty[:len(x.dirty)-1]
+		c.dirty = false
+		c.flush()
+	}
+	for x.conn.flushing && len(x.conn.out) > 2*h2Room && !x.closed {
+		x.sent.Wait() // a caller that does not read gets no more
+	}
+	for len(x.over) > 0 {
+		s := x.over[len(x.over)-1]
+		x.over = x.over[:len(x.over)-1]
+		x.mu.Unlock()
+		x.e.end(&s.call)
+		x.mu.Lock()
+	}
+}
+
+// fromCaller takes one frame that the caller sent.
+func (x *h2caller) fromCaller(ctx context.Context, f http2.Frame) error {
+	c, id := x.conn, f.Header().StreamID
+	s := c.streams[id]
+	switch f := f.(type) {
+	case *http2.MetaHeadersFrame:
+		switch {
+		case s != nil:
+			s.requestTrailers(f)
+		case id%2 == 0:
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		case id > c.last:
+			c.last = id
+			x.open(ctx, f)
 		}
-		if x.to == nil {
-			x.to = map[*target]*h2pool{}
+	case *http2.RSTStreamFrame:
+		if s == nil {
+			return nil
 		}
-		x.to[t] = p
+		s.leftWith(f.ErrCode)
+		return x.rapid()
 	}
-	return p
+	return nil
 }
 
-// oneConn is a listener of one connection, whose end is its own.
-type oneConn struct {
-	conn  *replayed
-	taken bool
-}
-
-func (l *oneConn) Accept() (net.Conn, error) {
-	if !l.taken {
-		l.taken = true
-		return l.conn, nil
+// open begins a stream.
+func (x *h2caller) open(ctx context.Context, f *http2.MetaHeadersFrame) {
+	if len(x.conn.streams) >= h2Streams || x.closing || x.closed {
+		x.conn.reset(f.StreamID, http2.ErrCodeRefusedStream)
+		return
 	}
-	<-l.conn.closed
-	return nil, net.ErrClosed
+	s := newH2Stream(x, f)
+	x.conn.streams[f.StreamID] = s
+	s.begin(ctx, f)
 }
 
-func (l *oneConn) Close() error   { return nil }
-func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
+var errRapid = http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
 
-// replayed is a caller's connection of which some bytes were read already. It counts.
-type replayed struct {
-	net.Conn
-	held   []byte
-	count  *counters
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (r *replayed) Read(b []byte) (n int, err error) {
-	if len(r.held) > 0 {
-		n = copy(b, r.held)
-		r.held = r.held[n:]
-	} else {
-		n, err = r.Conn.Read(b)
+// rapid counts streams that the caller reset, and refuses a flood of them.
+func (x *h2caller) rapid() error {
+	if now := time.Now(); now.Sub(x.second) > time.Second {
+		x.second, x.resets = now, 0
 	}
-	r.count.sent.Add(int64(n))
-	return n, err
+	if x.resets++; x.resets > h2Resets {
+		return errRapid
+	}
+	return nil
 }
 
-func (r *replayed) Write(b []byte) (int, error) {
-	n, err := r.Conn.Write(b)
-	r.count.received.Add(int64(n))
-	return n, err
+// work runs do aside, unless the caller is gone.
+func (x *h2caller) work(do func()) {
+	if !x.closed {
+		x.works.Go(do)
+	}
 }
 
-func (r *replayed) Close() error {
-	err := r.Conn.Close()
-	r.once.Do(func() { close(r.closed) })
-	return err
+// h2reader reads a connection's bytes. Before it waits for more, all that was made of those read is sent.
+type h2reader struct{ c *h2conn }
+
+func (r h2reader) Read(b []byte) (int, error) {
+	w, x := r.c.wire, r.c.x
+	if w.r == w.w {
+		x.flush()
+		if err := w.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, w.bytes())
+	if w.r += n; r.c.target == nil {
+		x.e.count.sent.Add(int64(n))
+	}
+	return n, nil
+}
+
+// codeOf is the error code that ends a connection for a reason.
+func codeOf(err error) (http2.ErrCode, bool) {
+	var c http2.ConnectionError
+	switch {
+	case errors.As(err, &c):
+		return http2.ErrCode(c), true
+	case errors.Is(err, http2.ErrFrameTooLarge):
+		return http2.ErrCodeFrameSize, true
+	}
+	return 0, false
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -40,21 +39,18 @@ func grpcCode(code int) string {
 }
 
 // isGRPC reports a request of gRPC by its content type: application/grpc, application/grpc+proto.
-func isGRPC(h http.Header) bool {
-	kind, ok := strings.CutPrefix(h.Get("Content-Type"), "application/grpc")
+func isGRPC(content string) bool {
+	kind, ok := strings.CutPrefix(content, "application/grpc")
 	return ok && (kind == "" || kind[0] == '+' || kind[0] == ';')
 }
 
 // status reads how a gRPC call ended, from the trailers or, where the head was all, from that.
-func (s *h2stream) status(res *http.Response) {
-	h := res.Trailer
-	if h.Get("Grpc-Status") == "" {
-		h = res.Header
-	}
-	c := s.call
-	code, err := strconv.Atoi(h.Get("Grpc-Status"))
+func (s *h2stream) status() {
+	c := &s.call
+	code, err := strconv.Atoi(valueOf(s.end, "grpc-status"))
 	if err != nil || code < 0 {
-		c.Code, c.Err = 2, fmt.Sprintf("no status of gRPC, status %d of HTTP", res.StatusCode)
+		c.Err = fmt.Sprintf("no status of gRPC, status %d of HTTP", c.Code)
+		c.Code = 2
 		return
 	}
 	c.Code = code
@@ -62,7 +58,7 @@ func (s *h2stream) status(res *http.Response) {
 		s.t.fail(false)
 	}
 	if code >= len(grpcCodes) || grpcCodes[code].fault {
-		c.Err = strings.TrimSuffix(grpcCode(code)+": "+grpcUnescape(h.Get("Grpc-Message")), ": ")
+		c.Err = strings.TrimSuffix(grpcCode(code)+": "+grpcUnescape(valueOf(s.end, "grpc-message")), ": ")
 	}
 }
 

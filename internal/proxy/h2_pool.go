@@ -2,163 +2,154 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
-	"net/http"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
-// h2pool is the HTTP/2 connections of one caller to one target: one, and more where that one has as many
-// streams as the target allows.
+// h2pool is the connections of one caller to one target: one, and more where that one has as many streams as
+// the target allows.
 type h2pool struct {
-	t *target
-
-	mu     sync.Mutex
-	conns  []*http.ClientConn
-	dial   *h2dial // the one that is being made; nil: none
-	closed bool
+	conns []*h2conn
+	dial  *h2dial // the one that is being made; nil: none
 }
 
 // h2dial is a connection that is being made. Those who want it wait for done.
 type h2dial struct {
 	done chan struct{}
 	err  error
-	conn *upstream
 }
 
-// unreachable is a target that no connection could be made to: the request can go to another.
-type unreachable struct{ error }
-
-func (u unreachable) Unwrap() error { return u.error }
-
-// transport returns what makes the connection of d, and only that.
-func (p *h2pool) transport(d *h2dial) *http.Transport {
-	return &http.Transport{
-		Protocols: unencryptedH2(), DisableCompression: true, MaxResponseHeaderBytes: maxHead,
-		HTTP2: &http.HTTP2Config{MaxReadFrameSize: h2Frame, MaxReceiveBufferPerStream: h2StreamBuffer},
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c, err := connect(ctx, p.t)
-			if err != nil {
-				return nil, err
-			}
-			d.conn = &upstream{Conn: c}
-			return d.conn, nil
-		},
+// pool returns the connections to a target.
+func (x *h2caller) pool(t *target) *h2pool {
+	p := x.to[t]
+	if p == nil {
+		p = &h2pool{}
+		if x.to == nil {
+			x.to = map[*target]*h2pool{}
+		}
+		x.to[t] = p
 	}
+	return p
 }
 
-// take returns a connection with room for one stream, which the next RoundTrip takes.
-func (p *h2pool) take(ctx context.Context) (*http.ClientConn, error) {
-	for {
-		p.mu.Lock()
-		if p.closed {
-			p.mu.Unlock()
-			return nil, net.ErrClosed
+// room returns a connection that takes one more stream, or nil.
+func (x *h2caller) room(t *target) *h2conn {
+	for _, c := range x.pool(t).conns {
+		if !c.leaving && len(c.streams) < int(min(c.most, h2Streams)) && len(c.out) < h2Stuck/4 {
+			return c
 		}
-		p.conns = slices.DeleteFunc(p.conns, func(c *http.ClientConn) bool { return c.Err() != nil })
-		for _, c := range p.conns {
-			if c.Reserve() == nil {
-				p.mu.Unlock()
-				return c, nil
-			}
-		}
-		d, mine := p.dial, false
-		if d == nil {
-			d, mine = &h2dial{done: make(chan struct{})}, true
-			p.dial = d
-		}
-		p.mu.Unlock()
-		if mine {
-			p.connect(ctx, d)
-		}
+	}
+	return nil
+}
+
+// reach makes a connection to a target, or waits for the one that another stream makes. That the one who makes it
+// leaves is not the others' concern: they try again.
+func (x *h2caller) reach(ctx context.Context, t *target) error {
+	x.mu.Lock()
+	p := x.pool(t)
+	d := p.dial
+	if d != nil {
+		x.mu.Unlock()
 		select {
 		case <-d.done:
+			return d.err
 		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if d.err != nil {
-			return nil, unreachable{d.err}
+			return ctx.Err()
 		}
 	}
-}
-
-// connect makes a connection. That the one who asks leaves is not the others' concern: they try again.
-func (p *h2pool) connect(ctx context.Context, d *h2dial) {
-	tr := p.transport(d)
-	c, err := tr.NewClientConn(ctx, "http", p.t.addr)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dial = nil
-	switch {
-	case err == nil && p.closed:
-		c.Close()
-	case err == nil:
-		d.conn.ours.Store(c)
+	d = &h2dial{done: make(chan struct{})}
+	p.dial = d
+	x.mu.Unlock()
+	c, err := x.connect(ctx, t)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p.dial, d.err = nil, err
+	if err == nil && !c.leaving {
 		p.conns = append(p.conns, c)
-	case ctx.Err() == nil:
-		d.err = err
 	}
 	close(d.done)
+	return err
 }
 
-func (p *h2pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for _, c := range p.conns {
-		c.Close()
+var errSilent = errors.New("it does not speak HTTP/2")
+
+// connect makes a connection, and returns when the target has told its settings.
+func (x *h2caller) connect(ctx context.Context, t *target) (*h2conn, error) {
+	raw, err := connect(ctx, t)
+	if err != nil {
+		return nil, err
 	}
-}
-
-// upstream is a connection to a target. It looks for the GOAWAY of a target that ends: one that has no stream
-// then is closed, because the target waits for that.
-type upstream struct {
-	net.Conn
-	ours atomic.Pointer[http.ClientConn]
-	head [h2FrameHead]byte // of the frame that is being read
-	n    int               // bytes of head
-	skip int               // bytes of the frame's payload
-}
-
-// Frames of HTTP/2.
-const (
-	h2FrameHead = 9 // length in three bytes, type, flags, stream
-	h2GoAway    = 7
-)
-
-// h2Leave is how long after a GOAWAY a connection without a stream is closed: by then it takes no new one.
-const h2Leave = 5 * time.Millisecond
-
-func (u *upstream) Read(b []byte) (int, error) {
-	n, err := u.Conn.Read(b)
-	u.look(b[:n])
-	return n, err
-}
-
-func (u *upstream) look(b []byte) {
-	for len(b) > 0 {
-		if u.skip > 0 {
-			n := min(u.skip, len(b))
-			u.skip -= n
-			b = b[n:]
-			continue
+	c := x.newConn(newWire(raw, 0), t)
+	x.mu.Lock()
+	if x.closed {
+		x.mu.Unlock()
+		raw.Close()
+		return nil, net.ErrClosed
+	}
+	x.works.Go(func() { x.lost(ctx, c, c.serve(ctx)) })
+	x.mu.Unlock()
+	late := time.NewTimer(dialTimeout)
+	defer late.Stop()
+	select {
+	case <-c.ready:
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if c.known {
+			return c, nil
 		}
-		n := copy(u.head[u.n:], b)
-		b = b[n:]
-		if u.n += n; u.n < len(u.head) {
-			return
-		}
-		u.n, u.skip = 0, int(u.head[0])<<16|int(u.head[1])<<8|int(u.head[2])
-		if u.head[3] == h2GoAway {
-			time.AfterFunc(h2Leave, u.leave)
+		err = fmt.Errorf("%w: %v", errSilent, c.err)
+	case <-late.C:
+		err = errSilent
+	case <-ctx.Done():
+		raw.Close()
+		return nil, ctx.Err()
+	}
+	t.fail(false)
+	raw.Close()
+	return nil, err
+}
+
+// lost takes the end of a connection to a target.
+func (x *h2caller) lost(ctx context.Context, c *h2conn, err error) {
+	c.wire.conn.Close()
+	x.mu.Lock()
+	p := x.pool(c.target)
+	p.conns = slices.DeleteFunc(p.conns, func(one *h2conn) bool { return one == c })
+	c.leaving = true
+	if c.err == nil {
+		c.err = err
+	}
+	if !c.known {
+		close(c.ready)
+	}
+	for _, s := range c.streams {
+		s.lost(ctx, c.err, false)
+	}
+	x.sent.Broadcast()
+	x.mu.Unlock()
+	x.flush()
+	c.wire.drop()
+}
+
+// leave takes a GOAWAY: the target takes no new stream, and none behind the last.
+func (c *h2conn) leave(ctx context.Context, last uint32) {
+	c.leaving = true
+	for id, s := range c.streams {
+		if id > last {
+			s.lost(ctx, http2.StreamError{StreamID: id, Code: http2.ErrCodeRefusedStream}, true)
 		}
 	}
+	c.closeIdle()
 }
 
-func (u *upstream) leave() {
-	if c := u.ours.Load(); c != nil && c.InFlight() == 0 {
-		c.Close()
+// closeIdle closes a connection that takes no new stream and has none: its target waits for that.
+func (c *h2conn) closeIdle() {
+	if c.target != nil && c.leaving && len(c.streams) == 0 {
+		c.wire.conn.Close()
 	}
 }

@@ -459,20 +459,29 @@ func TestGRPCGoAway(t *testing.T) {
 // h2Web runs a server that speaks HTTP/2 without TLS behind an edge, and returns a client of that.
 func h2Web(t *testing.T, h http.HandlerFunc) (*record, *http.Client, string) {
 	t.Helper()
-	var p http.Protocols
-	p.SetUnencryptedHTTP2(true)
-	srv := &http.Server{Handler: h, Protocols: &p}
+	var r record
+	e := &Edge{From: "orders", To: "payments", Protocol: "http", Record: r.add}
+	addr := serve(t, e)
+	e.SetTargets(to(h2Server(t, h)))
+	tr := &http.Transport{Protocols: unencryptedH2()}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &r, &http.Client{Transport: tr, Timeout: patience}, "http://" + addr
+}
+
+// h2Server starts a server that speaks HTTP/2 without TLS.
+func h2Server(t testing.TB, h http.HandlerFunc) string {
+	srv := &http.Server{Handler: h, Protocols: unencryptedH2()}
 	ln := listen(t)
 	done := make(chan struct{})
 	go func() { defer close(done); srv.Serve(ln) }()
 	t.Cleanup(func() { srv.Close(); <-done })
-	var r record
-	e := &Edge{From: "orders", To: "payments", Protocol: "http", Record: r.add}
-	addr := serve(t, e)
-	e.SetTargets(to(ln.Addr().String()))
-	tr := &http.Transport{Protocols: &p}
-	t.Cleanup(tr.CloseIdleConnections)
-	return &r, &http.Client{Transport: tr, Timeout: patience}, "http://" + addr
+	return ln.Addr().String()
+}
+
+func unencryptedH2() *http.Protocols {
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	return &p
 }
 
 func TestH2Requests(t *testing.T) {

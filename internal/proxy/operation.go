@@ -24,6 +24,7 @@ type names struct {
 type operation struct {
 	name  string
 	attrs []Attr
+	grpc  bool // its status is that of gRPC
 
 	mu   sync.Mutex
 	code int    // of the newest answer
@@ -40,7 +41,13 @@ func (n *names) of(h *head, b []byte, host string) *operation {
 	if target[0] != '/' || end > maxPath {
 		return newOperation(string(method), pathOf(string(target)), h.minor, host)
 	}
-	key := b[:h.target.a+end]
+	return remember(n, b[:h.target.a+end], func() *operation {
+		return newOperation(string(method), string(target[:end]), h.minor, host)
+	})
+}
+
+// remember returns the operation of a key, made where it is new.
+func remember[K string | []byte](n *names, key K, make func() *operation) *operation {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	op := n.seen[string(key)]
@@ -48,7 +55,7 @@ func (n *names) of(h *head, b []byte, host string) *operation {
 		if n.seen == nil || len(n.seen) >= maxNames {
 			n.seen = map[string]*operation{}
 		}
-		op = newOperation(string(method), string(target[:end]), h.minor, host)
+		op = make()
 		n.seen[string(key)] = op
 	}
 	return op
@@ -65,15 +72,22 @@ func newOperation(method, path string, minor int, host string) *operation {
 	}}
 }
 
-// answered returns the attributes with an answer's status; 0 is none.
+// answered returns the attributes with an answer's status; 0 is none, but for gRPC.
 func (o *operation) answered(code int) []Attr {
-	if code == 0 {
+	if code == 0 && !o.grpc {
 		return o.attrs
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.code != code {
-		o.code, o.full = code, append(slices.Clip(o.attrs), Attr{"http.response.status_code", strconv.Itoa(code)})
+	if o.code != code || o.full == nil {
+		o.code, o.full = code, append(slices.Clip(o.attrs), o.status(code))
 	}
 	return o.full
+}
+
+func (o *operation) status(code int) Attr {
+	if o.grpc {
+		return Attr{"rpc.response.status_code", grpcCode(code)}
+	}
+	return Attr{"http.response.status_code", strconv.Itoa(code)}
 }

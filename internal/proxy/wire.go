@@ -29,6 +29,7 @@ type wire struct {
 	err  error // of the last read
 
 	put  func(fd uintptr) bool // writeNow, bound once
+	some func(fd uintptr) bool // writeNow that does not wait, bound when it is first asked for
 	out  []byte                // what is being written and not yet sent
 	lost error                 // why it cannot be
 
@@ -91,8 +92,23 @@ func (w *wire) write(b []byte) (int, error) {
 	if w.raw == nil {
 		return w.conn.Write(b)
 	}
+	return w.writeWith(w.put, b)
+}
+
+// writeSome is write without waiting: the rest of b is to be written again.
+func (w *wire) writeSome(b []byte) (int, error) {
+	if w.raw == nil {
+		return w.conn.Write(b)
+	}
+	if w.some == nil {
+		w.some = func(fd uintptr) bool { w.writeNow(fd); return true }
+	}
+	return w.writeWith(w.some, b)
+}
+
+func (w *wire) writeWith(put func(fd uintptr) bool, b []byte) (int, error) {
 	w.out, w.lost = b, nil
-	err := w.raw.Write(w.put)
+	err := w.raw.Write(put)
 	n := len(b) - len(w.out)
 	w.out = nil
 	if err == nil {
