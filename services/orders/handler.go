@@ -12,6 +12,9 @@ import (
 	usersv1 "msctl.dev/msctl/services/proto/shop/users/v1"
 )
 
+// answerFor is the time that is left to answer a client who has waited for the end of an order.
+const answerFor = 200 * time.Millisecond
+
 // handler serves orders as REST.
 type handler struct {
 	store   store
@@ -78,12 +81,16 @@ func (h handler) place(w http.ResponseWriter, r *http.Request) error {
 	err = h.begin(ctx, func(mine bool) (work, error) {
 		return h.store.place(ctx, in.ID, body, in.Card, mine)
 	})
-	o, known := h.store.order(ctx, h.store.db, in.ID)
-	if errors.Is(err, errStale) && known == nil {
-		return h.again(w, r, o, content)
-	}
-	if err := errors.Join(err, known); err != nil {
+	taken := errors.Is(err, errStale)
+	if err != nil && !taken {
 		return err
+	}
+	o, err := h.store.order(ctx, h.store.db, in.ID)
+	if err != nil {
+		return err
+	}
+	if taken {
+		return h.again(w, r, o, content)
 	}
 	w.Header().Set("Location", "/orders/"+o.ID)
 	return h.answer(w, r, o, http.StatusCreated)
@@ -131,7 +138,11 @@ func (h handler) begin(ctx context.Context, store func(mine bool) (work, error))
 		}
 		return err
 	}
-	timer := time.NewTimer(h.saga.wait)
+	wait := h.saga.wait
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)-answerFor)
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-h.drive(work):
@@ -147,12 +158,14 @@ func (h handler) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.begin(r.Context(), func(mine bool) (work, error) {
+	refused := h.begin(r.Context(), func(mine bool) (work, error) {
 		return h.store.cancel(r.Context(), o.ID, mine)
 	})
-	o, known := h.store.order(r.Context(), h.store.db, o.ID)
-	if known != nil || err != nil && o.Undo.Ends != Cancelled {
-		return errors.Join(err, known)
+	if o, err = h.store.order(r.Context(), h.store.db, o.ID); err != nil {
+		return err
+	}
+	if refused != nil && o.Undo.Ends != Cancelled {
+		return refused
 	}
 	return h.answer(w, r, o, http.StatusOK)
 }

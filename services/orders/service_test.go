@@ -10,9 +10,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/kittest"
+	"msctl.dev/msctl/services/kit/rpc"
+	ordersv1 "msctl.dev/msctl/services/proto/shop/orders/v1"
 )
 
 // TestOrderLives places an order, reads it in both versions and by its events, hears of it, and takes
@@ -112,7 +117,7 @@ func TestRejected(t *testing.T) {
 // under its id is refused.
 func TestSameAgain(t *testing.T) {
 	each(t, func(w *world) {
-		other, _ := w.start()
+		other := w.start().base
 		var wg sync.WaitGroup
 		var mu sync.Mutex // guards made
 		made := 0
@@ -278,7 +283,7 @@ func TestNames(t *testing.T) {
 func TestPendingIsAskedAgain(t *testing.T) {
 	each(t, func(w *world) {
 		w.env["SAGA_WAIT"] = "50ms"
-		base, _ := w.start()
+		base := w.start().base
 		for id, captured := range map[string]bool{"rich": true, "poor": false} {
 			var o orderV1
 			status, header := ana.call(w.T, "POST", base+"/orders", wants(id, "mug", "tok_pending"), &o)
@@ -302,7 +307,7 @@ func TestPendingIsAskedAgain(t *testing.T) {
 func TestPendingIsTold(t *testing.T) {
 	each(t, func(w *world) {
 		w.env["SAGA_WAIT"], w.env["SAGA_BACKOFF"] = "10ms", "1h"
-		base, _ := w.start()
+		base := w.start().base
 		for id, key := range map[string]string{"rich": paymentCaptured, "poor": paymentRefused} {
 			ana.call(w.T, "POST", base+"/orders", wants(id, "mug", "tok_pending"), nil)
 			kittest.Eventually(w.T, "pending payment", func() bool { return strings.HasSuffix(w.steps(id), "paying") })
@@ -342,10 +347,10 @@ func TestPendingIsTold(t *testing.T) {
 // at once, not only when the lease is over.
 func TestStopGivesBack(t *testing.T) {
 	w := newWorld(t, kittest.SQLite(t), map[string]string{"SAGA_LEASE": "1h", "SAGA_WAIT": "30s", "SAGA_BACKOFF": "1s"})
-	base, stop := w.start()
+	second := w.start()
 	answer := make(chan int, 1)
 	go func() {
-		status, _, _ := ana.try(t, "POST", base+"/orders", wants("o-1", "mug", "tok_pending"))
+		status, _, _ := ana.try(t, "POST", second.base+"/orders", wants("o-1", "mug", "tok_pending"))
 		answer <- status
 	}()
 	kittest.Eventually(t, "a pending payment", func() bool {
@@ -354,12 +359,52 @@ func TestStopGivesBack(t *testing.T) {
 		return status == 200 && json.Unmarshal(data, &o) == nil && o.Version == 3
 	})
 	began := time.Now()
-	stop()
+	second.stop()
 	if status := <-answer; status != 202 {
 		t.Errorf("the client got %d, want 202", status)
 	}
 	w.shop.settle("o-1", true)
 	if o := w.ended("o-1"); o.Status != "confirmed" || time.Since(began) > time.Minute {
 		t.Errorf("order is %+v after %v", o, time.Since(began))
+	}
+}
+
+// TestGRPC reads orders as other services do.
+func TestGRPC(t *testing.T) {
+	w := newWorld(t, kittest.SQLite(t), nil)
+	r := w.start()
+	c, err := rpc.Dial(kittest.App(t, map[string]string{"ORDERS_GRPC_ADDR": r.grpc}), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	orders := ordersv1.NewOrdersServiceClient(c)
+	w.place(wants("o-1", "mug", "tok_ok"))
+	w.place(wants("o-2", "ghost", "tok_ok"))
+	w.verified(2)
+	one, err := orders.Get(t.Context(), &ordersv1.GetRequest{Id: "o-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &ordersv1.Order{Id: "o-1", UserId: "ana", UserName: "Ana", Status: ordersv1.OrderStatus_ORDER_STATUS_CONFIRMED,
+		Step: "confirmed", Total: 1250, Currency: "EUR", Version: 4, PlacedAt: one.Order.PlacedAt, UpdatedAt: one.Order.UpdatedAt,
+		Lines: []*ordersv1.OrderLine{{ItemId: "mug", Name: "A mug", Quantity: 1, Price: 1250}}}
+	if !proto.Equal(want, one.Order) {
+		t.Errorf("got %v, want %v", one.Order, want)
+	}
+	_, err = orders.Get(t.Context(), &ordersv1.GetRequest{Id: "none"})
+	if reason, _ := rpc.Reason(err); status.Code(err) != codes.NotFound || reason != "UNKNOWN_ORDER" {
+		t.Errorf("get what is not there: %v", err)
+	}
+	list, err := orders.List(t.Context(), &ordersv1.ListRequest{UserId: "ana", After: "o-1"})
+	if err != nil || len(list.Orders) != 1 || list.Orders[0].Reason != "unknown_item" {
+		t.Errorf("list: %v, %v", list, err)
+	}
+	if _, err := orders.List(t.Context(), &ordersv1.ListRequest{Limit: 1001}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("list too many: %v", err)
+	}
+	v, err := orders.Verify(t.Context(), &ordersv1.VerifyRequest{})
+	if err != nil || v.Orders != 2 || v.Behind != 0 || len(v.Differ) != 0 {
+		t.Errorf("verify: %v, %v", v, err)
 	}
 }

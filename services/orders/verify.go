@@ -67,36 +67,47 @@ func comparePage(ctx context.Context, tx *db.Tx, after string) (v verdict, last 
 	if err != nil {
 		return v, after, false, err
 	}
-	shown, err := texts(tx.QueryContext(ctx, `SELECT body FROM order_view WHERE generation = $1
+	shown, err := bodies(tx.QueryContext(ctx, `SELECT order_id, body FROM order_view WHERE generation = $1
 		AND order_id > $2 AND order_id <= $3`, generation, after, last))
 	if err != nil {
 		return v, after, false, err
 	}
-	v.orders = int64(len(ids))
-	v.differ, err = differences(ids, es, shown)
-	return v, last, len(ids) == verifyPage, err
+	v.orders, v.differ = int64(len(ids)), differences(ids, es, shown)
+	return v, last, len(ids) == verifyPage, nil
 }
 
 // differences returns those of the ids whose events do not fold to what is shown.
-func differences(ids []string, es []Event, shown []string) ([]string, error) {
-	events, views := map[string][]Event{}, map[string]Order{}
+func differences(ids []string, es []Event, shown map[string]string) (differ []string) {
+	events := map[string][]Event{}
 	for _, e := range es {
 		events[e.Order] = append(events[e.Order], e)
 	}
-	for _, body := range shown {
-		var o Order
-		if err := json.Unmarshal([]byte(body), &o); err != nil {
-			return nil, err
-		}
-		views[o.ID] = o
-	}
-	var differ []string
 	for _, id := range ids {
-		if o, err := fold(events[id]); err != nil || !reflect.DeepEqual(o, views[id]) {
+		var is Order
+		unread := json.Unmarshal([]byte(shown[id]), &is)
+		should, err := fold(events[id])
+		if unread != nil || err != nil || should.Version == 0 || !reflect.DeepEqual(should, is) {
 			differ = append(differ, id)
 		}
 	}
-	return differ, nil
+	return differ
+}
+
+// bodies reads rows of an id and what is shown of it.
+func bodies(rows *sql.Rows, err error) (map[string]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	shown := map[string]string{}
+	for rows.Next() {
+		var id, body string
+		if err := rows.Scan(&id, &body); err != nil {
+			return nil, err
+		}
+		shown[id] = body
+	}
+	return shown, rows.Err()
 }
 
 // texts reads rows of one column.

@@ -37,6 +37,7 @@ type world struct {
 	*testing.T
 	shop *shop
 	base string // of the first replica
+	stop func() // the first replica
 	env  map[string]string
 }
 
@@ -51,7 +52,8 @@ func newWorld(t *testing.T, url string, more map[string]string) *world {
 	w.env["BROKER_URL"], w.env["ORDERS_DB_URL"] = kittest.NATS(t), url
 	maps.Copy(w.env, quick)
 	maps.Copy(w.env, more)
-	w.base = kittest.Start(t, run, w.env)
+	first := w.start()
+	w.base, w.stop = first.base, first.stop
 	return w
 }
 
@@ -98,11 +100,13 @@ func (a as) try(t *testing.T, method, url string, in any) (int, http.Header, []b
 	t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return 0, nil, nil
 	}
 	req, err := http.NewRequest(method, url, strings.NewReader(string(body)))
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return 0, nil, nil
 	}
 	req.Header.Set("X-User-ID", a.user)
 	req.Header.Set("X-User-Role", a.role)
@@ -136,14 +140,6 @@ func (w *world) get(id string) orderV1 {
 	w.Helper()
 	var o orderV1
 	admin.call(w.T, "GET", w.base+"/orders/"+id, nil, &o)
-	return o
-}
-
-// until waits for an order to have that status.
-func (w *world) until(id, status string) orderV1 {
-	w.Helper()
-	var o orderV1
-	kittest.Eventually(w.T, id+" "+status, func() bool { o = w.get(id); return o.Status == status })
 	return o
 }
 
@@ -248,12 +244,14 @@ type victim struct {
 	kill func()
 }
 
-// victim starts one. It is killed when the test ends.
-func (w *world) victim() victim {
+// victim starts one with more environment. It is killed when the test ends.
+func (w *world) victim(more map[string]string) victim {
 	w.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ORDERS_VICTIM=1")
-	for k, v := range w.env {
+	env := maps.Clone(w.env)
+	maps.Copy(env, more)
+	for k, v := range env {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}
 	out, err := cmd.StdoutPipe()
@@ -290,26 +288,29 @@ func (w *world) victim() victim {
 	return v
 }
 
-// start runs one more replica, until the test ends or it is told to stop: gently, its work is
-// finished or given back.
-func (w *world) start() (base string, stop func()) {
+// replica is one more beside the world's first.
+type replica struct {
+	base, grpc string
+	stop       func() // gently: what is in work is finished or given back
+}
+
+// start runs a replica until the test ends or it is told to stop.
+func (w *world) start() replica {
 	w.Helper()
 	app := kittest.App(w.T, w.env)
-	addr := make(chan string, 4)
+	http, grpc := make(chan string, 1), make(chan string, 1)
 	app.Listening = func(listener string, a net.Addr) {
-		if listener == "http" {
-			addr <- "http://" + a.String()
-		}
+		map[string]chan string{"http": http, "grpc": grpc}[listener] <- a.String()
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
 	done := make(chan error, 1)
 	go func() { done <- app.Run(ctx, run); close(done) }()
-	stop = func() {
+	stop := func() {
 		cancel()
 		if err := <-done; err != nil {
 			w.Errorf("run replica: %v", err)
 		}
 	}
 	w.Cleanup(stop)
-	return <-addr, stop
+	return replica{"http://" + <-http, <-grpc, stop}
 }
