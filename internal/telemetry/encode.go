@@ -1,34 +1,9 @@
 package telemetry
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // edgeKey is the attribute by which a span says that an edge of msctl recorded it.
 const edgeKey = "msctl.edge"
-
-// ParseSeverity reads the word that a logger writes for a level: "WARN", "information", "err", "crit", …
-// What it does not know is 0.
-func ParseSeverity(word string) Severity {
-	w := strings.ToLower(strings.TrimSpace(word))
-	switch {
-	case strings.HasPrefix(w, "trace"), strings.HasPrefix(w, "finest"), strings.HasPrefix(w, "verb"):
-		return Trace0
-	case strings.HasPrefix(w, "debug"), strings.HasPrefix(w, "fine"), w == "dbg":
-		return Debug
-	case strings.HasPrefix(w, "info"), strings.HasPrefix(w, "notice"), w == "inf":
-		return Info
-	case strings.HasPrefix(w, "warn"), w == "wrn":
-		return Warn
-	case strings.HasPrefix(w, "err"), strings.HasPrefix(w, "severe"):
-		return Error
-	case strings.HasPrefix(w, "fatal"), strings.HasPrefix(w, "crit"), strings.HasPrefix(w, "panic"),
-		strings.HasPrefix(w, "emerg"), strings.HasPrefix(w, "alert"), w == "dpanic":
-		return Fatal
-	}
-	return 0
-}
 
 // EncodeSpans writes spans as an ExportTraceServiceRequest in protobuf.
 func EncodeSpans(spans []Span) []byte {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/telemetry"
 )
 
 // line is one line of a unit. It does not change; what is read from its text is read when first asked for.
@@ -176,14 +177,10 @@ func (l *line) level() string {
 		if !ok {
 			continue
 		}
-		switch v := strings.ToLower(v); {
-		case strings.HasPrefix(v, "err"), v == "fatal", v == "panic", v == "critical":
-			return "error"
-		case strings.HasPrefix(v, "warn"):
-			return "warn"
-		default:
-			return v
+		if s := telemetry.ParseSeverity(v); s != 0 {
+			return min(s, telemetry.Error).String()
 		}
+		return strings.ToLower(v)
 	}
 	return ""
 }

@@ -9,23 +9,12 @@ import (
 	"msctl.dev/msctl/internal/telemetry"
 )
 
-// levels are the words for severities.
-var levels = map[string]telemetry.Severity{
-	"trace": telemetry.Trace0, "verbose": telemetry.Trace0,
-	"debug": telemetry.Debug, "dbg": telemetry.Debug, "debg": telemetry.Debug,
-	"info": telemetry.Info, "information": telemetry.Info, "inf": telemetry.Info, "notice": telemetry.Info, "log": telemetry.Info,
-	"warn": telemetry.Warn, "warning": telemetry.Warn, "wrn": telemetry.Warn,
-	"error": telemetry.Error, "err": telemetry.Error, "erro": telemetry.Error, "exception": telemetry.Error, "severe": telemetry.Error,
-	"fatal": telemetry.Fatal, "critical": telemetry.Fatal, "crit": telemetry.Fatal, "panic": telemetry.Fatal, "emerg": telemetry.Fatal, "alert": telemetry.Fatal,
-}
-
 // level reads a word such as "WARN", or a number as pino and bunyan write it.
 func level(word string) telemetry.Severity {
 	if n, err := strconv.Atoi(word); err == nil && n >= 10 && n <= 60 {
 		return telemetry.Severity((n/10-1)*4 + 1)
 	}
-	word, _, _ = strings.Cut(word, "+") // slog writes INFO+2
-	return levels[strings.ToLower(word)]
+	return telemetry.ParseSeverity(word)
 }
 
 // leading finds the level in plain text: one of its first words, alone, in brackets or before a colon.
@@ -39,7 +28,7 @@ func leading(text string) telemetry.Severity {
 		if bare == word && strings.ToUpper(word) != word {
 			continue // a word of a sentence
 		}
-		if s := levels[strings.ToLower(bare)]; s != 0 {
+		if s := telemetry.ParseSeverity(bare); s != 0 {
 			return s
 		}
 	}
@@ -63,7 +52,7 @@ var klog = regexp.MustCompile(`^([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ ([^ \]
 // readZap reads zap's console: time, level, perhaps caller, and message with tabs between them.
 func readZap(l *telemetry.Log, line []byte) bool {
 	parts := strings.Split(string(line), "\t")
-	if len(parts) < 3 || levels[strings.ToLower(parts[1])] == 0 {
+	if len(parts) < 3 || telemetry.ParseSeverity(parts[1]) == 0 {
 		return false
 	}
 	if t, err := time.Parse("2006-01-02T15:04:05.999999999Z0700", parts[0]); err == nil {
