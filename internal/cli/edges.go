@@ -11,6 +11,7 @@ import (
 
 	"msctl.dev/msctl/internal/control"
 	"msctl.dev/msctl/internal/state"
+	"msctl.dev/msctl/internal/telemetry"
 )
 
 func newEdges(a *App) *cobra.Command {
@@ -145,7 +146,7 @@ func tookAny(d time.Duration) string {
 	if d <= 0 {
 		return ""
 	}
-	return took(d)
+	return telemetry.Took(d)
 }
 
 // amount is a number of bytes for people: 812B, 4.5K, 12M.

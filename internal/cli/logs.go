@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -116,15 +117,9 @@ func (a *App) logUnits(p place, names []string, follow bool) ([]string, error) {
 	if err := p.known(); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(p.logs())
-	if err != nil && !missing(p.logs()) {
-		return nil, fmt.Errorf("read logs: %w", err)
-	}
-	var have []string
-	for _, e := range entries {
-		if e.IsDir() {
-			have = append(have, e.Name())
-		}
+	have, err := logFolders(p.logs())
+	if err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
 		if len(have) == 0 && !follow {
@@ -148,6 +143,21 @@ func (a *App) logUnits(p place, names []string, follow bool) ([]string, error) {
 		return nil, failed("`msctl ps` shows what runs", "%s printed nothing yet", strings.Join(names, ", "))
 	}
 	return units, nil
+}
+
+// logFolders lists the units that have printed something; of none where nothing ran yet.
+func logFolders(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read logs: %w", err)
+	}
+	var have []string
+	for _, e := range entries {
+		if e.IsDir() {
+			have = append(have, e.Name())
+		}
+	}
+	return have, nil
 }
 
 // logsOf returns the log folders of a service: its own and its replicas', not those of another service

@@ -106,9 +106,9 @@ func withUnit(v float64, unit string) string {
 	case "By":
 		return cmp.Or(amount(int64(v)), "0B")
 	case "s":
-		return took(time.Duration(v * float64(time.Second)))
+		return telemetry.Took(time.Duration(v * float64(time.Second)))
 	case "ms":
-		return took(time.Duration(v * float64(time.Millisecond)))
+		return telemetry.Took(time.Duration(v * float64(time.Millisecond)))
 	}
 	text := strconv.FormatFloat(v, 'g', 4, 64)
 	if unit == "" || unit == "1" || strings.HasPrefix(unit, "{") {

@@ -108,7 +108,7 @@ func figure(d time.Duration, n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return took(d)
+	return telemetry.Took(d)
 }
 
 func failures(r telemetry.RED) cell {

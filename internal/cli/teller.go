@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -190,15 +189,9 @@ type printedFiles struct {
 }
 
 func (f printedFiles) Units() []desk.Unit {
-	entries, err := os.ReadDir(f.dir)
+	have, err := logFolders(f.dir)
 	if err != nil {
-		return nil
-	}
-	var have []string
-	for _, e := range entries {
-		if e.IsDir() {
-			have = append(have, e.Name())
-		}
+		return nil // what cannot be read is told by `msctl logs`
 	}
 	var units []desk.Unit
 	for _, s := range f.services {

@@ -60,7 +60,7 @@ func newTrace(a *App) *cobra.Command {
 // drawTrace draws a waterfall.
 func drawTrace(s screen, t telemetry.Trace, attrs bool) {
 	width := min(s.width, 160)
-	head := fmt.Sprintf("%s  %s  %s", clean(strings.TrimSpace(t.Service+" "+t.Name)), took(t.Duration), count(t.Spans, "span"))
+	head := fmt.Sprintf("%s  %s  %s", clean(strings.TrimSpace(t.Service+" "+t.Name)), telemetry.Took(t.Duration), count(t.Spans, "span"))
 	if t.Errors > 0 {
 		head += fmt.Sprintf("  %d failed", t.Errors)
 	}
@@ -128,7 +128,7 @@ func (w *waterfall) row(r *telemetry.Row, attrs bool) {
 		mark = "~ "
 	}
 	title := pad(shorten(indent+mark+rowTitle(r), w.names), w.names)
-	line := w.paint(colour, title) + fmt.Sprintf("%*s", timeColumn, took(r.Duration))
+	line := w.paint(colour, title) + fmt.Sprintf("%*s", timeColumn, telemetry.Took(r.Duration))
 	if w.bars > 0 {
 		line += "  " + w.bar(r, colour)
 	}
@@ -141,7 +141,7 @@ func (w *waterfall) row(r *telemetry.Row, attrs bool) {
 	}
 	for _, e := range r.Events {
 		if e.Name == "exception" || attrs {
-			detail(fmt.Sprintf("%s +%s %s", e.Name, took(e.Time.Sub(r.Start)), attrText(e.Attrs)), dim)
+			detail(fmt.Sprintf("%s +%s %s", e.Name, telemetry.Took(e.Time.Sub(r.Start)), attrText(e.Attrs)), dim)
 		}
 	}
 	if attrs {

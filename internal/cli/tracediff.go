@@ -56,7 +56,7 @@ func diffTable(s screen, rows []telemetry.DiffRow) {
 	for i, r := range rows {
 		cells[i] = []cell{
 			{clean(r.Service + "  " + r.Name), ""}, {fmt.Sprintf("%d → %d", r.CountA, r.CountB), ""},
-			{took(r.SelfA), ""}, {took(r.SelfB), ""}, change(r), {fmt.Sprintf("%d → %d", r.ErrorsA, r.ErrorsB), errorChange(r)},
+			{telemetry.Took(r.SelfA), ""}, {telemetry.Took(r.SelfB), ""}, change(r), {fmt.Sprintf("%d → %d", r.ErrorsA, r.ErrorsB), errorChange(r)},
 		}
 	}
 	writeTable(s, "", cols, cells)
@@ -80,9 +80,9 @@ func change(r telemetry.DiffRow) cell {
 	d := r.SelfB - r.SelfA
 	switch {
 	case d > max(r.SelfA/10, 50*time.Microsecond):
-		return cell{"+" + took(d), red}
+		return cell{"+" + telemetry.Took(d), red}
 	case -d > max(r.SelfA/10, 50*time.Microsecond):
-		return cell{"-" + took(-d), green}
+		return cell{"-" + telemetry.Took(-d), green}
 	}
 	return cell{"=", dim}
 }

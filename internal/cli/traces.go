@@ -214,7 +214,7 @@ func (a *App) tracesTable(page telemetry.TracePage, q telemetry.Query, what stri
 			errs = cell{fmt.Sprint(t.Errors), red}
 		}
 		rows[i] = []cell{
-			{t.ID.String()[:16], bold}, {clockText(t.Start), ""}, {took(t.Duration), ""}, {fmt.Sprint(t.Spans), ""}, errs,
+			{t.ID.String()[:16], bold}, {clockText(t.Start), ""}, {telemetry.Took(t.Duration), ""}, {fmt.Sprint(t.Spans), ""}, errs,
 			{clean(t.Service + " " + t.Name), ""}, {clean(strings.Join(t.Services, " ")), dim},
 		}
 	}
@@ -239,20 +239,4 @@ func clockText(t time.Time) string {
 		return t.Format("Jan 02 15:04:05")
 	}
 	return t.Format("15:04:05.000")
-}
-
-// took is a duration with three figures: 12.3ms, 1.24s.
-func took(d time.Duration) string {
-	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}} {
-		if d < unit.of {
-			continue
-		}
-		v := float64(d) / float64(unit.of)
-		digits := 2 - min(2, len(fmt.Sprint(int(v)))-1)
-		return fmt.Sprintf("%.*f%s", digits, v, unit.name)
-	}
-	return fmt.Sprintf("%dns", max(d, 0))
 }

@@ -10,17 +10,6 @@ import (
 	"msctl.dev/msctl/internal/telemetry/insight"
 )
 
-func TestTook(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0ns", 999: "999ns", 1500: "1.50µs", 12345 * time.Microsecond: "12.3ms", 345678 * time.Microsecond: "346ms",
-		time.Second: "1.00s", 83 * time.Second: "83.0s", -5: "0ns",
-	} {
-		if got := took(d); got != want {
-			t.Errorf("%d: got %s, want %s", d, got, want)
-		}
-	}
-}
-
 // checkout is a trace with a failed edge.
 func checkout() telemetry.Trace {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)

@@ -55,7 +55,7 @@ func TestBlind(t *testing.T) {
 	for range chartEvery {
 		s.second()
 	}
-	s.shows("orders         sqlite       33  0.2/s  p95 3.0ms", "The figures are what orders itself told")
+	s.shows("orders         sqlite       33  0.2/s  p95 3.00ms", "The figures are what orders itself told")
 	s.press("4")
 	s.send(tea.WindowSizeMsg{Width: 200, Height: 50})
 	s.press("G", "k", "k")

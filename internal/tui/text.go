@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"msctl.dev/msctl/internal/output"
+	"msctl.dev/msctl/internal/telemetry"
 )
 
 // Everything that a service says passes clean or plainText before it is drawn: nothing but colours can
@@ -86,25 +86,12 @@ func words(text string, w int) []string {
 	return strings.Split(ansi.Wrap(text, max(w, 1), ""), "\n")
 }
 
-// took shows a duration with three digits: 412µs, 3.1ms, 1.24s, 2m03s.
+// took shows a duration, or a dash where there is none.
 func took(d time.Duration) string {
-	switch {
-	case d <= 0:
+	if d <= 0 {
 		return "–"
-	case d < time.Millisecond:
-		return strconv.Itoa(int(d/time.Microsecond)) + "µs"
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1fms", float64(d)/1e6)
-	case d < time.Second:
-		return strconv.Itoa(int(d/time.Millisecond)) + "ms"
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.2fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 	}
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	return telemetry.Took(d)
 }
 
 // ago shows a window of whole minutes: "15 minutes".

@@ -193,7 +193,7 @@ func TestFilter(t *testing.T) {
 	}
 	s.press("d", "esc")
 	s.shows("longest first")
-	if got := s.screen(); strings.Index(got, "240ms") > strings.Index(got, "61ms") {
+	if got := s.screen(); strings.Index(got, "240ms") > strings.Index(got, "61.0ms") {
 		t.Errorf("not the longest first:\n%s", got)
 	}
 }
