@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/need":                  {}, // tests only
 	"internal/failpoint":             {}, // tests only
 	"internal/mishap":                {}, // tests only
+	"internal/lastly":                {}, // tests only
 	"internal/testlog":               {},
 	"internal/picture":               {}, // documents only
 	"internal/bench":                 {},

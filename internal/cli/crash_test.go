@@ -29,6 +29,9 @@ func newCrashRig(t *testing.T, bin string) *crashRig {
 	if err := os.WriteFile(filepath.Join(r.dir, "stack.yaml"), []byte(stack), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := takeDownAtLast(r.dir, r.dir); err != nil {
+		t.Fatal(err)
+	}
 	return r
 }
 

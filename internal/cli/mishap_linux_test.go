@@ -49,6 +49,9 @@ func newMishapRig(t *testing.T, bin string, services ...string) *mishapRig {
 	if err := os.WriteFile(filepath.Join(dir, "stack.yaml"), []byte(stack), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := takeDownAtLast(dir, dir); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { r.run("", "down", "--force") }) // only a failed test leaves something up
 	r.watch = mishap.Watch{Folder: dir, Helper: "mishap", Decide: r.judge,
 		Rewrite: func(path string) string { return numbers.ReplaceAllString(path, "*") }}

@@ -52,6 +52,9 @@ func newTerminal(t *testing.T, stackFile string) *terminal {
 	x := &terminal{t: t, dir: dir, bin: bin, more: make(chan struct{}, 1), env: []string{
 		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "XDG_RUNTIME_DIR=" + run, "TERM=xterm-256color",
 		"GORACE=atexit_sleep_ms=0"}}
+	if err := takeDownAtLast(dir, run); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		x.command("down", "--force").Run()
 		os.RemoveAll(dir)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"msctl.dev/msctl/internal/lastly"
 	"msctl.dev/msctl/internal/mishap"
 )
 
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 		"msctl":  func() { os.Exit(Run()) },
 		"fake":   func() { os.Exit(fakeService(os.Args[1:])) },
 		"mishap": func() { os.Exit(mishap.Exec(os.Args[1:])) },
+		"leave":  func() { os.Exit(leave(os.Args[1:])) },
 	})
 }
 
@@ -57,6 +59,9 @@ func setup(e *testscript.Env) error {
 	if err := keeperBeside(binDir(e)); err != nil {
 		return err
 	}
+	if err := takeDownAtLast(e.WorkDir, run); err != nil {
+		return err
+	}
 	e.Defer(func() {
 		stacks, _ := filepath.Glob(filepath.Join(e.WorkDir, "*", "stack.yaml"))
 		stacks = append(stacks, filepath.Join(e.WorkDir, "stack.yaml"))
@@ -68,6 +73,15 @@ func setup(e *testscript.Env) error {
 		}
 	})
 	return nil
+}
+
+// takeDownAtLast has the stacks below a folder end with this process, even if it is killed.
+func takeDownAtLast(dir, runtime string) error {
+	own, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return lastly.Down(lastly.Stacks{Program: own, Below: dir, Runtime: runtime})
 }
 
 // keeperBeside puts the small keeper beside msctl, as an installation does.

@@ -2,16 +2,19 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"msctl.dev/msctl/internal/lastly"
 	"msctl.dev/msctl/internal/need"
 )
 
@@ -50,7 +53,13 @@ var instance = regexp.MustCompile(`--instance (\S+)`)
 func up(t *testing.T, root, msctl, backing string, flags ...string) string {
 	t.Helper()
 	argv := append([]string{msctl, "up", "-d", "--wait", "--isolated", "--runtime", backing, "--timeout", "5m"}, flags...)
-	out, err := run(t, root, nil, argv...)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	said := &announced{root: root, msctl: msctl}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = root, said, said
+	err := cmd.Run()
+	out := said.Bytes()
 	found := instance.FindSubmatch(out)
 	if found != nil {
 		t.Cleanup(func() { do(t, root, nil, msctl, "--instance", string(found[1]), "down", "-v") })
@@ -59,6 +68,25 @@ func up(t *testing.T, root, msctl, backing string, flags ...string) string {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
 	return string(found[1])
+}
+
+// announced is what an `up` prints. As soon as it names its copy, that is taken down even if this process is
+// killed.
+type announced struct {
+	root, msctl string
+	bytes.Buffer
+	known bool
+}
+
+func (a *announced) Write(b []byte) (int, error) {
+	a.Buffer.Write(b)
+	if found := instance.FindSubmatch(a.Bytes()); found != nil && !a.known {
+		a.known = true
+		if err := lastly.Down(lastly.Stacks{Program: a.msctl, Below: a.root, Instance: string(found[1])}); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
 }
 
 // fleet is one that runs, and a client of its API.
