@@ -91,7 +91,7 @@ func (f *Fleet) Restart(ctx context.Context, names []string) error {
 	await := f.bring(units, func(u *unit) int { return u.restart(nil, false) })
 	var g errgroup.Group
 	for _, row := range rows {
-		g.Go(func() error { return f.roll(ctx, row) })
+		g.Go(func() error { return f.roll(ctx, row, nil) })
 	}
 	return errors.Join(await(ctx), g.Wait())
 }

@@ -76,6 +76,7 @@ type Fleet struct {
 	members   door          // its run counts the changes of which units there are and what they need
 	watching  chan struct{} // closed when the folders of the services are watched
 	listening *listeners
+	rolling   rolls          // of what is edited; the watcher's alone
 	goOn      sync.WaitGroup // the units' goroutines
 
 	changing chan struct{} // holds one while another plan is made and followed

@@ -171,8 +171,17 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 		u.start()
 	}
 	f.announce(fmt.Sprintf("changed: %d units added, %d run anew, %d removed", len(fresh), len(d.changed), len(d.gone)))
-	return opened
+	if opened != nil {
+		return &partly{opened}
+	}
+	return nil
 }
+
+// partly says that another plan is followed, though not all of it came about.
+type partly struct{ err error }
+
+func (p *partly) Error() string { return "stack changed: read again, but " + p.err.Error() }
+func (p *partly) Unwrap() error { return p.err }
 
 func stepsOf(units []*unit, more []*Step) []*Step {
 	out := slices.Clone(more)

@@ -108,19 +108,25 @@ func (f *Fleet) showMended(service string) {
 	}
 }
 
-// renew restarts the units of an edited service, or tells them by a signal, and says so after what was done
-// for it. One that was stopped on request stays down.
+// renew restarts the units of an edited service, replicas one after another, or tells them by a signal, and
+// says so after what was done for it. One that was stopped on request stays down.
 func (f *Fleet) renew(ctx context.Context, s *stack.Service, did string) {
+	f.rolling.end(s.Name)
 	if f.claim(ctx) != nil {
 		return // the fleet goes down
 	}
 	defer func() { <-f.changing }()
 	units := slices.DeleteFunc(slices.Clone(f.group(s.Name)), func(u *unit) bool { return !u.wanted() })
+	row, _ := f.rows(units)
 	switch {
 	case len(units) == 0:
 		did += ", stays stopped"
 	case s.Watch.Action == "signal":
 		did += ", sending HUP"
+	case len(row) > 0:
+		f.note(state.KindNotice, did+", restarting one replica after another")
+		f.rolling.begin(ctx, s.Name, func(ctx context.Context) { f.rollEdited(ctx, s.Name, units) })
+		return
 	default:
 		did += ", restarting"
 	}
@@ -133,5 +139,13 @@ func (f *Fleet) renew(ctx context.Context, s *stack.Service, did string) {
 			}
 		}
 		u.restart(nil, false)
+	}
+}
+
+// rollEdited runs the replicas of an edited service anew. Where one does not come up, the others run on as they
+// were, until the next edit. One that was stopped meanwhile stays down.
+func (f *Fleet) rollEdited(ctx context.Context, service string, units []*unit) {
+	if err := f.roll(ctx, units, (*unit).wanted); err != nil && ctx.Err() == nil {
+		f.note(state.KindNotice, fmt.Sprintf("%s not wholly renewed: %v", service, err))
 	}
 }

@@ -40,11 +40,15 @@ func anyReady(units []*unit) bool {
 }
 
 // roll runs replicas anew, each when the one before is ready. Where one does not come up, the rest is left
-// as it is.
-func (f *Fleet) roll(ctx context.Context, row []*unit) error {
+// as it is. It passes over those that include, if not nil, leaves out when it is their turn.
+func (f *Fleet) roll(ctx context.Context, row []*unit, include func(*unit) bool) error {
 	for i, u := range row {
 		if err := f.claim(ctx); err != nil {
 			return err
+		}
+		if include != nil && !include(u) {
+			<-f.changing
+			continue
 		}
 		err := f.bring([]*unit{u}, func(u *unit) int { return u.restart(nil, false) })(ctx)
 		if err != nil && i < len(row)-1 {
@@ -55,4 +59,43 @@ func (f *Fleet) roll(ctx context.Context, row []*unit) error {
 		}
 	}
 	return nil
+}
+
+// rolls are services that are run anew in the background. A later roll of a service takes the place of the one
+// that is under way. It belongs to one goroutine; the zero value is ready.
+type rolls map[string]*rolling
+
+type rolling struct {
+	stop context.CancelFunc
+	done chan struct{} // closed when it has ended
+}
+
+// begin runs roll until it returns or ctx ends. The service must not be rolling.
+func (r *rolls) begin(ctx context.Context, service string, roll func(context.Context)) {
+	if *r == nil {
+		*r = rolls{}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	one := &rolling{stop, make(chan struct{})}
+	(*r)[service] = one
+	go func() {
+		defer close(one.done)
+		roll(ctx)
+	}()
+}
+
+// end leaves the replicas of a service that are not run anew yet as they are.
+func (r *rolls) end(service string) {
+	if one := (*r)[service]; one != nil {
+		one.stop()
+		<-one.done
+		delete(*r, service)
+	}
+}
+
+// endAll ends every roll.
+func (r *rolls) endAll() {
+	for service := range *r {
+		r.end(service)
+	}
 }

@@ -43,6 +43,7 @@ func (f *Fleet) watch(ctx context.Context) {
 	}
 	f.watchFolders(w)
 	close(f.watching)
+	defer f.rolling.endAll()
 	for paths := range changes {
 		f.edited(ctx, paths)
 		f.watchStack(w)
@@ -197,9 +198,12 @@ func (f *Fleet) running() []*stack.Service {
 // edited deals with changed files: the stack's own first, then those of services.
 func (f *Fleet) edited(ctx context.Context, paths []string) {
 	if f.stackEdited(paths) {
+		var part *partly
 		switch err := f.Reload(ctx); {
 		case err == nil:
 			f.note(state.KindNotice, "stack changed: read again")
+		case errors.As(err, &part):
+			f.note(state.KindNotice, oneLine(err))
 		case ctx.Err() == nil:
 			f.note(state.KindNotice, fmt.Sprintf("stack not read again, nothing changed: %s", oneLine(err)))
 		}
