@@ -32,6 +32,7 @@ type keyColumn struct {
 	row    []uint32 // ascending; nil: every row, in order
 	id     []uint32 // of the value of each of these rows
 	values *values
+	exact  bool // each value has a row
 }
 
 // find returns the number of the value of one row.

@@ -36,6 +36,12 @@ func (c *cache) get(at cacheKey) (any, bool) {
 	return e.Value.(*cached).value, true
 }
 
+func (c *cache) has(at cacheKey) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byKey[at] != nil
+}
+
 func (c *cache) put(at cacheKey, value any, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -174,6 +174,9 @@ func (m *matcher) each(c *keyColumn, holds func(id uint32) bool, out bitset) {
 	}
 	known := make([]byte, c.values.len()) // 1: does not hold, 2: holds
 	clean := out.empty()                  // nothing is to be cleared
+	if c.exact && m.simply(c, holds, known, clean, out) {
+		return
+	}
 	for i, id := range c.id {
 		k := known[id]
 		if k == 0 {
@@ -197,6 +200,35 @@ func (m *matcher) each(c *keyColumn, holds func(id uint32) bool, out bitset) {
 	}
 }
 
+// simply asks every value, and marks the rows where no value holds, all do, or only one. It returns false for
+// the rest.
+func (m *matcher) simply(c *keyColumn, holds func(id uint32) bool, known []byte, clean bool, out bitset) bool {
+	n, one := 0, uint32(0)
+	for id := range known {
+		if known[id] = 1; holds(uint32(id)) {
+			known[id], one = 2, uint32(id)
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return clean
+	case n == len(known) && c.row == nil:
+		out.fill(m.n)
+		return true
+	case n > 1 || !clean:
+		return false
+	}
+	for i, id := range c.id {
+		if id == one && c.row == nil {
+			out.set(i)
+		} else if id == one {
+			out.set(int(c.row[i]))
+		}
+	}
+	return true
+}
+
 // asker compares the encoded values of an attribute. Where a string is asked to be equal to another, as
 // nearly always, it does so without decoding.
 func asker(n *filter.Node, v *values) func(id uint32) bool {
@@ -205,7 +237,7 @@ func asker(n *filter.Node, v *values) func(id uint32) bool {
 	return func(id uint32) bool {
 		b := v.at(id)
 		if plainly && len(b) > 1 && b[0] == same[0] && int(b[1]) == len(b)-2 && b[1] < 0x80 {
-			return string(b) == string(same)
+			return len(b) == len(same) && string(b) == string(same)
 		}
 		return n.MatchValue(decodeValue(b), true)
 	}

@@ -81,17 +81,19 @@ type found struct {
 }
 
 func (x *search) run(ctx context.Context, blocks []ranked) error {
-	for _, b := range blocks {
+	soon := lookahead{x: x, blocks: blocks, of: make([]*matched, len(blocks))}
+	defer soon.wait()
+	for i, b := range blocks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if !x.slow && x.enough(b.bounds().maxTime) {
 			break
 		}
-		if x.cursor.set && !x.slow && b.bounds().minTime > add(x.cursor.rank, slack) {
+		if x.beyond(b) {
 			continue
 		}
-		rows, err := x.matches(b, false)
+		rows, err := soon.rows(i)
 		if err != nil {
 			continue // an unreadable segment is passed over, and said where it was read
 		}
@@ -103,6 +105,11 @@ func (x *search) run(ctx context.Context, blocks []ranked) error {
 		}
 	}
 	return nil
+}
+
+// beyond says that all of a block is too late for the pages after the first.
+func (x *search) beyond(b ranked) bool {
+	return x.cursor.set && !x.slow && b.bounds().minTime > add(x.cursor.rank, slack)
 }
 
 // add is a sum that stays in the range.

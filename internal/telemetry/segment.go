@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"hash/crc32"
 	"sync"
 
@@ -23,6 +24,8 @@ type segment struct {
 	f    file // open while it is used; guarded by mu
 	refs int  // queries that use it, and one for the table; guarded by mu
 	gone bool // remove the file when no one uses it; guarded by mu
+
+	ahead []*piece // guarded by mu
 }
 
 // openSegment reads the end of a segment. A segment that cannot be read is returned with bad set.
@@ -99,19 +102,15 @@ func (s *segment) load(r *ref) ([]byte, error) {
 	if r.size == 0 {
 		return nil, nil
 	}
-	f, err := s.file()
+	b, err := s.bytes(r)
 	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, r.size)
-	if _, err := f.ReadAt(b, r.off); err != nil {
 		return nil, err
 	}
 	if crc32.Checksum(b, castagnoli) != r.sum {
 		return nil, errDamaged
 	}
 	if !r.packed {
-		return b, nil
+		return bytes.Clone(b), nil // b may be a part of many columns
 	}
 	dec, err := unpackers()
 	if err != nil {

@@ -126,7 +126,8 @@ func (s *segment) keyColumn(k int) (*keyColumn, error) {
 }
 
 func (s *segment) readKey(m *keyMeta) (*keyColumn, error) {
-	c := &keyColumn{}
+	c := &keyColumn{exact: true}
+	defer s.fetch([]*ref{&m.row, &m.id, &m.value})()
 	b, err := s.load(&m.value)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,15 @@ func newView(b block, log bool, only []string) (*view, error) {
 	for i, k := range v.keys {
 		v.class[i] = classOf(k)
 	}
+	if only != nil {
+		v.want = make([]bool, len(v.keys))
+		for i, k := range v.keys {
+			v.want[i] = slices.Contains(only, k)
+		}
+	}
+	if s, ok := b.(*segment); ok {
+		s.ready(v.want, only == nil)
+	}
 	var err error
 	get := func(fn func() error) {
 		if err == nil {
@@ -69,10 +78,6 @@ func newView(b block, log bool, only []string) (*view, error) {
 		get(func() (e error) { v.extra, e = b.extras(); return })
 		get(func() (e error) { v.cells, e = b.opened(nil); return })
 		return v, err
-	}
-	v.want = make([]bool, len(v.keys))
-	for i, k := range v.keys {
-		v.want[i] = slices.Contains(only, k)
 	}
 	get(func() (e error) { v.cells, e = b.opened(v.want); return })
 	return v, err
