@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -94,7 +95,10 @@ func copyTo(t *testing.T, dir, name string) {
 
 // TestUnits runs the tests in JavaScript.
 func TestUnits(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "node", "--test")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // one that fails may not end
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "--test")
+	cmd.WaitDelay = time.Second
 	cmd.Dir = source(t)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("pass 1")) {

@@ -67,11 +67,9 @@ test('a part that does not come is null, and named', async () => {
   answers['/items?ids=a%2Cb%2Cc'] = hang;
   answers['/users/ada'] = fail;
   answers['/stock?ids=a%2Cb%2Cc'] = (_, res) => res.end('no JSON');
-  const begun = performance.now();
   const { status, body } = await read();
   assert.equal(status, 200);
   assert.deepEqual(body, { order, items: null, customer: null, stock: null, degraded: ['items', 'customer', 'stock'] });
-  assert.ok(performance.now() - begun < 5000, 'the part that hangs was waited for');
 });
 
 test('parts are read in parallel', async () => {
@@ -102,6 +100,7 @@ test('a deadline of the caller holds', async () => {
   answers['/orders/o%2F1'] = hang;
   const { status, body } = await read(undefined, { headers: { 'X-Request-Timeout-Ms': '50' } });
   assert.deepEqual([status, body.code], [504, 'timeout']);
+  assert.ok(Number(seen['/orders/o%2F1']['x-request-timeout-ms']) <= 50);
 });
 
 test('who asks, the correlation id and the trace are handed on, nothing else', async () => {
@@ -110,20 +109,20 @@ test('who asks, the correlation id and the trace are handed on, nothing else', a
     traceparent: trace, Authorization: 'Bearer secret', 'API-Version': '2' } });
   assert.equal(headers.get('x-correlation-id'), 'c-1');
   assert.equal(Object.keys(seen).length, 4);
-  for (const got of Object.values(seen)) {
+  for (const [path, got] of Object.entries(seen)) {
     assert.deepEqual([got['x-user-id'], got['x-user-role'], got['x-correlation-id']], ['ada', 'user', 'c-1']);
     assert.match(got.traceparent, /4bf92f3577b34da6a3ce929d0e0e4736/);
-    assert.ok(Number(got['x-request-timeout-ms']) <= 2000);
+    assert.ok(Number(got['x-request-timeout-ms']) <= (path.startsWith('/orders') ? 2000 : 300), path);
     assert.deepEqual([got.authorization, got['api-version']], [undefined, undefined]);
   }
 });
 
-test('a service that does not run here is a missing part', async () => {
+test('a service that does not run here is a missing part', async (t) => {
   const url = `http://127.0.0.1:${services.address().port}`;
   const small = await serve('127.0.0.1', 0, { ORDERS_URL: url, USERS_URL: url });
+  t.after(() => small.stop(1000));
   const res = await fetch(`http://127.0.0.1:${small.port}/orders/o%2F1/page`);
   assert.deepEqual((await res.json()).degraded, ['items', 'stock']);
-  await small.stop(1000);
 });
 
 test('other paths, methods and bodies are problems', async () => {
@@ -141,9 +140,10 @@ test('health', async () => {
   assert.deepEqual([(await read('/livez')).status, (await read('/readyz')).status], [200, 200]);
 });
 
-test('a stop finishes what is in flight', async () => {
+test('a stop finishes what is in flight', async (t) => {
   const url = `http://127.0.0.1:${services.address().port}`;
   const other = await serve('127.0.0.1', 0, { ORDERS_URL: url });
+  t.after(() => other.stop(100));
   let go;
   const asked = new Promise((done) => {
     answers['/orders/o%2F1'] = (_, res) => { go = () => res.end(JSON.stringify(order)); done(); };

@@ -17,7 +17,7 @@ import (
 
 const sample = `{"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {
 	"from": {"state": "ENABLED", "variants": {"new": "catalog", "old": "legacy"}, "defaultVariant": "new"},
-	"canary": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off",
+	"canary": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "on",
 		"targeting": {"fractional": [["on", 20], ["off", 80]]}},
 	"limit": {"state": "ENABLED", "variants": {"low": 3, "high": 2.5}, "defaultVariant": "low", "targeting": {}},
 	"gone": {"state": "DISABLED", "variants": {"on": true}, "defaultVariant": "on"}}}`
@@ -77,8 +77,8 @@ func TestValues(t *testing.T) {
 	got := fmt.Sprint(f.String(ctx, "from", "x", For("a")), f.Int(ctx, "limit", 7, For("a")),
 		f.Float(ctx, "limit", 7, For("a")), f.Boolean(ctx, "gone", false, For("a")),
 		f.String(ctx, "none", "x", For("a")), f.String(ctx, "limit", "x", For("a")),
-		f.Boolean(ctx, "canary", true, For("")), f.Object(ctx, "from", nil, For("a")))
-	if want := fmt.Sprint("catalog", 3, 3.0, false, "x", "x", false, "catalog"); got != want {
+		f.Boolean(ctx, "canary", false, For("")), f.Object(ctx, "from", nil, For("a")))
+	if want := fmt.Sprint("catalog", 3, 3.0, false, "x", "x", true, "catalog"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
