@@ -130,10 +130,24 @@ func (a *App) topology(p place, running live) *insight.Topology {
 	} else {
 		meshed = pastAddresses(t, p, st)
 	}
+	spoken := protocols(running)
 	for _, e := range st.Edges {
-		t.Edges = append(t.Edges, insight.Declared{From: e.From, To: e.To, Protocol: e.Protocol, Mesh: meshed[e.String()]})
+		protocol := cmp.Or(spoken[e.String()], e.Protocol)
+		t.Edges = append(t.Edges, insight.Declared{From: e.From, To: e.To, Protocol: protocol, Mesh: meshed[e.String()]})
 	}
 	return t
+}
+
+// protocols is what goes over the edges of a running fleet: a database that stands in for another speaks
+// its own.
+func protocols(running live) map[string]string {
+	spoken := map[string]string{}
+	if running != nil {
+		for _, e := range running.Edges() {
+			spoken[e.Name()] = e.Protocol
+		}
+	}
+	return spoken
 }
 
 // addresses notes who listens where, and returns the edges that go through msctl.

@@ -42,15 +42,15 @@ func (m *model) draw() ([]string, *tea.Cursor) {
 	if h >= 4 {
 		rows = append(rows, m.health(w))
 	}
-	if h >= 10 {
-		rows = append(rows, m.tabLine(w))
-	}
 	foot, cursor := m.foot(w)
 	if h < 2 {
 		foot = nil
 	}
 	foot = foot[:min(len(foot), max(1, h-2))]
-	body := m.body(w, max(0, h-len(rows)-len(foot)))
+	body := m.body(w, max(0, h-m.bodyTop()-len(foot)))
+	if h >= 10 {
+		rows = append(rows, withPlace(m.tabLine(w), m.place(), w)) // the body knows by now what is visible
+	}
 	rows = append(append(rows, body...), foot...)
 	for i := range rows {
 		rows[i] = cut(clean([]byte(rows[i])), w) // the last gate: whatever was forgotten before stops here
@@ -91,6 +91,27 @@ func (m *model) body(w, h int) []string {
 		list[i] = fit(list[i], left) + " " + line + " " + cut(detail[i], right)
 	}
 	return list
+}
+
+// place says which part of a list is visible where not all of it is, or "".
+func (m *model) place() string {
+	mv, ok := m.visible().(mover)
+	if _, endless := m.visible().(*logs); !ok || endless {
+		return ""
+	}
+	l := mv.cursor()
+	if l.all <= l.h || l.h < 1 {
+		return ""
+	}
+	return fmt.Sprintf("%d–%d of %d", l.top+1, min(l.top+l.h, l.all), l.all)
+}
+
+// withPlace puts a place at the right end of a row, where there is room.
+func withPlace(row, place string, w int) string {
+	if place == "" || width(row)+width(place)+2 > w {
+		return row
+	}
+	return row + strings.Repeat(" ", w-1-width(row)-width(place)) + place
 }
 
 // filled makes rows exactly h long.

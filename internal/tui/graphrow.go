@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -44,7 +45,11 @@ func (v *graph) draw(m *model, w, h int) []string {
 	var rows []string
 	if h >= 12 {
 		rows = m.layerRows(all, all[v.at], w)
-		rows = append(rows[:min(len(rows), h/2)], "")
+		if room := max(h*2/5, 5); len(rows) > room {
+			more := len(rows) - room + 1
+			rows = append(rows[:room-1], m.theme.paint(faint, fmt.Sprintf(" … and %s more", plural(more, "row"))))
+		}
+		rows = append(rows, "")
 	}
 	cols := linkColumns(all, w)
 	widths := layout(cols, w)

@@ -73,7 +73,7 @@ func (h *help) draw(m *model, w, height int) []string {
 
 // window scrolls by rows instead of choosing one: the chosen row is the first visible one.
 func (l *list) window(rows []string, h int) []string {
-	l.n, l.h = max(1, len(rows)-h+1), h
+	l.n, l.all, l.h = max(1, len(rows)-h+1), len(rows), h
 	l.at = clamp(l.at, 0, l.n-1)
 	l.top = l.at
 	return rows[l.top:min(len(rows), l.top+max(0, h))]

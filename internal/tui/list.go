@@ -4,7 +4,8 @@ package tui
 type list struct {
 	at   int // the chosen row
 	top  int // the first visible one
-	n    int
+	n    int // places where the chosen one can be
+	all  int // rows there are
 	h    int // visible rows, as last drawn
 	lead int // rows of the screen above the first one, as last drawn
 }
@@ -14,7 +15,7 @@ func (l *list) move(by int) { l.at = clamp(l.at+by, 0, l.n-1) }
 
 // set says how many rows there are and how many are visible, and returns the visible range.
 func (l *list) set(n, h int) (from, to int) {
-	l.n, l.h = n, max(h, 0)
+	l.n, l.all, l.h = n, n, max(h, 0)
 	l.at = clamp(l.at, 0, n-1)
 	if l.at < l.top {
 		l.top = l.at

@@ -90,7 +90,7 @@ func (m *model) unseen(u state.Unit) string {
 		if e.Mesh {
 			return ""
 		}
-		text = direct(e) + "; Enter shows what is known of it"
+		text = direct(e) + "; Enter says more"
 	}
 	return text
 }

@@ -48,7 +48,7 @@ func TestBlind(t *testing.T) {
 		state.Edge{From: "orders", To: "api.example.com", Protocol: "http", Direct: "mesh: off"})
 	f.snap.Units = append(slices.Clone(f.snap.Units), state.Unit{Name: "payments-db", Service: "payments-db", Sort: state.Resource, Phase: state.Ready})
 	s := newStage(t, f, 80, 40)
-	s.shows("payments-db   ● ready      – direct: a file; Enter shows what is known of it")
+	s.shows("payments-db   ● ready      – direct: a file; Enter says more")
 	s.press("G", "enter")
 	s.shows("direct: a file; msctl does not stand between", "orders itself told of no call over", "last 5 minutes")
 	f.told = append(f.told, telemetry.MapEdge{From: "orders", To: "payments-db", Seen: true, RED: telemetry.RED{Count: 33, Rate: 0.2, P95: 3 * ms}})
