@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,7 +67,7 @@ func (g *gateway) legacyItems() http.Handler {
 		if !q.Has("ids") {
 			return g.oldPage(w, r)
 		}
-		ids := strings.FieldsFunc(q.Get("ids"), func(c rune) bool { return c == ',' })
+		ids := idsOf(q.Get("ids"))
 		if len(ids) > itemsMost {
 			return kit.BadRequest("%d ids are over %d", len(ids), itemsMost)
 		}
@@ -77,6 +78,17 @@ func (g *gateway) legacyItems() http.Handler {
 		kit.WriteJSON(w, http.StatusOK, map[string]any{"items": items, "missing": missing})
 		return nil
 	})
+}
+
+// idsOf reads a list such as "a,b": each id once, in the order given, as catalog does.
+func idsOf(list string) []string {
+	var ids []string
+	for id := range strings.SplitSeq(list, ",") {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // oldPage answers ?after=&limit= from legacy's list.

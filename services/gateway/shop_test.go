@@ -131,7 +131,7 @@ func TestStrangler(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	_, body = f.do("GET", "/v1/items?ids=a,b", "")
+	_, body = f.do("GET", "/v1/items?ids=a,,b,a", "")
 	var many struct {
 		Items   []Item
 		Missing []string
