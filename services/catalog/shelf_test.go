@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"msctl.dev/msctl/internal/need"
+	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/db"
 	"msctl.dev/msctl/services/kit/kittest"
 )
@@ -36,7 +37,7 @@ func (c *counter) items(ctx context.Context, ids []string) (map[string]Item, err
 	if c.gate != nil {
 		<-c.gate
 	}
-	return found, err
+	return found, errors.Join(err, ctx.Err())
 }
 
 // fixed is a source of one item of every id.
@@ -148,21 +149,62 @@ func testStampede(t *testing.T, env map[string]string) {
 	}
 }
 
-// away is a cache whose Redis cannot be reached.
-func away(t *testing.T) *cache {
+// TestLateClaim misses an item that another replica brings before this one gets to it: it is not
+// loaded again.
+func TestLateClaim(t *testing.T) {
+	s, c, _ := place(t, local(t))
+	if _, _, err := s.put(t.Context(), "mug", Content{Name: "Mug"}); err != nil {
+		t.Fatal(err)
+	}
+	src := &counter{source: s}
+	for _, one := range shelves(2, c, src) {
+		if found, err := one.load(t.Context(), []string{"mug"}); err != nil || found["mug"].Name != "Mug" {
+			t.Errorf("got %v, %v", found, err)
+		}
+	}
+	if got := src.queries.Load(); got != 1 {
+		t.Errorf("got %d queries, want 1", got)
+	}
+}
+
+// remote is a cache that connects to Redis by dial.
+func remote(t *testing.T, dial func(context.Context) (net.Conn, error)) *cache {
 	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:0", MaxRetries: -1, DialerRetries: 1,
+		ContextTimeoutEnabled:    true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-		Dialer:                   func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("away") }})
+		Dialer:                   func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }})
 	t.Cleanup(func() { c.Close() })
 	gate := failsafe.With[any](newBreaker(slog.New(slog.DiscardHandler)))
-	return &cache{redis: c, gate: gate, kept: time.Hour, fresh: time.Hour, timeout: time.Second}
+	return &cache{redis: c, gate: gate, kept: time.Hour, fresh: time.Hour, timeout: 100 * time.Millisecond}
+}
+
+func away(context.Context) (net.Conn, error) { return nil, errors.New("away") }
+
+// TestRedisIsNotWaitedFor has a Redis that does not let itself be reached: a read gives it two tries
+// of 100 ms, and after the third nobody tries until half a second is over.
+func TestRedisIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan bool) // the client goes on dialing when nobody waits for it any more
+		defer close(over)
+		c := remote(t, func(context.Context) (net.Conn, error) { <-over; return nil, errors.New("over") })
+		one := shelves(1, c, fixed{})[0]
+		for i, want := range []time.Duration{200 * time.Millisecond, 100 * time.Millisecond, 0, 0} {
+			start := time.Now()
+			if found, _, err := one.items(t.Context(), []string{"mug"}); err != nil || len(found) != 1 {
+				t.Errorf("got %v, %v", found, err)
+			}
+			if got := time.Since(start); got != want {
+				t.Errorf("read %d took %v, want %v", i, got, want)
+			}
+		}
+	})
 }
 
 // TestStampedeWithoutRedis lets 100 requests at one replica ask at once while Redis is away: they
 // share one query.
 func TestStampedeWithoutRedis(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := away(t)
+		c := remote(t, away)
 		src := &counter{source: fixed{}, gate: make(chan bool)}
 		one := shelves(1, c, src)[0]
 		var wg sync.WaitGroup
@@ -185,7 +227,7 @@ func TestStampedeWithoutRedis(t *testing.T) {
 // TestLeaverEndsNothing gives up on an item that others wait for too.
 func TestLeaverEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := away(t)
+		c := remote(t, away)
 		src := &counter{source: fixed{}, gate: make(chan bool)}
 		one := shelves(1, c, src)[0]
 		ctx, leave := context.WithCancel(t.Context())
@@ -311,4 +353,40 @@ func TestEarlyRefresh(t *testing.T) {
 	kittest.Eventually(t, "the new one", func() bool { return name() == "new" })
 	cancel()
 	<-done
+}
+
+// TestOldStock hears of stock twice and late: the newest stays, and nothing is stale that did not
+// change.
+func TestOldStock(t *testing.T) {
+	each(t, func(t *testing.T, env map[string]string) {
+		s, c, _ := place(t, env)
+		if _, _, err := s.put(t.Context(), "mug", Content{Name: "Mug"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			told  string
+			want  int64
+			stale int
+		}{
+			{`{"item_id":"mug","available":9,"version":2}`, 9, 1},
+			{`{"item_id":"mug","available":4,"version":7}`, 4, 1},
+			{`{"item_id":"mug","available":6,"version":5}`, 4, 0},
+			{`{"item_id":"mug","available":4,"version":7}`, 4, 0},
+		} {
+			if err := (sweeper{store: s, cache: c}).sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m := kit.Message{ID: kit.NewID(), Key: stockChanged, Body: []byte(step.told)}
+			if err := s.changes().Handle(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			found, err := s.items(t.Context(), []string{"mug"})
+			if got := found["mug"].Available; err != nil || got == nil || *got != step.want {
+				t.Errorf("after %s: got %v, %v; want %d", step.told, found["mug"], err, step.want)
+			}
+			if marks, err := s.stale(t.Context()); err != nil || len(marks) != step.stale {
+				t.Errorf("after %s: %v are stale, %v; want %d", step.told, marks, err, step.stale)
+			}
+		}
+	})
 }
