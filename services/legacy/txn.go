@@ -40,7 +40,7 @@ type txn struct {
 var (
 	refForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$`)
 	amountForm = regexp.MustCompile(`^[0-9]{12}$`)
-	panForm    = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+	panForm    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
 // parse reads a line, which may end in CR LF.

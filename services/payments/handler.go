@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
@@ -22,8 +24,11 @@ type server struct {
 }
 
 // Capture takes the money of an order.
-func (s *server) Capture(ctx context.Context, in *paymentsv1.CaptureRequest) (*paymentsv1.CaptureResponse, error) {
-	sale := bank.Sale{Order: in.GetOrderId(), Amount: in.GetAmount(), Currency: in.GetCurrency(), Card: in.GetCard()}
+func (s *server) Capture(ctx context.Context, in *paymentsv1.CaptureRequest) (
+	*paymentsv1.CaptureResponse, error,
+) {
+	sale := bank.Sale{Order: in.GetOrderId(), Amount: in.GetAmount(), Currency: in.GetCurrency(),
+		Card: in.GetCard()}
 	if err := sale.Check(); err != nil {
 		return nil, s.refuse(ctx, err)
 	}
@@ -38,7 +43,7 @@ func (s *server) Capture(ctx context.Context, in *paymentsv1.CaptureRequest) (*p
 	return &paymentsv1.CaptureResponse{Payment: wire(p)}, nil
 }
 
-// Refund gives back what was captured.
+// Refund gives back what was captured, or will be.
 func (s *server) Refund(ctx context.Context, in *paymentsv1.RefundRequest) (*paymentsv1.RefundResponse, error) {
 	if err := bank.CheckOrder(in.GetOrderId()); err != nil {
 		return nil, s.refuse(ctx, err)
@@ -83,7 +88,11 @@ const domain = "payments"
 func (s *server) refuse(ctx context.Context, err error) error {
 	switch p := kit.AsProblem(err); p.Status {
 	case http.StatusUnprocessableEntity:
-		return rpc.Refuse(codes.InvalidArgument, domain, "INVALID", p.Errors, "%s", p.Detail)
+		why := p.Detail
+		for _, field := range slices.Sorted(maps.Keys(p.Errors)) {
+			why += ", " + field + " " + p.Errors[field]
+		}
+		return rpc.Refuse(codes.InvalidArgument, domain, "INVALID", p.Errors, "%s", why)
 	case http.StatusNotFound:
 		return rpc.Refuse(codes.NotFound, domain, "UNKNOWN_ORDER", nil, "%s", p.Detail)
 	}

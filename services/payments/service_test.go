@@ -440,6 +440,9 @@ func TestListAndErrors(t *testing.T) {
 		} {
 			_, err := w.api.Capture(t.Context(), in)
 			refused(t, err, codes.InvalidArgument, "INVALID")
+			if _, fields := rpc.Reason(err); len(fields) != 1 {
+				t.Errorf("%v names %v", err, fields)
+			}
 		}
 		_, err = w.api.Capture(t.Context(), &paymentsv1.CaptureRequest{OrderId: "o-1", Amount: 5, Currency: "EUR", Card: "tok_ok"})
 		refused(t, err, codes.FailedPrecondition, "OTHER_AMOUNT")

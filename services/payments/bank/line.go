@@ -18,7 +18,7 @@ const (
 
 var (
 	refForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$`)
-	cardForm   = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+	cardForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	amountForm = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
