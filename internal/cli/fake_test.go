@@ -23,6 +23,7 @@ func fakeService(args []string) int {
 		"serve":    fakeServe,
 		"stubborn": fakeStubborn,
 		"lines":    fakeLines,
+		"flood":    fakeFlood,
 		"hostile":  fakeHostile,
 		"confess":  fakeConfess,
 		"get":      fakeGet,
