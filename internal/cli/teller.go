@@ -161,7 +161,9 @@ func addresses(t *insight.Topology, running live) map[string]bool {
 		}
 	}
 	for _, e := range running.Edges() {
-		t.Addrs[e.Addr] = e.To
+		if e.Addr != "" { // a file has none
+			t.Addrs[e.Addr] = e.To
+		}
 		if meshed[e.Name()] = meshed[e.Name()] || e.Mesh; !e.Mesh {
 			t.Direct[e.Name()] = e.Direct
 		}

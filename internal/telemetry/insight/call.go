@@ -170,7 +170,7 @@ type Declared struct {
 // named returns whom a client span of a service called, by what it says of it, or "".
 func (topo *Topology) named(from string, p *telemetry.Peer) string {
 	for _, addr := range p.Addrs {
-		if name := topo.Addrs[addr]; name != "" {
+		if name := topo.Addrs[addr]; addr != "" && name != "" {
 			return name
 		}
 	}

@@ -123,3 +123,17 @@ func TestMapNamesFailedTracesFirst(t *testing.T) {
 		t.Errorf("got %+v, want %q first", e, want)
 	}
 }
+
+// TestFilesHaveNoAddress has two services with a file each: neither's is found at the address "".
+func TestFilesHaveNoAddress(t *testing.T) {
+	topo := &Topology{
+		Services: []string{"a", "b"}, Resources: map[string]string{"a-db": "postgres", "b-db": "postgres"},
+		Addrs: map[string]string{"": "b-db"},
+		Edges: []Declared{{From: "a", To: "a-db"}, {From: "b", To: "b-db"}},
+	}
+	for from, want := range map[string]string{"a": "a-db", "b": "b-db", "c": ""} {
+		if got := topo.named(from, &telemetry.Peer{Database: true}); got != want {
+			t.Errorf("%s asked %q, want %q", from, got, want)
+		}
+	}
+}
