@@ -142,7 +142,7 @@ func tell(s screen, ev state.Event) (string, bool) {
 	u := ev.Unit
 	switch {
 	case u == nil:
-		return clean(ev.Text), ev.Kind == state.KindNotice || ev.Kind == state.KindGap
+		return clean(ev.Text), ev.Kind == state.KindNotice || ev.Kind == state.KindGap && ev.Text != ""
 	case u.Phase == state.Failed || u.Phase == state.Looping:
 		if ev.Kind != state.KindPhase && ev.Kind != state.KindRestart || untimed(ev) {
 			return "", false

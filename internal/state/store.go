@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +9,10 @@ import (
 
 // kept is how many events a store remembers for readers that are behind or come late.
 const kept = 4096
+
+// storied is how many of those that are not about usage are remembered beside: usage is sampled all the
+// time, and would push them out.
+const storied = 1024
 
 // Store orders events and holds the snapshot that they add up to. It is safe for concurrent use.
 // Publishing costs the same however many units there are: the snapshot's slice is made when it is read.
@@ -24,6 +27,8 @@ type Store struct {
 	index   map[string]int // place in units by name
 	cached  []Unit         // Units of the newest snapshot, nil when an event came since
 	ring    []Event        // the last events, oldest at next when full
+	story   []Event        // the last of them that tell what happened, for readers that come late
+	lost    uint64         // the number of the last event that the story has lost
 	readers map[chan struct{}]bool
 }
 
@@ -86,8 +91,8 @@ func (s *Store) Unit(name string) (Unit, bool) {
 }
 
 // Follow sends the events after the one with that number, then each new one, until ctx ends; then it
-// closes the channel. A reader too slow for what is kept gets one [KindGap] event with the snapshot to
-// continue from.
+// closes the channel. A reader too late for what is kept gets what is known of what happened meanwhile,
+// usage left out, and one [KindGap] event with the snapshot to continue from.
 func (s *Store) Follow(ctx context.Context, after uint64) <-chan Event {
 	wake := make(chan struct{}, 1)
 	wake <- struct{}{}
@@ -140,9 +145,7 @@ func (s *Store) since(after uint64) []Event {
 	}
 	first := s.head.Seq - uint64(len(s.ring)) + 1
 	if after+1 < first {
-		snap := s.snapshot()
-		text := fmt.Sprintf("%d events were dropped for this reader", s.head.Seq-after)
-		return []Event{{Seq: snap.Seq, Time: snap.Time, Kind: KindGap, Text: text, Snapshot: &snap}}
+		return s.retold(after)
 	}
 	n := min(s.head.Seq-after, batch)
 	out := make([]Event, 0, n)
@@ -150,6 +153,21 @@ func (s *Store) since(after uint64) []Event {
 		out = append(out, s.ring[s.slot(seq)])
 	}
 	return out
+}
+
+// retold is what happened after that number as far as it is known, and the snapshot that it led to.
+func (s *Store) retold(after uint64) []Event {
+	i := len(s.story)
+	for i > 0 && s.story[i-1].Seq > after {
+		i--
+	}
+	out := slices.Clone(s.story[i:])
+	snap := s.snapshot()
+	gap := Event{Seq: snap.Seq, Time: snap.Time, Kind: KindGap, Snapshot: &snap}
+	if after < s.lost {
+		gap.Text = "some earlier events are no longer kept"
+	}
+	return append(out, gap)
 }
 
 // slot returns where the ring holds the event of that number.
@@ -206,6 +224,12 @@ func (s *Store) maskedUnit(u Unit) Unit {
 
 // remember puts e into the ring.
 func (s *Store) remember(e Event) {
+	if e.Kind != KindUsage {
+		if len(s.story) == storied {
+			s.lost, s.story = s.story[storied/4-1].Seq, slices.Clone(s.story[storied/4:])
+		}
+		s.story = append(s.story, e)
+	}
 	if len(s.ring) < kept {
 		s.ring = append(s.ring, e)
 		return

@@ -95,12 +95,12 @@ func TestSlowReader(t *testing.T) {
 		s := NewStore(Snapshot{})
 		events := s.Follow(ctx, 0)
 		for i := range kept + 500 {
-			s.Publish(Event{Kind: KindPhase, Unit: &Unit{Name: "a", Restarts: i}})
+			s.Publish(Event{Kind: KindUsage, Unit: &Unit{Name: "a", Restarts: i}})
 		}
 		synctest.Wait()
 		var got Snapshot
 		gaps := 0
-		for got.Seq < kept+500 {
+		for got.Seq < kept+500 || gaps == 0 {
 			e := <-events
 			if e.Kind == KindGap {
 				gaps++
@@ -116,6 +116,33 @@ func TestSlowReader(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
+}
+
+// TestLateReader is told what happened long ago, although more usage was sampled since than is kept, and
+// that something is missing only where it is.
+func TestLateReader(t *testing.T) {
+	s := NewStore(Snapshot{})
+	s.Publish(Event{Kind: KindPhase, Text: "a is ready", Unit: &Unit{Name: "a", Phase: Ready}})
+	for i := range 2 * kept {
+		s.Publish(Event{Kind: KindUsage, Unit: &Unit{Name: "a", Phase: Ready, Memory: int64(i)}})
+	}
+	s.Publish(Event{Kind: KindNotice, Text: "look"})
+	tale := func() (out string) {
+		for _, e := range s.since(0) {
+			out += fmt.Sprintf("%s %q, ", e.Kind, e.Text)
+		}
+		return out
+	}
+	if got, want := tale(), `phase "a is ready", notice "look", gap "", `; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for i := range kept + storied {
+		s.Publish(Event{Kind: KindNotice, Text: fmt.Sprint(i)})
+	}
+	all := s.since(0)
+	if last := all[len(all)-1]; len(all) > storied+1 || last.Kind != KindGap || last.Text == "" {
+		t.Errorf("%d events, the last is %+v", len(all), last)
+	}
 }
 
 func BenchmarkPublish(b *testing.B) {

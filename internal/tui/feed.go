@@ -108,7 +108,7 @@ func (f *feed) events(ctx context.Context, snap state.Snapshot) {
 		next := snap
 		f.take(func(n *news) {
 			n.snap = next
-			if e.Kind != state.KindUsage {
+			if e.Kind != state.KindUsage && (e.Kind != state.KindGap || e.Text != "") {
 				n.events = append(n.events, e)
 			}
 			n.events = n.events[max(0, len(n.events)-maxEvents):]
