@@ -43,7 +43,12 @@ func common() []binding {
 		{[]string{"/"}, "filter", "filter what is listed", (*model).askFilter},
 		{[]string{":"}, "command", "run a command of msctl", (*model).askCommand},
 		{[]string{"i"}, "", "the fleet: its folder, all addresses, where telemetry goes", (*model).fleetPage},
-		{[]string{"?"}, "help", "this help", func(m *model) tea.Cmd { return m.push(newHelp(m)) }},
+		{[]string{"?"}, "help", "this help, or back from it", func(m *model) tea.Cmd {
+			if _, open := m.visible().(*help); open {
+				return m.back()
+			}
+			return m.push(newHelp(m))
+		}},
 		{[]string{"q"}, "quit", "leave", (*model).askQuit},
 		{[]string{"ctrl+c"}, "", "leave at once; in `up`: take everything down, twice: kill", (*model).interrupt},
 		{[]string{"ctrl+l"}, "", "draw the screen anew", func(*model) tea.Cmd { return tea.ClearScreen }},
