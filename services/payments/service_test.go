@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"net"
@@ -43,15 +44,52 @@ type world struct {
 	events chan kit.Message
 }
 
-// each runs the test on every database that this machine has, with one replica that is quick to try
-// again.
-func each(t *testing.T, test func(w *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(newWorld(t, kittest.SQLite(t)).begin(nil)) })
-	t.Run("postgres", func(t *testing.T) {
-		need.Native(t, "initdb", "postgres")
-		url := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
-		test(newWorld(t, url).begin(nil))
-	})
+// scenarios run on every database.
+var scenarios = []struct {
+	name string
+	test func(t *testing.T, databaseURL string)
+}{
+	{"once", whole(payOnce)},
+	{"cut after booking", whole(cutAfterBooking)},
+	{"cut every time", whole(cutEveryTime)},
+	{"bank down", whole(bankDown)},
+	{"together", whole(together)},
+	{"refund before capture", whole(refundBeforeCapture)},
+	{"refund while pending", whole(refundWhilePending)},
+	{"refund while bank down", whole(refundWhileBankDown)},
+	{"crash", whole(crash)},
+	{"list and errors", whole(listAndErrors)},
+	{"facts meet", alone(factsMeet)},
+	{"lease", alone(lease)},
+}
+
+// whole runs a test with the whole service, of one replica that is quick to try again.
+func whole(test func(w *world)) func(*testing.T, string) {
+	return func(t *testing.T, url string) { test(newWorld(t, url).begin(nil)) }
+}
+
+func TestSQLite(t *testing.T) {
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) { s.test(t, kittest.SQLite(t)) })
+	}
+}
+
+// TestPostgres gives each scenario a database of its own in one server.
+func TestPostgres(t *testing.T) {
+	need.Native(t, "initdb", "postgres")
+	server := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	d, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for i, s := range scenarios {
+		name := fmt.Sprint("scenario_", i)
+		if _, err := d.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(s.name, func(t *testing.T) { s.test(t, strings.Replace(server, "/postgres?", "/"+name+"?", 1)) })
+	}
 }
 
 // newWorld has a bank and a broker, but no replica yet.
@@ -181,58 +219,51 @@ const (
 	late     = "refused 0-0 " + tooLate
 )
 
-// TestPayment captures and gives back, once each however often it is asked, and tells of both.
-func TestPayment(t *testing.T) {
-	each(t, func(w *world) {
-		for range 2 {
-			w.is(w.capture("o-1", "tok_ok"), captured)
-		}
-		for range 2 {
-			w.is(w.refund("o-1"), refunded)
-		}
-		w.is(w.capture("o-1", "tok_ok"), refunded)
-		w.booked("SALE o-1 1999", "REFUND o-1 1999")
-		w.hears("payment.captured o-1 1999-0", "payment.refunded o-1 1999-1999")
-	})
+// payOnce captures and gives back, once each however often it is asked, and tells of both.
+func payOnce(w *world) {
+	for range 2 {
+		w.is(w.capture("o-1", "tok_ok"), captured)
+	}
+	for range 2 {
+		w.is(w.refund("o-1"), refunded)
+	}
+	w.is(w.capture("o-1", "tok_ok"), refunded)
+	w.booked("SALE o-1 1999", "REFUND o-1 1999")
+	w.hears("payment.captured o-1 1999-0", "payment.refunded o-1 1999-1999")
 }
 
-// TestCutAfterBooking loses the answer to a sale that is booked: it is captured, once.
-func TestCutAfterBooking(t *testing.T) {
-	each(t, func(w *world) {
-		var once sync.Once
-		w.bank.fail(nil, func(string) (answer string, stop bool) {
-			once.Do(func() { stop = true })
-			return "", stop
-		})
-		w.is(w.capture("o-1", "tok_flaky"), captured)
-		w.booked("SALE o-1 1999")
+// cutAfterBooking loses the answer to a sale that is booked: it is captured, once.
+func cutAfterBooking(w *world) {
+	var once sync.Once
+	w.bank.fail(nil, func(string) (answer string, stop bool) {
+		once.Do(func() { stop = true })
+		return "", stop
 	})
+	w.is(w.capture("o-1", "tok_flaky"), captured)
+	w.booked("SALE o-1 1999")
 }
 
-// TestBankDown answers pending while nobody knows, and finds out when the bank is back.
-func TestBankDown(t *testing.T) {
-	each(t, func(w *world) {
-		w.bank.fail(hangUp, nil)
-		w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
-		w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
-		w.bank.fail(nil, nil)
-		w.until("o-1", captured)
-		w.booked("SALE o-1 1999")
-		w.hears("payment.captured o-1 1999-0")
-	})
+// bankDown answers pending while nobody knows, and finds out when the bank is back.
+func bankDown(w *world) {
+	w.bank.fail(hangUp, nil)
+	w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
+	w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
+	w.bank.fail(nil, nil)
+	w.until("o-1", captured)
+	w.booked("SALE o-1 1999")
+	w.hears("payment.captured o-1 1999-0")
 }
 
-// TestCutEveryTime books a sale and never says so; the inquiry finds it.
-func TestCutEveryTime(t *testing.T) {
-	each(t, func(w *world) {
-		w.bank.fail(nil, func(line string) (string, bool) { return "", strings.HasPrefix(line, "OP=SALE") })
-		w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
-		w.until("o-1", captured)
-		w.booked("SALE o-1 1999")
-		if n := w.bank.calls("OP=SALE"); n > 3 {
-			t.Errorf("the bank was asked for the sale %d times, want the 3 of the first call", n)
-		}
-	})
+// cutEveryTime books a sale and never says so; the inquiry finds it.
+func cutEveryTime(w *world) {
+	t := w.t
+	w.bank.fail(nil, func(line string) (string, bool) { return "", strings.HasPrefix(line, "OP=SALE") })
+	w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
+	w.until("o-1", captured)
+	w.booked("SALE o-1 1999")
+	if n := w.bank.calls("OP=SALE"); n > 3 {
+		t.Errorf("the bank was asked for the sale %d times, want the 3 of the first call", n)
+	}
 }
 
 // TestCircuitOpens stops asking a bank that is down: later captures are pending at once.
@@ -247,95 +278,90 @@ func TestCircuitOpens(t *testing.T) {
 	}
 }
 
-// TestTogether captures one order 20 times at once on two replicas, and gives it back the same way.
-func TestTogether(t *testing.T) {
-	each(t, func(w *world) {
-		_, other := w.replica(nil)
-		apis := []paymentsv1.PaymentsServiceClient{w.api, other}
-		var wg sync.WaitGroup
-		for i := range 20 {
-			wg.Go(func() {
-				out, err := apis[i%2].Capture(t.Context(), &paymentsv1.CaptureRequest{
-					OrderId: "o-1", Amount: 1999, Currency: "EUR", Card: "tok_ok"})
-				if got := text(out.GetPayment()); err != nil || got != captured && got != "pending 0-0" {
-					t.Errorf("capture: got %s, %v", got, err)
-				}
-			})
-		}
-		wg.Wait()
-		w.until("o-1", captured)
-		if n := w.bank.calls(""); n != 1 {
-			t.Errorf("the bank was asked %d times, want 1: the lease", n)
-		}
-		for i := range 20 {
-			wg.Go(func() {
-				out, err := apis[i%2].Refund(t.Context(), &paymentsv1.RefundRequest{OrderId: "o-1"})
-				if got := text(out.GetPayment()); err != nil || got != refunded && got != "captured refund_wanted 1999-0" {
-					t.Errorf("refund: got %s, %v", got, err)
-				}
-			})
-		}
-		wg.Wait()
-		w.until("o-1", refunded)
-		w.booked("SALE o-1 1999", "REFUND o-1 1999")
-		w.hears("payment.captured o-1 1999-0", "payment.refunded o-1 1999-1999")
-		if len(w.events) > 0 {
-			t.Errorf("got %d more events", len(w.events))
-		}
-	})
-}
-
-// TestRefundBeforeCapture refuses a capture that comes after its refund, and asks no bank.
-func TestRefundBeforeCapture(t *testing.T) {
-	each(t, func(w *world) {
-		for range 2 {
-			w.is(w.refund("o-1"), late)
-		}
-		w.is(w.capture("o-1", "tok_ok"), late)
-		if n := w.bank.calls(""); n != 0 {
-			t.Errorf("the bank was asked %d times", n)
-		}
-	})
-}
-
-// TestRefundWhilePending gives back, when the bank is there again, what it had taken; and where it had
-// taken nothing makes sure that it never does.
-func TestRefundWhilePending(t *testing.T) {
-	each(t, func(w *world) {
-		w.bank.fail(hangUp, nil)
-		w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
-		w.is(w.capture("o-2", "tok_ok"), "pending 0-0")
-		w.bank.book("OP=SALE|REF=o-2|AMT=000000001999") // it had arrived
-		for range 2 {
-			w.is(w.refund("o-1"), "pending refund_wanted 0-0")
-			w.is(w.refund("o-2"), "pending refund_wanted 0-0")
-		}
-		w.bank.fail(nil, nil)
-		w.until("o-1", late)
-		w.until("o-2", refunded)
-		if got := w.bank.book("OP=SALE|REF=o-1|AMT=000000001999"); !strings.HasPrefix(got, "RC=94") {
-			t.Errorf("a sale that comes late is answered %q", got)
-		}
-		w.is(w.capture("o-1", "tok_ok"), late)
-		want := map[string]bool{"SALE o-1 0": true, "SALE o-2 1999": true, "REFUND o-2 1999": true}
-		for _, b := range w.bank.ledger() {
-			if !want[b] {
-				t.Errorf("booked %s", b)
+// together captures one order 20 times at once on two replicas, and gives it back the same way.
+func together(w *world) {
+	t := w.t
+	_, other := w.replica(nil)
+	apis := []paymentsv1.PaymentsServiceClient{w.api, other}
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			out, err := apis[i%2].Capture(t.Context(), &paymentsv1.CaptureRequest{
+				OrderId: "o-1", Amount: 1999, Currency: "EUR", Card: "tok_ok"})
+			if got := text(out.GetPayment()); err != nil || got != captured && got != "pending 0-0" {
+				t.Errorf("capture: got %s, %v", got, err)
 			}
-		}
-	})
+		})
+	}
+	wg.Wait()
+	w.until("o-1", captured)
+	if n := w.bank.calls(""); n != 1 {
+		t.Errorf("the bank was asked %d times, want 1: the lease", n)
+	}
+	for i := range 20 {
+		wg.Go(func() {
+			out, err := apis[i%2].Refund(t.Context(), &paymentsv1.RefundRequest{OrderId: "o-1"})
+			if got := text(out.GetPayment()); err != nil || got != refunded && got != "captured refund_wanted 1999-0" {
+				t.Errorf("refund: got %s, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	w.until("o-1", refunded)
+	w.booked("SALE o-1 1999", "REFUND o-1 1999")
+	w.hears("payment.captured o-1 1999-0", "payment.refunded o-1 1999-1999")
+	if len(w.events) > 0 {
+		t.Errorf("got %d more events", len(w.events))
+	}
 }
 
-// TestRefundWhileBankDown keeps the wish to give back until the bank is there again.
-func TestRefundWhileBankDown(t *testing.T) {
-	each(t, func(w *world) {
-		w.is(w.capture("o-1", "tok_ok"), captured)
-		w.bank.fail(hangUp, nil)
-		w.is(w.refund("o-1"), "captured refund_wanted 1999-0")
-		w.bank.fail(nil, nil)
-		w.until("o-1", refunded)
-		w.booked("SALE o-1 1999", "REFUND o-1 1999")
-	})
+// refundBeforeCapture refuses a capture that comes after its refund, and asks no bank.
+func refundBeforeCapture(w *world) {
+	t := w.t
+	for range 2 {
+		w.is(w.refund("o-1"), late)
+	}
+	w.is(w.capture("o-1", "tok_ok"), late)
+	if n := w.bank.calls(""); n != 0 {
+		t.Errorf("the bank was asked %d times", n)
+	}
+}
+
+// refundWhilePending gives back, when the bank is there again, what it had taken; and where it had
+// taken nothing makes sure that it never does.
+func refundWhilePending(w *world) {
+	t := w.t
+	w.bank.fail(hangUp, nil)
+	w.is(w.capture("o-1", "tok_ok"), "pending 0-0")
+	w.is(w.capture("o-2", "tok_ok"), "pending 0-0")
+	w.bank.book("OP=SALE|REF=o-2|AMT=000000001999") // it had arrived
+	for range 2 {
+		w.is(w.refund("o-1"), "pending refund_wanted 0-0")
+		w.is(w.refund("o-2"), "pending refund_wanted 0-0")
+	}
+	w.bank.fail(nil, nil)
+	w.until("o-1", late)
+	w.until("o-2", refunded)
+	if got := w.bank.book("OP=SALE|REF=o-1|AMT=000000001999"); !strings.HasPrefix(got, "RC=94") {
+		t.Errorf("a sale that comes late is answered %q", got)
+	}
+	w.is(w.capture("o-1", "tok_ok"), late)
+	want := map[string]bool{"SALE o-1 0": true, "SALE o-2 1999": true, "REFUND o-2 1999": true}
+	for _, b := range w.bank.ledger() {
+		if !want[b] {
+			t.Errorf("booked %s", b)
+		}
+	}
+}
+
+// refundWhileBankDown keeps the wish to give back until the bank is there again.
+func refundWhileBankDown(w *world) {
+	w.is(w.capture("o-1", "tok_ok"), captured)
+	w.bank.fail(hangUp, nil)
+	w.is(w.refund("o-1"), "captured refund_wanted 1999-0")
+	w.bank.fail(nil, nil)
+	w.until("o-1", refunded)
+	w.booked("SALE o-1 1999", "REFUND o-1 1999")
 }
 
 // TestNobodyWaits gives up on a capture while the bank has it. The lease is given back at once: the
@@ -365,90 +391,88 @@ func TestNobodyWaits(t *testing.T) {
 	w.until("o-1", captured)
 }
 
-// TestCrash kills a replica while the bank has the sale and has not answered, once before and once
+// crash kills a replica while the bank has the sale and has not answered, once before and once
 // after it is booked. Another replica finds out: the money is taken once.
-func TestCrash(t *testing.T) {
-	each(t, func(w *world) {
-		for _, booked := range []bool{false, true} {
-			order := fmt.Sprint("o-", booked)
-			reached, dead := make(chan struct{}, 9), make(chan struct{})
-			hold := func(line string) (string, bool) {
-				if strings.Contains(line, "REF="+order) && strings.HasPrefix(line, "OP=SALE") {
-					reached <- struct{}{}
-					<-dead
-					return "", true
-				}
-				return "", false
+func crash(w *world) {
+	t := w.t
+	for _, booked := range []bool{false, true} {
+		order := fmt.Sprint("o-", booked)
+		reached, dead := make(chan struct{}, 9), make(chan struct{})
+		hold := func(line string) (string, bool) {
+			if strings.Contains(line, "REF="+order) && strings.HasPrefix(line, "OP=SALE") {
+				reached <- struct{}{}
+				<-dead
+				return "", true
 			}
-			if booked {
-				w.bank.fail(nil, hold)
-			} else {
-				w.bank.fail(hold, nil)
-			}
-			victim, api := w.process() // whose lease is short
-			go func() {                // the call dies with its callee
-				_, _ = api.Capture(t.Context(), &paymentsv1.CaptureRequest{
-					OrderId: order, Amount: 1999, Currency: "EUR", Card: "tok_ok"})
-			}()
-			<-reached
-			if err := victim.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = victim.Wait() // it says that it was killed
-			w.bank.fail(nil, nil)
-			close(dead)
-			w.until(order, captured)
+			return "", false
 		}
-		w.booked("SALE o-false 1999", "SALE o-true 1999")
-	})
+		if booked {
+			w.bank.fail(nil, hold)
+		} else {
+			w.bank.fail(hold, nil)
+		}
+		victim, api := w.process() // whose lease is short
+		go func() {                // the call dies with its callee
+			_, _ = api.Capture(t.Context(), &paymentsv1.CaptureRequest{
+				OrderId: order, Amount: 1999, Currency: "EUR", Card: "tok_ok"})
+		}()
+		<-reached
+		if err := victim.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = victim.Wait() // it says that it was killed
+		w.bank.fail(nil, nil)
+		close(dead)
+		w.until(order, captured)
+	}
+	w.booked("SALE o-false 1999", "SALE o-true 1999")
 }
 
-func TestListAndErrors(t *testing.T) {
-	each(t, func(w *world) {
-		for _, order := range []string{"o-1", "o-3", "o-2"} {
-			w.capture(order, "tok_ok")
+func listAndErrors(w *world) {
+	t := w.t
+	for _, order := range []string{"o-1", "o-3", "o-2"} {
+		w.capture(order, "tok_ok")
+	}
+	out, err := w.api.List(t.Context(), &paymentsv1.ListRequest{After: "o-1", Limit: 1})
+	if err != nil || len(out.GetPayments()) != 1 || out.GetPayments()[0].GetOrderId() != "o-2" {
+		t.Errorf("list: got %v, %v", out, err)
+	}
+	var list struct{ Payments []Payment }
+	kittest.Call(t, "GET", w.base+"/payments?after=o-1", nil, &list)
+	if len(list.Payments) != 2 || list.Payments[1].Order != "o-3" || list.Payments[1].Captured != 1999 {
+		t.Errorf("list: got %+v", list)
+	}
+	var one map[string]any
+	kittest.Call(t, "GET", w.base+"/payments/o-1", nil, &one)
+	want := map[string]any{"order_id": "o-1", "status": "captured", "amount": 1999.0, "currency": "EUR",
+		"captured": 1999.0, "refunded": 0.0, "reason": ""}
+	if diff := cmp.Diff(want, one); diff != "" {
+		t.Error(diff)
+	}
+	for path, want := range map[string]int{"/payments/none": 404, "/payments?limit=1001": 400} {
+		if got := kittest.Call(t, "GET", w.base+path, nil, nil); got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
 		}
-		out, err := w.api.List(t.Context(), &paymentsv1.ListRequest{After: "o-1", Limit: 1})
-		if err != nil || len(out.GetPayments()) != 1 || out.GetPayments()[0].GetOrderId() != "o-2" {
-			t.Errorf("list: got %v, %v", out, err)
-		}
-		var list struct{ Payments []Payment }
-		kittest.Call(t, "GET", w.base+"/payments?after=o-1", nil, &list)
-		if len(list.Payments) != 2 || list.Payments[1].Order != "o-3" || list.Payments[1].Captured != 1999 {
-			t.Errorf("list: got %+v", list)
-		}
-		var one map[string]any
-		kittest.Call(t, "GET", w.base+"/payments/o-1", nil, &one)
-		want := map[string]any{"order_id": "o-1", "status": "captured", "amount": 1999.0, "currency": "EUR",
-			"captured": 1999.0, "refunded": 0.0, "reason": ""}
-		if diff := cmp.Diff(want, one); diff != "" {
-			t.Error(diff)
-		}
-		for path, want := range map[string]int{"/payments/none": 404, "/payments?limit=1001": 400} {
-			if got := kittest.Call(t, "GET", w.base+path, nil, nil); got != want {
-				t.Errorf("%s: got %d, want %d", path, got, want)
-			}
-		}
-		_, err = w.api.Get(t.Context(), &paymentsv1.GetRequest{OrderId: "none"})
-		refused(t, err, codes.NotFound, "UNKNOWN_ORDER")
-		for _, in := range []*paymentsv1.CaptureRequest{
-			{OrderId: "a b", Amount: 1, Currency: "EUR", Card: "tok_ok"},
-			{OrderId: "o-4", Amount: 0, Currency: "EUR", Card: "tok_ok"},
-			{OrderId: "o-4", Amount: 1e12, Currency: "EUR", Card: "tok_ok"},
-			{OrderId: "o-4", Amount: 1, Currency: "USD", Card: "tok_ok"},
-			{OrderId: "o-4", Amount: 1, Currency: "EUR", Card: "tok_ok|RC=00"},
-		} {
-			_, err := w.api.Capture(t.Context(), in)
-			refused(t, err, codes.InvalidArgument, "INVALID")
-			if _, fields := rpc.Reason(err); len(fields) != 1 {
-				t.Errorf("%v names %v", err, fields)
-			}
-		}
-		_, err = w.api.Capture(t.Context(), &paymentsv1.CaptureRequest{OrderId: "o-1", Amount: 5, Currency: "EUR", Card: "tok_ok"})
-		refused(t, err, codes.FailedPrecondition, "OTHER_AMOUNT")
-		_, err = w.api.Refund(t.Context(), &paymentsv1.RefundRequest{})
+	}
+	_, err = w.api.Get(t.Context(), &paymentsv1.GetRequest{OrderId: "none"})
+	refused(t, err, codes.NotFound, "UNKNOWN_ORDER")
+	for _, in := range []*paymentsv1.CaptureRequest{
+		{OrderId: "a b", Amount: 1, Currency: "EUR", Card: "tok_ok"},
+		{OrderId: "o-4", Amount: 0, Currency: "EUR", Card: "tok_ok"},
+		{OrderId: "o-4", Amount: 1e12, Currency: "EUR", Card: "tok_ok"},
+		{OrderId: "o-4", Amount: 1, Currency: "USD", Card: "tok_ok"},
+		{OrderId: "o-4", Amount: 1, Currency: "EUR", Card: "tok_ok|RC=00"},
+	} {
+		_, err := w.api.Capture(t.Context(), in)
 		refused(t, err, codes.InvalidArgument, "INVALID")
-	})
+		if _, fields := rpc.Reason(err); len(fields) != 1 {
+			t.Errorf("%v names %v", err, fields)
+		}
+	}
+	_, err = w.api.Capture(t.Context(), &paymentsv1.CaptureRequest{OrderId: "o-1", Amount: 5, Currency: "EUR", Card: "tok_ok"})
+	refused(t, err, codes.FailedPrecondition, "OTHER_AMOUNT")
+	_, err = w.api.Refund(t.Context(), &paymentsv1.RefundRequest{})
+	refused(t, err, codes.InvalidArgument, "INVALID")
 }
 
 func refused(t *testing.T, err error, code codes.Code, reason string) {
