@@ -168,7 +168,7 @@ func (a *atlas) join(ctx context.Context) error {
 			}
 		}
 	}
-	clear(a.torn) // what is on no chart
+	a.torn = map[uint64]bool{} // what is left is on no chart; a map that was large stays so
 	for _, c := range a.charts {
 		if c.changed && a.open(c) {
 			c.sums, c.changed = c.add(a, span{math.MinInt64, math.MaxInt64}), false
