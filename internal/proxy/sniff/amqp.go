@@ -10,7 +10,6 @@ import (
 // the channel has those; one that is delivered, up to its acknowledgement; or a question such as queue.declare.
 type amqp struct {
 	teller
-	off      bool
 	greeted  bool // the caller's protocol header was read
 	in, out  amqpSide
 	channels map[uint16]*amqpChannel
@@ -132,13 +131,9 @@ func (p *amqp) Work(since time.Time) (w Work) {
 }
 
 func (p *amqp) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
-	p.begin(at, emit)
-	side := &p.in
-	if dir == Response {
-		side = &p.out
-	}
-	for !p.off && p.step(dir, side, &b) {
-	}
+	p.feed(at, dir, b, emit,
+		func(b *[]byte) bool { return p.step(Request, &p.in, b) },
+		func(b *[]byte) bool { return p.step(Response, &p.out, b) })
 }
 
 func (p *amqp) End(at time.Time, emit func(Exchange)) {

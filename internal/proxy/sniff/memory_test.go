@@ -30,6 +30,17 @@ var hostile = map[string]func() []step{
 		}
 		return append(steps, ask(pg("Q" + strings.Repeat("x", 9000))[:8000]))
 	},
+	"mysql": func() []step {
+		steps := myOpened(0)
+		for i := range 1000 {
+			steps = append(steps, ask(my(0, fmt.Sprintf("\x16SELECT %s%d FROM t%d", strings.Repeat("c,", 2000), i, i))),
+				answer(my(1, string([]byte{0, byte(i), byte(i >> 8), 0, 0, 0, 0, 0, 0, 0, 0, 0}))))
+		}
+		for i := range 100 {
+			steps = append(steps, ask(my(0, fmt.Sprintf("\x03SELECT %s FROM u%d", strings.Repeat("d,", 600), i))))
+		}
+		return append(steps, ask(my(0, "\x03"+strings.Repeat("x", 9000))[:8000]))
+	},
 	"amqp": func() []step {
 		steps := aOpened[:len(aOpened):len(aOpened)]
 		for i := range 200 {

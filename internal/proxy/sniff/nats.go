@@ -10,7 +10,6 @@ import (
 // that it asks for, or one that is delivered, up to the answer or acknowledgement that it is given.
 type nats struct {
 	teller
-	off     bool
 	opening natsCall // CONNECT, while it waits
 	in, out natsSide
 	seed    maphash.Seed
@@ -100,13 +99,9 @@ func (p *nats) Work(since time.Time) (w Work) {
 }
 
 func (p *nats) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
-	p.begin(at, emit)
-	side := &p.in
-	if dir == Response {
-		side = &p.out
-	}
-	for !p.off && p.step(dir, side, &b) {
-	}
+	p.feed(at, dir, b, emit,
+		func(b *[]byte) bool { return p.step(Request, &p.in, b) },
+		func(b *[]byte) bool { return p.step(Response, &p.out, b) })
 }
 
 func (p *nats) End(at time.Time, emit func(Exchange)) {

@@ -11,13 +11,11 @@ import (
 // of the extended protocol with the Parse and Bind before it.
 type postgres struct {
 	teller
-	off        bool
 	phase      pgPhase
 	database   string
 	in, out    pgSide
 	statements statements
-	prepared   map[uint64]*statement // by the hash of their names
-	size       int                   // of the texts of prepared statements
+	prepared   prepared
 	portals    map[string]*statement
 	part       pgPart
 	skipping   bool // the server passes over all up to the next Sync
@@ -83,34 +81,18 @@ const (
 
 // Bounds of what is kept of a connection.
 const (
-	pgMaxStartup  = 1 << 10
-	pgMaxError    = 1 << 10
-	pgMaxName     = 128
-	pgMaxPrepared = 160
-	pgMaxBytes    = 8 << 10
-	pgMaxTexts    = 12 // of what waits for an answer
+	pgMaxStartup = 1 << 10
+	pgMaxError   = 1 << 10
+	pgMaxName    = 128
+	pgMaxTexts   = 12 // of what waits for an answer
 )
 
 func (p *postgres) Pending() (int, time.Time) {
-	if p.off || p.waiting.len() == 0 {
-		return 0, time.Time{}
-	}
-	return p.waiting.len(), p.waiting.at(0).start
+	return p.queued(p.waiting.len(), func() time.Time { return p.waiting.at(0).start })
 }
 
 func (p *postgres) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
-	p.begin(at, emit)
-	for !p.off {
-		more := false
-		if dir == Request {
-			more = p.request(&b)
-		} else {
-			more = p.response(&b)
-		}
-		if !more {
-			return
-		}
-	}
+	p.feed(at, dir, b, emit, p.request, p.response)
 }
 
 func (p *postgres) End(at time.Time, emit func(Exchange)) {
@@ -263,12 +245,12 @@ func (p *postgres) asked(head []byte) {
 		}
 		sql, _, _ := bytes.Cut(rest, []byte{0})
 		p.part.parsed = p.statements.of(sql[:min(len(sql), maxSQL)])
-		p.prepare(name, p.part.parsed)
+		p.prepared.put(p.statements.hash(name), p.part.parsed)
 	case 'B':
 		portal, rest, ok := bytes.Cut(head, []byte{0})
 		name, _, whole := bytes.Cut(rest, []byte{0})
 		if ok && whole {
-			p.bind(portal, p.prepared[p.statements.hash(name)])
+			p.bind(portal, p.prepared.known[p.statements.hash(name)])
 		}
 	case 'C':
 		p.forget(head)
@@ -279,31 +261,11 @@ func (p *postgres) asked(head []byte) {
 	}
 }
 
-// prepare notes a prepared statement. Where there are too many, all are forgotten: what is executed then is
-// called EXECUTE until it is prepared again.
-func (p *postgres) prepare(name []byte, st *statement) {
-	if p.prepared == nil {
-		p.prepared = make(map[uint64]*statement)
-	}
-	if len(p.prepared) >= pgMaxPrepared {
-		clear(p.prepared)
-		p.size = 0
-	}
-	if p.size > pgMaxBytes {
-		st = st.short()
-	}
-	h := p.statements.hash(name)
-	if _, again := p.prepared[h]; !again {
-		p.size += len(st.text)
-	}
-	p.prepared[h] = st
-}
-
 func (p *postgres) bind(portal []byte, st *statement) {
 	if p.portals == nil {
 		p.portals = make(map[string]*statement)
 	}
-	if len(p.portals) >= pgMaxPrepared/8 {
+	if len(p.portals) >= maxPrepared/8 {
 		clear(p.portals)
 	}
 	p.portals[string(portal)] = st
@@ -319,11 +281,7 @@ func (p *postgres) forget(head []byte) {
 		delete(p.portals, string(name))
 		return
 	}
-	h := p.statements.hash(name)
-	if st := p.prepared[h]; st != nil {
-		p.size = max(0, p.size-len(st.text))
-		delete(p.prepared, h)
-	}
+	p.prepared.drop(p.statements.hash(name))
 }
 
 func (p *postgres) execute(head []byte) {

@@ -11,7 +11,6 @@ import (
 // is a push.
 type redis struct {
 	teller
-	off        bool
 	subscribed bool // an answer may be a message, in RESP2 too
 	waiting    queue[redisCall]
 	words      words
@@ -59,25 +58,11 @@ const (
 )
 
 func (p *redis) Pending() (int, time.Time) {
-	if p.off || p.waiting.len() == 0 {
-		return 0, time.Time{}
-	}
-	return p.waiting.len(), p.waiting.at(0).start
+	return p.queued(p.waiting.len(), func() time.Time { return p.waiting.at(0).start })
 }
 
 func (p *redis) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
-	p.begin(at, emit)
-	for !p.off {
-		more := false
-		if dir == Request {
-			more = p.request(&b)
-		} else {
-			more = p.reply(&b)
-		}
-		if !more {
-			return
-		}
-	}
+	p.feed(at, dir, b, emit, p.request, p.reply)
 }
 
 func (p *redis) End(at time.Time, emit func(Exchange)) {

@@ -9,7 +9,6 @@ import (
 // another command that is refused.
 type smtp struct {
 	teller
-	off     bool
 	in, out smtpSide
 	asked   queue[smtpCommand] // commands without an answer
 	open    bool               // mail is set
@@ -67,18 +66,7 @@ func (p *smtp) Pending() (int, time.Time) {
 }
 
 func (p *smtp) Feed(at time.Time, dir Dir, b []byte, emit func(Exchange)) {
-	p.begin(at, emit)
-	for !p.off {
-		more := false
-		if dir == Request {
-			more = p.request(&b)
-		} else {
-			more = p.reply(&b)
-		}
-		if !more {
-			return
-		}
-	}
+	p.feed(at, dir, b, emit, p.request, p.reply)
 }
 
 func (p *smtp) End(at time.Time, emit func(Exchange)) {

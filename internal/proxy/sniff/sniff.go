@@ -84,6 +84,7 @@ var protocols = []struct {
 	{"amqp", func() Parser { return &amqp{} }},
 	{"nats", func() Parser { return &nats{} }},
 	{"redis", func() Parser { return &redis{} }},
+	{"mysql", func() Parser { return &mysql{} }},
 	{"smtp", func() Parser { return &smtp{} }},
 }
 
@@ -159,9 +160,31 @@ type teller struct {
 	at    time.Time
 	emit  func(Exchange)
 	attrs []Attr // used again for the next exchange
+	rest  []byte // what is fed and not yet read
+	off   bool   // nothing is read any more
 }
 
 func (t *teller) begin(at time.Time, emit func(Exchange)) { t.at, t.emit = at, emit }
+
+// feed reads b by the function of its direction, for as long as that reports that there may be more.
+func (t *teller) feed(at time.Time, dir Dir, b []byte, emit func(Exchange), request, response func(b *[]byte) bool) {
+	t.begin(at, emit)
+	read := request
+	if dir == Response {
+		read = response
+	}
+	for t.rest = b; !t.off && read(&t.rest); {
+	}
+	t.rest = nil
+}
+
+// queued is Pending of n exchanges, the oldest of which began at the time that since says.
+func (t *teller) queued(n int, since func() time.Time) (int, time.Time) {
+	if t.off || n == 0 {
+		return 0, time.Time{}
+	}
+	return n, since()
+}
 
 // Work is none where a protocol has no messages.
 func (t *teller) Work(time.Time) Work { return Work{} }
