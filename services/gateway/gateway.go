@@ -70,10 +70,7 @@ func (g *gateway) connect(table []Route) error {
 
 // answers returns what answers a row's requests: its service, or what stands in for it.
 func (g *gateway) answers(rt Route) http.Handler {
-	h := g.service(rt.To)
-	if rt.Else != nil && g.clients[rt.To] == nil {
-		h = rt.Else(g)
-	}
+	h := g.service(rt.To, rt.Else)
 	if rt.Flag != "" {
 		h = g.strangled(rt, h)
 	}
@@ -86,10 +83,17 @@ func (g *gateway) answers(rt Route) http.Handler {
 	return h
 }
 
-// service hands requests to a service, or says that it does not run here.
-func (g *gateway) service(name string) http.Handler {
-	if c := g.clients[name]; c != nil {
-		return proxy(c)
+// service hands requests to a service. Where it does not run here, or does not answer, instead does,
+// if there is one.
+func (g *gateway) service(name string, instead func(*gateway) kit.HandlerFunc) http.Handler {
+	c := g.clients[name]
+	switch {
+	case c != nil && instead != nil:
+		return proxy(c, instead(g))
+	case c != nil:
+		return proxy(c, nil)
+	case instead != nil:
+		return instead(g)
 	}
 	return kit.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return notHere(name) })
 }
@@ -181,8 +185,8 @@ func allowed(rt Route, r *http.Request, who Caller) error {
 // versionHeader tells a service which form of its answers is wanted.
 const versionHeader = "API-Version"
 
-// proxy hands requests to a service.
-func proxy(c *kit.Client) http.Handler {
+// proxy hands requests to a service. What gets no answer is answered by instead, if that is not nil.
+func proxy(c *kit.Client, instead http.Handler) http.Handler {
 	return &httputil.ReverseProxy{
 		Transport: c.Transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
@@ -196,8 +200,17 @@ func proxy(c *kit.Client) http.Handler {
 			identify(p.Out)
 			p.Out.Header.Set(versionHeader, version)
 		},
-		ModifyResponse: uniform,
+		ModifyResponse: func(resp *http.Response) error {
+			if instead != nil && resp.StatusCode >= 500 && !isProblem(resp) {
+				return fmt.Errorf("%s", resp.Status) // of something between here and the service
+			}
+			return uniform(resp)
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if instead != nil && r.Context().Err() == nil {
+				instead.ServeHTTP(w, r)
+				return
+			}
 			kit.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
 				return c.Failed(err)
 			}).ServeHTTP(w, r)
@@ -225,13 +238,16 @@ func uniform(resp *http.Response) error {
 	if at := resp.Header.Get("Location"); strings.HasPrefix(at, "/") {
 		resp.Header.Set("Location", "/v"+resp.Request.Header.Get(versionHeader)+at)
 	}
-	kind := resp.Header.Get("Content-Type")
-	if resp.StatusCode < 400 || kind == "application/problem+json" {
+	if resp.StatusCode < 400 || isProblem(resp) {
 		return nil
 	}
 	resp.Body.Close()
 	return kit.Errorf(resp.StatusCode, "refused", "%s", fmt.Sprintf("the service answered %s",
 		http.StatusText(resp.StatusCode)))
+}
+
+func isProblem(resp *http.Response) bool {
+	return resp.Header.Get("Content-Type") == "application/problem+json"
 }
 
 // problems answers what no route takes with a problem: 404, or 405 with the methods that there are.

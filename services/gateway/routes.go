@@ -28,7 +28,7 @@ type Route struct {
 	Old  func(g *gateway) http.Handler
 	// Canary is a flag: its share of the clients is sent on with X-Canary: true.
 	Canary string
-	// Else answers where To does not run here.
+	// Else answers where To does not run here, or does not answer.
 	Else func(g *gateway) kit.HandlerFunc
 
 	Doc    string // what it does

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -249,6 +250,29 @@ func TestPage(t *testing.T) {
 		t.Errorf("with services that hang: got %s %s %v", p.Items, p.Stock, p.Degraded)
 	}
 	read("bob", 404)
+}
+
+// TestPageWithoutAnswer makes the page where bff is away, and where something before it says so; what
+// bff itself says goes to the client.
+func TestPageWithoutAnswer(t *testing.T) {
+	bff := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/orders/gone/page" {
+			kit.WriteProblem(w, r, kit.Errorf(502, "bad-gateway", "orders does not answer"))
+			return
+		}
+		http.Error(w, "no server is there", 503)
+	}))
+	defer bff.Close()
+	for _, c := range []struct {
+		url, order string
+		want       int
+	}{{"http://127.0.0.1:1", "o1", 200}, {bff.URL, "o1", 200}, {bff.URL, "gone", 502}} {
+		f, _ := open(t, map[string]string{"BFF_URL": c.url})
+		resp, body := f.do("GET", "/v1/orders/"+c.order+"/page", "", "Authorization", f.bearer(user, "ada"))
+		if resp.StatusCode != c.want || (c.want == 200) != strings.Contains(body, `"degraded":[]`) {
+			t.Errorf("%v: got %d %s", c, resp.StatusCode, body)
+		}
+	}
 }
 
 // TestPageAsksAtOnce has parts that answer only when all of them are asked.
