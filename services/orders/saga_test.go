@@ -97,6 +97,10 @@ func TestEveryStepMayFail(t *testing.T) {
 		for _, ends := range told {
 			ends()
 		}
+		w.shop.arrive()
+		for _, ends := range told {
+			ends()
+		}
 		w.shop.balanced(w.T)
 		w.verified(int64(len(told)))
 		w.shop.mu.Lock()

@@ -326,6 +326,11 @@ func TestPendingIsTold(t *testing.T) {
 			w.publish(paymentRefunded, map[string]any{"order_id": "none"})
 			w.ended(id)
 			w.shop.heal("", "Capture")
+			var noted int
+			err = w.another().db.QueryRow(`SELECT COUNT(*) FROM inbox WHERE consumer = $1 AND id = $2`, eventQueue, m.ID).Scan(&noted)
+			if err != nil || noted != 1 {
+				w.Errorf("message is noted %d times, %v", noted, err)
+			}
 		}
 		w.publish(paymentRefused, map[string]any{"order_id": "rich"})
 		w.publish(userUpdated, map[string]any{"id": "last", "name": "Last", "version": 1})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,12 +31,14 @@ const (
 	unavailable fault = "unavailable" // the same, as one that the transport tries again
 	after       fault = "after"       // it is done, the answer is an error
 	omitted     fault = "omitted"     // it is done, the answer never comes
+	late        fault = "late"        // it is done when the caller has given up
+	stray       fault = "stray"       // an error, and it is done when all is over
 	gateBefore  fault = "gate-before" // it waits for ever before anything is done
 	gateAfter   fault = "gate-after"  // it is done, and then waits for ever
 	down        fault = "down"        // an error, each time
 )
 
-var mistakes = []fault{before, unavailable, after, omitted}
+var mistakes = []fault{before, unavailable, after, omitted, late, stray}
 
 // shop is what orders calls: inventory, payments, users and catalog in memory, over real wires.
 type shop struct {
@@ -49,9 +52,11 @@ type shop struct {
 	expire   map[string]bool // orders whose reservation is over before it is committed
 	payments map[string]*paymentsv1.Payment
 	users    map[string]*usersv1.User
-	faults   map[string]fault // "order Method"
-	gated    chan string      // is told each call that came to a gate
-	calls    map[string]int   // "order Method"
+	faults   map[string]fault    // "order Method"
+	gated    chan string         // is told each call that came to a gate
+	calls    map[string]int      // "order Method"
+	done     map[string][]string // order -> methods, as they were done
+	strays   []func()            // calls that are still on their way
 	noPrices bool
 }
 
@@ -60,7 +65,7 @@ func newShop(t *testing.T) *shop {
 	s := &shop{levels: map[string]*inventoryv1.Level{}, held: map[string]*inventoryv1.Reservation{},
 		expire: map[string]bool{}, payments: map[string]*paymentsv1.Payment{},
 		users:  map[string]*usersv1.User{"ana": {Id: "ana", Name: "Ana", Version: 1}},
-		faults: map[string]fault{}, gated: make(chan string, 1000), calls: map[string]int{}}
+		faults: map[string]fault{}, gated: make(chan string, 1000), calls: map[string]int{}, done: map[string][]string{}}
 	for item, n := range map[string]int64{"mug": 1000000, "pot": 1000000, "lamp": 1} {
 		s.levels[item] = &inventoryv1.Level{ItemId: item, Available: n, Received: n}
 	}
@@ -148,11 +153,20 @@ func (s *shop) intercept(ctx context.Context, req any, info *grpc.UnaryServerInf
 		s.gated <- call
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case stray:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.strays = append(s.strays, func() { _, _ = next(context.Background(), req) })
+		return nil, status.Error(codes.Unavailable, "lost on the way")
+	case late:
+		<-ctx.Done()
 	}
 	s.mu.Lock()
 	resp, err := next(ctx, req)
 	if m, ok := resp.(proto.Message); ok && err == nil {
 		resp = proto.Clone(m)
+		id, method, _ := strings.Cut(call, " ")
+		s.done[id] = append(s.done[id], method)
 	}
 	s.mu.Unlock()
 	switch f {
@@ -165,6 +179,16 @@ func (s *shop) intercept(ctx context.Context, req any, info *grpc.UnaryServerInf
 		<-ctx.Done()
 	}
 	return resp, err
+}
+
+// arrive lets all calls arrive that are still on their way. There are ghosts to be sold by now.
+func (s *shop) arrive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.levels["ghost"] = &inventoryv1.Level{ItemId: "ghost", Available: 1000, Received: 1000}
+	for _, stray := range s.strays {
+		stray()
+	}
 }
 
 func refuse(reason string) error {
@@ -330,6 +354,10 @@ func (s *shop) audit(t *testing.T, o orderV1) {
 	}
 	if is := r.GetState() == inventoryv1.ReservationState_RESERVATION_STATE_SOLD; is != sold {
 		t.Errorf("%s is %s: its stock is %s", o.ID, o.Status, r.GetState())
+	}
+	released, refunded := slices.Index(s.done[o.ID], "Release"), slices.Index(s.done[o.ID], "Refund")
+	if refunded >= 0 && released >= 0 && released < refunded {
+		t.Errorf("%s is undone in the wrong order: %v", o.ID, s.done[o.ID])
 	}
 	if r.GetState() == inventoryv1.ReservationState_RESERVATION_STATE_HELD {
 		t.Errorf("%s is %s: its stock is held", o.ID, o.Status)

@@ -140,7 +140,13 @@ func TestRebuildUnderWay(t *testing.T) {
 		ctx, cancel := context.WithCancel(w.Context())
 		bases := []string{w.base, w.start().base}
 		s := w.another()
-		var readers, writers sync.WaitGroup
+		for i := range 2 * projectBatch { // more than a rebuild sees at once
+			if _, err := happen(ctx, s, Order{ID: fmt.Sprintf("old-%03d", i)}, Placed, Body{User: "ana"}); err != nil {
+				w.Fatal(err)
+			}
+		}
+		w.verified(2 * projectBatch)
+		var readers, writers, rebuilds sync.WaitGroup
 		readers.Go(func() {
 			seen := map[string]int64{}
 			for ctx.Err() == nil {
@@ -168,9 +174,9 @@ func TestRebuildUnderWay(t *testing.T) {
 			})
 		}
 		for range 2 {
-			writers.Go(func() {
+			rebuilds.Go(func() {
 				app := kittest.App(w.T, w.env)
-				for range 5 {
+				for done := 0; done < 3 || ctx.Err() == nil; done++ {
 					if err := rebuild(w.Context(), app); err != nil {
 						w.Errorf("rebuild: %v", err)
 					}
@@ -178,8 +184,9 @@ func TestRebuildUnderWay(t *testing.T) {
 			})
 		}
 		writers.Wait()
-		w.verified(40)
+		w.verified(2*projectBatch + 40)
 		cancel()
+		rebuilds.Wait()
 		readers.Wait()
 		var generations int
 		if err := s.db.QueryRow(`SELECT COUNT(DISTINCT generation) FROM order_view`).Scan(&generations); err != nil || generations != 1 {
