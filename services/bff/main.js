@@ -8,6 +8,7 @@ import * as telemetry from './telemetry.js';
 const flush = await telemetry.start();
 
 try {
+  await fetch('data:,'); // Node loads fetch when it is first used: not while somebody waits for a page
   const grace = duration('GRACE', '8s');
   const port = whole('HTTP_PORT', whole('PORT', 0));
   const server = await serve(process.env.HOST || '127.0.0.1', port, process.env);
