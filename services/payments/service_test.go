@@ -96,7 +96,8 @@ func TestPostgres(t *testing.T) {
 func newWorld(t *testing.T, databaseURL string) *world {
 	w := &world{t: t, bank: &fakeBank{}, events: make(chan kit.Message, 200)}
 	w.env = map[string]string{"BROKER_URL": kittest.NATS(t), "PAYMENTS_DB_URL": databaseURL,
-		"LEGACY_URL": w.bank.start(t), "PAYMENTS_BACKOFF": "5ms"}
+		"LEGACY_URL": w.bank.start(t), "PAYMENTS_BACKOFF": "5ms",
+		"BANK_TIMEOUT": "2s"} // a machine with much else to do is no slow bank
 	b, err := bus.Dial(t.Context(), kittest.App(t, w.env), "broker")
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ type Fact struct {
 // Patience is how long to wait for the bank. The zero value waits as the comments say.
 type Patience struct {
 	Try     time.Duration // for one answer: 700 ms
-	Call    time.Duration // for all tries of one call together: 1.5 s
+	Call    time.Duration // for all tries of one call together: twice Try and 100 ms
 	Backoff time.Duration // before the second try: 50 ms; it doubles
 }
 
@@ -102,7 +102,7 @@ func newClient(url string, transport http.RoundTripper, p Patience) *Client {
 		p.Try = 700 * time.Millisecond
 	}
 	if p.Call == 0 {
-		p.Call = 1500 * time.Millisecond
+		p.Call = 2*p.Try + 100*time.Millisecond
 	}
 	if p.Backoff == 0 {
 		p.Backoff = 50 * time.Millisecond
