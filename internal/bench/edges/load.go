@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"msctl.dev/msctl/internal/bench/proc"
 )
@@ -35,6 +40,8 @@ var measures = []measure{
 		{"latency set or lifted over HTTP with them open, p50, ms", "%.2f", 1e3, "0.1x"}}},
 	{name: "requests", at: httpAt, run: requests, rows: []row{
 		{"HTTP requests/s, keep-alive (msctl: traced)", "%.0f", 1, ""}, {"CPU per request, µs", "%.1f", 1e6, "0.75x"}}},
+	{name: "calls", at: grpcAt, run: calls, rows: []row{
+		{"unary gRPC calls/s (msctl: traced)", "%.0f", 1, ""}, {"CPU per call, µs", "%.1f", 1e6, ""}}},
 	{name: "bulk", at: sourceAt, run: bulk, rows: []row{{"bulk, GB/s", "%.2f", 1e-9, "2.5x"}, {"CPU per GB, s", "%.2f", 1e9, "0.15x"}}},
 	{name: "connections", at: echoAt, run: connections, rows: []row{
 		{"new connections/s", "%.0f", 1, "1.5x"}, {"CPU per connection, µs", "%.0f", 1e6, ""}}},
@@ -43,6 +50,7 @@ var measures = []measure{
 }
 
 func httpAt(w *way) string   { return w.http }
+func grpcAt(w *way) string   { return w.grpc }
 func echoAt(w *way) string   { return w.echo }
 func sourceAt(w *way) string { return w.source }
 
@@ -87,6 +95,31 @@ func answer(r *bufio.Reader) error {
 			return err
 		}
 	}
+}
+
+// callConns is how many connections the gRPC calls share.
+const callConns = 4
+
+func calls(o options, w *way) ([]float64, error) {
+	var next atomic.Int64
+	var conns [callConns]*grpc.ClientConn
+	for i := range conns {
+		c, err := grpc.NewClient("passthrough:///"+w.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		conns[i] = c
+	}
+	return rate(o, w, o.load, func(stop *atomic.Bool) (n float64, err error) {
+		c := grpc_health_v1.NewHealthClient(conns[next.Add(1)%callConns])
+		for ; !stop.Load(); n++ {
+			if _, err := c.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
+				return n, err
+			}
+		}
+		return n, nil
+	})
 }
 
 func bulk(o options, w *way) ([]float64, error) {

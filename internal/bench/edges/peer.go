@@ -14,11 +14,11 @@ import (
 
 // toxiproxy starts its server with one proxy for each address of the backend.
 func toxiproxy(ctx context.Context, o options, back *way) (*way, error) {
-	at, err := proc.FreeAddrs(4)
+	at, err := proc.FreeAddrs(5)
 	if err != nil {
 		return nil, err
 	}
-	host, port, _ := net.SplitHostPort(at[3])
+	host, port, _ := net.SplitHostPort(at[4])
 	cmd := exec.CommandContext(ctx, o.peer, "-host", host, "-port", port)
 	cmd.Env = append(os.Environ(), "LOG_LEVEL=error")
 	c, err := proc.Peer(ctx, cmd, at)
@@ -26,8 +26,8 @@ func toxiproxy(ctx context.Context, o options, back *way) (*way, error) {
 		return nil, err
 	}
 	w := over(c)
-	api := "http://" + at[3]
-	for i, target := range []string{back.http, back.echo, back.source} {
+	api := "http://" + at[4]
+	for i, target := range []string{back.http, back.echo, back.source, back.grpc} {
 		if err := call("POST", api+"/proxies", fmt.Sprintf(`{"name":"p%d","listen":%q,"upstream":%q,"enabled":true}`, i, at[i], target)); err != nil {
 			w.stop()
 			return nil, err
@@ -61,6 +61,10 @@ listen source
   mode tcp
   bind %[3]s
   server b %[6]s
+listen grpc
+  mode http
+  bind %[8]s proto h2
+  server b %[9]s proto h2
 `
 
 func haproxy(ctx context.Context, _ options, back *way) (*way, error) {
@@ -79,6 +83,11 @@ http {
   server {
     listen %[1]s;
     location / { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
+  upstream g { server %[9]s; keepalive 64; keepalive_requests 1000000000; }
+  server {
+    listen %[8]s http2;
+    location / { grpc_pass grpc://g; }
   }
 }
 stream {
@@ -104,7 +113,7 @@ func streamModule() string {
 
 // withFile starts a proxy that reads its addresses from a file.
 func withFile(ctx context.Context, back *way, format string, command func(path string) *exec.Cmd) (*way, error) {
-	at, err := proc.FreeAddrs(3)
+	at, err := proc.FreeAddrs(4)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +121,7 @@ func withFile(ctx context.Context, back *way, format string, command func(path s
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf(strings.ReplaceAll(format, "%[7]s", streamModule()), at[0], at[1], at[2], back.http, back.echo, back.source)
+	text := fmt.Sprintf(strings.ReplaceAll(format, "%[7]s", streamModule()), at[0], at[1], at[2], back.http, back.echo, back.source, "", at[3], back.grpc)
 	path := filepath.Join(dir, "conf")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -10,6 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
 	"msctl.dev/msctl/internal/bench/proc"
 	"msctl.dev/msctl/internal/proxy"
 )
@@ -46,7 +50,7 @@ func service() {
 	os.Exit(1)
 }
 
-// backend listens as an HTTP server, as an echo, and as a source without end.
+// backend listens as an HTTP server, as an echo, as a source without end, and as a gRPC server.
 func backend() {
 	go hello().Serve(proc.Open())
 	go accept(proc.Open(), func(c net.Conn) {
@@ -59,6 +63,9 @@ func backend() {
 			}
 		}
 	})
+	calls := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(calls, health.NewServer())
+	go calls.Serve(proc.Open())
 }
 
 func accept(ln net.Listener, handle func(net.Conn)) {

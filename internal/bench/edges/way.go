@@ -24,7 +24,8 @@ type kind struct {
 // way is one way to the backend.
 type way struct {
 	http, echo, source string // addresses; "": it has none
-	pid                int    // of the proxy; 0 direct
+	grpc               string
+	pid                int // of the proxy; 0 direct
 	cpu                func(pid int) float64
 	atRest             float64 // its memory before the first connection
 	toggle             func(on bool) error
@@ -66,22 +67,22 @@ func direct(_ context.Context, _ options, back *way) (*way, error) {
 
 // msctl starts an edge in a process of its own.
 func msctl(ctx context.Context, o options, back *way) (*way, error) {
-	c, err := proc.Self(ctx, 4, "edge", o.profile, "http", back.http, "tcp", back.echo, "tcp", back.source)
+	c, err := proc.Self(ctx, 5, "edge", o.profile, "http", back.http, "tcp", back.echo, "tcp", back.source, "grpc", back.grpc)
 	if err != nil {
 		return nil, err
 	}
 	w := over(c)
 	w.toggle = func(on bool) error {
 		if on {
-			return call("POST", "http://"+c.Addrs[3], "")
+			return call("POST", "http://"+c.Addrs[4], "")
 		}
-		return call("DELETE", "http://"+c.Addrs[3], "")
+		return call("DELETE", "http://"+c.Addrs[4], "")
 	}
 	return w, nil
 }
 
 func startBackend(ctx context.Context) (*way, error) {
-	c, err := proc.Self(ctx, 3, "backend")
+	c, err := proc.Self(ctx, 4, "backend")
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func startBackend(ctx context.Context) (*way, error) {
 
 // over is the way over a process.
 func over(c proc.Child) *way {
-	return &way{pid: c.PID, cpu: proc.CPU, http: c.Addrs[0], echo: c.Addrs[1], source: c.Addrs[2], stop: c.Stop}
+	return &way{pid: c.PID, cpu: proc.CPU, http: c.Addrs[0], echo: c.Addrs[1], source: c.Addrs[2], grpc: c.Addrs[3], stop: c.Stop}
 }
 
 // call makes one request of a control API.
