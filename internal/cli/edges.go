@@ -82,10 +82,10 @@ func (a *App) printEdges(ctx context.Context, c *control.Client, names []string,
 func pickEdges(edges []state.Edge, titles []string) ([]state.Edge, error) {
 	var known, names []string
 	for _, e := range edges {
-		known = append(known, e.Name(), e.To, e.From)
+		known = append(known, state.EdgeTitle(e.Name()), e.To, e.From)
 	}
 	for _, t := range titles {
-		names = append(names, state.EdgeName(t))
+		names = append(names, state.EdgeTitle(t))
 	}
 	if err := checkNames(names, slices.DeleteFunc(known, func(n string) bool { return n == "" })); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func pickEdges(edges []state.Edge, titles []string) ([]state.Edge, error) {
 		return edges, nil
 	}
 	return slices.DeleteFunc(edges, func(e state.Edge) bool {
-		return !slices.Contains(names, e.Name()) && !slices.Contains(names, e.From) && !slices.Contains(names, e.To)
+		return !slices.Contains(names, state.EdgeTitle(e.Name())) && !slices.Contains(names, e.From) && !slices.Contains(names, e.To)
 	}), nil
 }
 

@@ -69,7 +69,7 @@ func wiser(err error) error {
 		return err
 	case errors.As(err, &mistake):
 		return usage(mistake.Hint, "read filter: column %d: %s", mistake.Column, mistake.Msg)
-	case errors.Is(err, desk.ErrUnknownTrace):
+	case errors.Is(err, desk.ErrUnknownTrace), strings.HasSuffix(err.Error(), telemetry.ErrNoTrace.Error()): // of another process only the words come
 		return failed(unknownTraceHint, "%w", err)
 	}
 	return err

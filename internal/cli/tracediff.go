@@ -24,8 +24,8 @@ func newTraceDiff(a *App) *cobra.Command {
 	limit := cmd.Flags().IntP("limit", "n", 25, "at most this `NUMBER` of operations")
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
 		for _, w := range words {
-			if err := checkTraceID(w); err != nil && !strings.Contains(w, "..") {
-				return err
+			if checkTraceID(w) != nil && !strings.Contains(w, "..") {
+				return usage("an id of `msctl traces`, or a window such as 20m..10m", "compare %q: neither a trace nor a window", w)
 			}
 		}
 		return a.tell(cmd.Context(), func(t teller) error {
