@@ -41,7 +41,7 @@ const (
 
 // Follow is [Follow] through the hub's watcher.
 func (h *Hub) Follow(ctx context.Context, dir string, q Query, fn func([]Line) error) error {
-	c := cursor{dir: filepath.Clean(dir), q: q}
+	c := cursor{dir: filepath.Clean(dir), q: q, next: q.FromSeq}
 	defer c.close()
 	for ctx.Err() == nil {
 		wake, leave, every := h.subscribe(ancestor(c.dir))

@@ -197,3 +197,26 @@ func BenchmarkFollow(b *testing.B) {
 		return nil
 	})
 }
+
+// TestGapAtTheStart is D3: who goes on reading where lines were dropped meanwhile is told how many.
+func TestGapAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir, Options{MaxBytes: 4000, SegmentBytes: 1000})
+	for i := range 500 {
+		w.Append(t0, Stdout, fmt.Appendf(nil, "line %d", i+1))
+		w.Flush()
+	}
+	w.Close()
+	var first []string
+	err := Read(t.Context(), dir, Query{FromSeq: 2}, func(l Line) error {
+		first = append(first, fmt.Sprintf("%d %s", l.Seq, l.Text))
+		return nil
+	})
+	var missing, next int
+	if _, scanned := fmt.Sscanf(first[0]+" "+first[1], "%d %d lines are missing here: they were dropped to bound the log %d", new(int), &missing, &next); err != nil || scanned != nil {
+		t.Fatalf("%v, %v: %q", err, scanned, first[:2])
+	}
+	if missing == 0 || missing+2 != next {
+		t.Errorf("%d lines are said to be missing between 1 and %d", missing, next)
+	}
+}

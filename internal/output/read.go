@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -26,7 +27,7 @@ func (q Query) match(l Line) bool {
 // Read calls fn for each line that is kept in dir and that q chooses, in order, until the end as it is
 // now. The lines are fn's to keep.
 func Read(ctx context.Context, dir string, q Query, fn func(Line) error) error {
-	c := cursor{dir: dir, q: q}
+	c := cursor{dir: dir, q: q, next: q.FromSeq}
 	defer c.close()
 	return c.drain(ctx, func(lines []Line) error {
 		for _, l := range lines {
@@ -90,7 +91,8 @@ func (s segment) last(n int) ([]Line, error) {
 type cursor struct {
 	dir  string
 	q    Query
-	next uint64 // the sequence number to come; 0 before the first line
+	next uint64 // the sequence number to come; 0 where the first line is not known
+	gone uint64 // segments that begin here or before were dropped before they could be read
 	seg  segment
 	in   chunks
 }
@@ -139,7 +141,7 @@ func (c *cursor) later() (*segment, error) {
 	}
 	if c.in.f != nil && c.removed(segs) {
 		c.close() // the log was removed and perhaps begun anew
-		c.next, c.q.FromSeq = 0, 0
+		c.next, c.gone, c.q.FromSeq = 0, 0, 0
 	}
 	if c.in.f == nil {
 		return c.first(segs), nil
@@ -167,6 +169,7 @@ func (c *cursor) removed(segs []segment) bool {
 
 // first returns the segment to begin with: the last that starts at or before what is wanted.
 func (c *cursor) first(segs []segment) *segment {
+	segs = slices.DeleteFunc(segs, func(s segment) bool { return s.first <= c.gone })
 	if len(segs) == 0 {
 		return nil
 	}
@@ -198,13 +201,13 @@ func (c *cursor) enter(s segment) error {
 	c.close()
 	f, err := os.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.next = max(c.next, s.first)
+		c.gone = s.first
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	c.seg, c.in = s, chunks{f: f}
+	c.seg, c.in, c.gone = s, chunks{f: f}, 0
 	return nil
 }
 
