@@ -17,9 +17,13 @@ const watchAfter = 10 * time.Millisecond
 // aside is what goes on in a second goroutine while a caller waits for its answer: the rest of its
 // request's body is sent, and its end or reset is passed on.
 type aside struct {
-	works     sync.WaitGroup
-	timer     *time.Timer
-	armed     bool
+	works    sync.WaitGroup
+	timer    *time.Timer
+	armed    bool      // the caller of the running request is to be looked after; these four are guarded by caller.mu
+	due      time.Time // from when on
+	ticks    bool      // timer will fire
+	watching bool      // it has, for the running request
+
 	sending   bool
 	answered  atomic.Bool // the answer was passed on: no one needs to look any more
 	giveUp    atomic.Bool // the connection ends: the rest of the body is not needed
@@ -30,16 +34,56 @@ type aside struct {
 
 // look arranges that the caller is looked after while its answer takes long.
 func (x *caller) look(after time.Duration) {
-	x.side.armed = true
-	x.side.works.Add(1)
-	if x.side.timer != nil {
-		x.side.timer.Reset(after)
-		return
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := &x.side
+	s.armed, s.due = true, x.call.Start.Add(after)
+	switch {
+	case s.timer == nil:
+		s.timer = time.AfterFunc(after, x.tick)
+	case !s.ticks || after == 0:
+		s.timer.Reset(after)
 	}
-	x.side.timer = time.AfterFunc(after, func() {
-		defer x.side.works.Done()
+	s.ticks = true
+}
+
+// tick looks after the caller if that is due. The timer runs on from one request to the next: to set and stop it for
+// each would cost short ones more than all else that is done about them.
+func (x *caller) tick() {
+	x.mu.Lock()
+	s, wait := &x.side, time.Duration(0)
+	if s.armed {
+		wait = time.Until(s.due)
+	}
+	if s.ticks = wait > 0; s.ticks {
+		s.timer.Reset(wait)
+	}
+	watch := s.armed && !s.ticks
+	if watch {
+		s.watching = true
+		s.works.Add(1)
+	}
+	x.mu.Unlock()
+	if watch {
+		defer s.works.Done()
 		x.watchCaller()
-	})
+	}
+}
+
+// disarm ends what look began, but for the watching, and reports whether that has begun.
+func (x *caller) disarm() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.side.armed = false
+	return x.side.watching
+}
+
+// stop ends the timer with the connection.
+func (x *caller) stop() {
+	x.disarm()
+	if x.side.timer != nil {
+		x.side.timer.Stop()
+	}
 }
 
 // send sends the rest of a body and then looks after the caller.
@@ -79,18 +123,14 @@ func (x *caller) sendRest(server *wire, d *body) bool {
 // settle ends what goes on aside. Where more of the body is wanted it waits until that was sent.
 func (x *caller) settle(wanted bool) {
 	s := &x.side
-	if s.armed && s.timer.Stop() {
-		s.armed = false
-		s.works.Done()
-	}
-	if s.armed || s.sending {
+	if s.armed && x.disarm() || s.sending {
 		s.giveUp.Store(!wanted)
 		s.answered.Store(true)
 		_ = x.wire.conn.SetReadDeadline(longAgo)
 		s.works.Wait()
 		_ = x.wire.conn.SetReadDeadline(time.Time{})
 	}
-	s.armed, s.sending = false, false
+	s.watching, s.sending = false, false
 	s.answered.Store(false)
 }
 

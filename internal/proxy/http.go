@@ -49,6 +49,7 @@ func (e *Edge) carryHTTP(ctx context.Context, s *serving, c net.Conn) {
 	}
 	defer s.drop(x)
 	defer x.wire.drop()
+	defer x.stop()
 	if x.wire.fill() != nil {
 		return
 	}
