@@ -153,14 +153,22 @@ func unique(attrs []Attr) []Attr {
 	return out
 }
 
+// others is how many values of a row are no attributes, at least: the resource, and mostly the name.
+func (v *view) others() int {
+	if v.want == nil {
+		return 0
+	}
+	return 2
+}
+
 // readSpan fills in one row.
 func (v *view) readSpan(row uint32) (s Span) {
 	s = Span{Trace: v.trace.ids[v.trace.of[row]], ID: spanID(v.span[row]), Parent: spanID(v.parent[row]),
 		Kind: tagKind(v.tag[row]), Status: tagStatus(v.tag[row]), Start: moment(v.start[row])}
 	s.Duration = time.Duration(v.dur[row])
 	v.buf = v.cells.cells(row, v.buf[:0])
-	if v.want == nil {
-		s.Attrs = make([]Attr, 0, len(v.buf))
+	if len(v.buf) > v.others() {
+		s.Attrs = make([]Attr, 0, len(v.buf)-v.others())
 	}
 	for _, c := range v.buf {
 		switch x := v.value(c); v.class[c.key] {

@@ -76,8 +76,11 @@ type tree struct {
 	guessed map[int]bool // whose parent is inferred, and told by nobody
 }
 
-func grow(spans []telemetry.Span) *tree {
-	t := &tree{spans: slices.Clone(spans), parent: make([]int, len(spans)), kids: make([][]int, len(spans)), row: make([]int, len(spans))}
+func grow(spans []telemetry.Span) *tree { return plant(slices.Clone(spans)) }
+
+// plant makes a tree of spans that it may put into another order.
+func plant(spans []telemetry.Span) *tree {
+	t := &tree{spans: spans, parent: make([]int, len(spans)), kids: make([][]int, len(spans)), row: make([]int, len(spans))}
 	slices.SortStableFunc(t.spans, func(a, b telemetry.Span) int {
 		return cmp.Or(a.Start.Compare(b.Start), -cmp.Compare(a.Duration, b.Duration))
 	})

@@ -3,7 +3,11 @@ package insight
 import (
 	"cmp"
 	"context"
+	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"msctl.dev/msctl/internal/telemetry"
@@ -80,11 +84,20 @@ func Of(spans []telemetry.Span) *Window {
 	return w
 }
 
-// take makes trees of the traces and orders them by start.
+// take makes trees of the traces, on all processors, and orders them by start. The spans are its to keep.
 func (w *Window) take(groups map[telemetry.TraceID][]telemetry.Span) {
-	for _, spans := range groups {
-		w.traces = append(w.traces, grow(spans))
+	all := slices.Collect(maps.Values(groups))
+	w.traces = make([]*tree, len(all))
+	var next atomic.Int64
+	var working sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(all)) {
+		working.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
+				w.traces[i] = plant(all[i])
+			}
+		})
 	}
+	working.Wait()
 	slices.SortFunc(w.traces, func(a, b *tree) int {
 		return cmp.Or(a.spans[0].Start.Compare(b.spans[0].Start), slices.Compare(a.spans[0].Trace[:], b.spans[0].Trace[:]))
 	})
