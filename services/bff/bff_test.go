@@ -207,7 +207,7 @@ func shop(t *testing.T, wait, asked chan struct{}) map[string]string {
 		}
 	}))
 	t.Cleanup(srv.Close)
-	return map[string]string{"ORDERS_URL": srv.URL, "CATALOG_URL": srv.URL, "USERS_URL": srv.URL, "INVENTORY_URL": srv.URL}
+	return map[string]string{"PART_TIMEOUT": "20s", "ORDERS_URL": srv.URL, "CATALOG_URL": srv.URL, "USERS_URL": srv.URL, "INVENTORY_URL": srv.URL}
 }
 
 const trace = "4bf92f3577b34da6a3ce929d0e0e4736"

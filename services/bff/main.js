@@ -11,7 +11,7 @@ try {
   await fetch('data:,'); // Node loads fetch when it is first used: not while somebody waits for a page
   const grace = duration('GRACE', '8s');
   const port = whole('HTTP_PORT', whole('PORT', 0));
-  const server = await serve(process.env.HOST || '127.0.0.1', port, process.env);
+  const server = await serve(process.env.HOST || '127.0.0.1', port, process.env, duration('PART_TIMEOUT', '300ms'));
   const reason = await new Promise((done) => {
     process.on('SIGTERM', done); // a second one changes nothing
     process.on('SIGINT', done);

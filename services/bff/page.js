@@ -4,14 +4,13 @@ import { log } from './log.js';
 import { told } from './problem.js';
 
 const orderWait = 2000; // ms, for the order, without which there is no page
-const partWait = 300; // ms, for each of the other parts
 
 /**
  * Makes the page of an order from four services. The order comes first, and what its service refuses
  * is the page's answer. The others come in parallel, each with a deadline of its own: a part that
- * does not come is null, and named in degraded.
+ * does not come within so many milliseconds is null, and named in degraded.
  */
-export async function page(caller, id) {
+export async function page(caller, id, partWait) {
   const order = await caller.get('orders', `/orders/${encodeURIComponent(id)}`, orderWait);
   const ids = encodeURIComponent((order.lines ?? []).map((l) => l.item_id).join(','));
   const parts = {

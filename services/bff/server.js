@@ -17,11 +17,11 @@ const routes = [
   { path: /^\/orders\/([^/]+)\/page$/, route: '/orders/{id}/page', answer: page },
 ];
 
-/** Listens, and resolves to the server: its port and how to stop it. */
-export async function serve(host, port, env) {
+/** Listens, and resolves to the server: its port and how to stop it. A part of a page has partWait ms. */
+export async function serve(host, port, env, partWait = 300) {
   const state = { stopping: false };
   const server = createServer({ maxHeaderSize: maxHeader, headersTimeout: 5000, requestTimeout: 15_000,
-    keepAliveTimeout: 60_000 }, (req, res) => handle(req, res, env, state, server));
+    keepAliveTimeout: 60_000 }, (req, res) => handle(req, res, { env, partWait }, state, server));
   await new Promise((done, refuse) => server.once('error', refuse).listen(port, host, done));
   const at = server.address();
   log.info('service listening', { listener: 'http', addr: `${at.address}:${at.port}` });
@@ -38,7 +38,7 @@ async function stop(server, state, grace) {
   clearTimeout(end);
 }
 
-async function handle(req, res, env, state, server) {
+async function handle(req, res, setting, state, server) {
   const path = req.url.split('?')[0];
   if (req.method === 'GET' && path === '/livez') return send(res, 200, 'live');
   if (req.method === 'GET' && path === '/readyz') {
@@ -50,11 +50,11 @@ async function handle(req, res, env, state, server) {
   const id = correlationForm.test(given) ? given : randomUUID();
   res.setHeader('X-Correlation-ID', id);
   const found = routes.find((r) => r.path.test(path));
-  await serving(req, found?.route ?? 'none', id, () => answer(req, res, path, found, env, id));
+  await serving(req, found?.route ?? 'none', id, () => answer(req, res, path, found, setting, id));
 }
 
 /** Answers by the route that was found, and returns the status. */
-async function answer(req, res, path, found, env, id) {
+async function answer(req, res, path, found, { env, partWait }, id) {
   try {
     if (Number(req.headers['content-length'] ?? 0) > maxBody) {
       throw new Problem(413, 'too-large', `the body is over ${maxBody} bytes`);
@@ -65,7 +65,7 @@ async function answer(req, res, path, found, env, id) {
       throw new Problem(405, 'method', `${req.method} is not one of GET`);
     }
     const caller = new Caller(env, req.headers, performance.now() + wait(req));
-    return send(res, 200, await found.answer(caller, name(found.path.exec(path)[1])));
+    return send(res, 200, await found.answer(caller, name(found.path.exec(path)[1]), partWait));
   } catch (err) {
     const p = problemOf(err);
     if (p.status === 500) log.error('request failed', { err: err.stack });

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/cache"
@@ -17,12 +18,14 @@ import (
 
 // gateway puts limits, identity and idempotency in front of the services.
 type gateway struct {
-	app     *kit.App
-	auth    *auth
-	limit   *cache.Limiter
-	once    cache.Idempotency
-	flags   *flags.Flags
-	clients map[string]*kit.Client // of the services that run here
+	app   *kit.App
+	auth  *auth
+	limit *cache.Limiter
+	once  cache.Idempotency
+	flags *flags.Flags
+	// partWait is how long a page waits for each of its parts.
+	partWait time.Duration
+	clients  map[string]*kit.Client // of the services that run here
 }
 
 // handler serves the table, and the gateway's own routes.

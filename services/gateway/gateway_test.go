@@ -52,7 +52,7 @@ func start(t *testing.T, h http.HandlerFunc, env map[string]string) *fixture {
 		kit.WriteJSON(w, 200, map[string]string{})
 	}))
 	t.Cleanup(behind.Close)
-	all := map[string]string{"CACHE_URL": f.redis, "LEGACY_URL": behind.URL}
+	all := map[string]string{"CACHE_URL": f.redis, "LEGACY_URL": behind.URL, "PART_TIMEOUT": "20s"}
 	for _, rt := range routes {
 		all[strings.ToUpper(rt.To)+"_URL"] = behind.URL
 	}

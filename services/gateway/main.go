@@ -31,16 +31,21 @@ func run(ctx context.Context, app *kit.App) error {
 	if err != nil {
 		return err
 	}
+	wait, err := app.Env.Duration("PART_TIMEOUT", partWait)
+	if err != nil {
+		return err
+	}
 	fs, err := flags.Open(ctx, app)
 	if err != nil {
 		return err
 	}
 	g := &gateway{
-		app:   app,
-		flags: fs,
-		auth:  newAuth(app, redis),
-		limit: cache.NewLimiter(redis, rate, burst),
-		once:  cache.Idempotency{Redis: redis, TTL: hold},
+		app:      app,
+		flags:    fs,
+		partWait: wait,
+		auth:     newAuth(app, redis),
+		limit:    cache.NewLimiter(redis, rate, burst),
+		once:     cache.Idempotency{Redis: redis, TTL: hold},
 	}
 	h, err := g.handler(routes)
 	if err != nil {

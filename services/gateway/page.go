@@ -14,7 +14,7 @@ import (
 
 const (
 	orderWait = 2 * time.Second        // for the order, without which there is no page
-	partWait  = 300 * time.Millisecond // for each of the other parts
+	partWait  = 300 * time.Millisecond // for each of the other parts, unless PART_TIMEOUT says otherwise
 )
 
 // Page is an order with what a shop shows around it. A part that did not come is null, and named in
@@ -100,7 +100,7 @@ func (g *gateway) gather(ctx context.Context, p *Page, parts []part) {
 	var all sync.WaitGroup
 	for i, part := range parts {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, partWait)
+			ctx, cancel := context.WithTimeout(ctx, g.partWait)
 			defer cancel()
 			errs[i] = part.read(ctx)
 		})

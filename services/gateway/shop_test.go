@@ -239,6 +239,8 @@ func TestPage(t *testing.T) {
 	if got := s.last(t, "/stock").FormValue("ids"); got != "a" {
 		t.Errorf("asked for the stock of %q", got)
 	}
+	read("bob", 404)
+	f, s = open(t, map[string]string{"BFF_URL": "", "USERS_URL": "http://127.0.0.1:1", "PART_TIMEOUT": ""})
 	s.mu.Lock()
 	s.hang["/items"], s.hang["/stock"] = true, true
 	s.mu.Unlock()
@@ -249,7 +251,6 @@ func TestPage(t *testing.T) {
 	if string(p.Items) != "null" || string(p.Stock) != "null" || fmt.Sprint(p.Degraded) != "[items customer stock]" {
 		t.Errorf("with services that hang: got %s %s %v", p.Items, p.Stock, p.Degraded)
 	}
-	read("bob", 404)
 }
 
 // TestPageWithoutAnswer makes the page where bff is away, and where something before it says so; what
