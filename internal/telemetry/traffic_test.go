@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,5 +170,55 @@ func trafficBoth(t *rapid.T, s *Store, since, until time.Time) {
 	slices.SortFunc(want, order)
 	if d := gocmp.Diff(want, got, gocmp.AllowUnexported(Spread{}, step{}), cmpopts.EquateEmpty()); d != "" {
 		t.Fatal(d)
+	}
+}
+
+// TestTrafficWhileSpansCome asks while spans are added and segments are written: no number ever falls, and the
+// last is right.
+func TestTrafficWhileSpansCome(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{Rows: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	all.Go(func() { _ = s.Run(ctx) })
+	const rounds, size = 200, 16
+	sent := make(chan struct{})
+	all.Go(func() {
+		defer close(sent)
+		for n := 0; n < rounds && ctx.Err() == nil; {
+			spans := make([]Span, size)
+			for i := range spans {
+				spans[i] = Span{Trace: TraceID{1, byte(i)}, ID: SpanID{1, byte(n), byte(i)}, Service: "a", Edge: "a:b", Kind: Client, Start: noon, Duration: time.Millisecond}
+			}
+			if s.AddSpans(spans) == nil {
+				n++
+			}
+		}
+	})
+	last := int64(0)
+	for more := true; more; {
+		select {
+		case <-sent:
+			more = false
+		default:
+		}
+		flows, err := s.Traffic(ctx, time.Time{}, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(flows) > 0 {
+			if n := flows[0].Took.Count(); n < last || len(flows) > 1 {
+				t.Fatalf("%d calls after %d, %d flows", n, last, len(flows))
+			} else {
+				last = n
+			}
+		}
+	}
+	if last != rounds*size {
+		t.Errorf("%d calls, want %d", last, rounds*size)
 	}
 }
