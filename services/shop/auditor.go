@@ -22,6 +22,7 @@ type auditor struct {
 	gate     *api
 	legacy   *kit.Client
 	mailbox  string // URL of the mail server's list; "" leaves mails out
+	unserved string // "push" where push does not run
 	conns    []*grpc.ClientConn
 	orders   ordersv1.OrdersServiceClient
 	payments paymentsv1.PaymentsServiceClient
@@ -30,6 +31,9 @@ type auditor struct {
 
 func newAuditor(app *kit.App) (a *auditor, err error) {
 	a = &auditor{mailbox: app.Env("MAILBOX_URL")}
+	if app.Env("PUSH_URL") == "" {
+		a.unserved = "push"
+	}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -64,7 +68,7 @@ func (a *auditor) close() {
 func (a *auditor) read(ctx context.Context) (*books, error) {
 	b := &books{
 		orders: map[string]*ordersv1.Order{}, payments: map[string]*paymentsv1.Payment{},
-		bookings: map[string]int64{}, mails: map[string]int{},
+		bookings: map[string]int64{}, mails: map[string]int{}, unserved: a.unserved,
 	}
 	for _, part := range []func(context.Context, *books) error{
 		a.readOrders, a.readPayments, a.readBank, a.readStock, a.readNotifications, a.readMails,

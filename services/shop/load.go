@@ -38,7 +38,7 @@ func (l *load) flags(fs *flag.FlagSet) {
 	fs.Float64Var(&l.rate, "rate", 10, "orders a second, at most 1000")
 	fs.DurationVar(&l.duration, "duration", 10*time.Second, "for how long, at most an hour")
 	fs.Uint64Var(&l.seed, "seed", 1, "of the mix of orders")
-	fs.DurationVar(&l.settle, "settle", time.Minute, "how long orders and mails may take to come to rest")
+	fs.DurationVar(&l.settle, "settle", time.Minute, "how long an order may wait for its answer, and then to be settled, and all to come to rest")
 	fs.BoolVar(&l.asJSON, "json", false, "print the result as JSON")
 	fs.BoolVar(&l.unasked, "no-check", false, "leave out the invariants")
 }
@@ -188,7 +188,7 @@ func (l *load) place(ctx context.Context, gate *api, ws []wish) ([]placed, error
 		wg.Go(func() {
 			defer func() { <-slots }()
 			p := placed{wish: w}
-			p.send(ctx, gate, begun.Add(w.at))
+			p.send(ctx, gate, begun.Add(w.at), l.settle)
 			p.follow(ctx, gate, begun.Add(w.at), l.settle)
 			all[i] = p
 		})
@@ -199,8 +199,8 @@ func (l *load) place(ctx context.Context, gate *api, ws []wish) ([]placed, error
 
 // send tries until the fleet has answered, under one id: whether an answer was lost or never made, the
 // next one is for the same order.
-func (p *placed) send(ctx context.Context, gate *api, due time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (p *placed) send(ctx context.Context, gate *api, due time.Time, settle time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		p.tries++

@@ -32,7 +32,7 @@ func sound() *books {
 		},
 		bookings:      map[string]int64{"a": 500, "b": 0},
 		levels:        []*inventoryv1.Level{{ItemId: "cup", Available: 8, Sold: 2, Received: 10}},
-		notifications: []notification{{"1", "order-a-confirmed", "sent", ""}, {"2", "order-b-rejected", "failed", "no address"}},
+		notifications: []notification{{"1", "order-a-confirmed", "sent", "", nil}, {"2", "order-b-rejected", "failed", "no address", nil}},
 		mails:         map[string]int{"<1@fleet>": 1},
 	}
 }
@@ -80,6 +80,23 @@ func TestPendingIsNotAtRest(t *testing.T) {
 	b.orders["b"].Status = ordersv1.OrderStatus_ORDER_STATUS_PENDING
 	if held(b.invariants()) {
 		t.Error("all holds with an order that is pending")
+	}
+}
+
+// TestNobodyPushes leaves pushes queued where nobody sends them, and nothing else.
+func TestNobodyPushes(t *testing.T) {
+	b := sound()
+	b.notifications[0] = notification{"1", "order-a-confirmed", "queued", "", []delivery{{"email", "sent"}, {"push", "queued"}}}
+	if held(b.invariants()) {
+		t.Error("a push is queued for ever, and all holds")
+	}
+	b.unserved = "push"
+	if !held(b.invariants()) {
+		t.Error("a push that nobody serves breaks an invariant")
+	}
+	b.notifications[0].Deliveries[0].Status = "queued"
+	if held(b.invariants()) {
+		t.Error("a mail is queued for ever, and all holds")
 	}
 }
 

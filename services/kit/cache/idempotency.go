@@ -19,7 +19,7 @@ import (
 type Idempotency struct {
 	Redis *redis.Client
 	TTL   time.Duration // how long an answer is kept; 0 means 24 h
-	Hold  time.Duration // how long the first may work before its key is free again; 0 means 1 min
+	Hold  time.Duration // how long the first may work before its key is free again; 0 means 15 s, a request takes at most 10
 }
 
 // ReplayHeader marks an answer that was given before.
@@ -78,7 +78,7 @@ func (i Idempotency) claim(ctx context.Context, key string, mine entry) (*entry,
 		return nil, err
 	}
 	for range 3 {
-		took, err := i.Redis.SetNX(ctx, key, data, or(i.Hold, time.Minute)).Result()
+		took, err := i.Redis.SetNX(ctx, key, data, or(i.Hold, 15*time.Second)).Result()
 		if err != nil || took {
 			return nil, err
 		}
