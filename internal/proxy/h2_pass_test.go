@@ -18,7 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 )
 
 // TestH2Interim checks that interim answers pass: 103 with its headers, and 100, which a body waits for (H7).
@@ -154,6 +156,27 @@ func TestH2Many(t *testing.T) {
 			t.Errorf("%s has %d open", one.Unit, one.Open)
 		}
 	}
+}
+
+// TestH2Limit checks that a callee which takes few streams at once gets more connections.
+func TestH2Limit(t *testing.T) {
+	s := &callee{block: make(chan struct{})}
+	e := &Edge{To: "payments", Protocol: "grpc"}
+	c := grpc_testing.NewTestServiceClient(dialGRPC(t, serve(t, e)))
+	e.SetTargets(to(listenGRPC(t, s, grpc.MaxConcurrentStreams(3))))
+	var running atomic.Int32
+	s.seen = func(metadata.MD) { running.Add(1) }
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := c.UnaryCall(soon(t), &grpc_testing.SimpleRequest{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	until(t, "all calls run", func() bool { return running.Load() == 20 })
+	close(s.block)
+	all.Wait()
 }
 
 // frames speaks HTTP/2 frame by frame.
