@@ -29,5 +29,6 @@ func run(ctx context.Context, app *kit.App) error {
 	}
 	defer broker.Close()
 	s := store{d}
-	return app.Go(ctx, d.Relay(broker), rpc.Server(app, server{store: s}.register), app.HTTP(routes(s)))
+	return app.Go(ctx, d.Relay(broker), rpc.Server(app, server{store: s, log: app.Log}.register),
+		app.HTTP(routes(s)))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"google.golang.org/grpc"
@@ -10,8 +11,12 @@ import (
 	"google.golang.org/grpc/status"
 
 	"msctl.dev/msctl/services/kit"
+	"msctl.dev/msctl/services/kit/rpc"
 	usersv1 "msctl.dev/msctl/services/proto/shop/users/v1"
 )
+
+// domain is whose reasons those of a refused call are.
+const domain = "users"
 
 // batchMost is how many users one call may ask for.
 const batchMost = 200
@@ -20,6 +25,7 @@ const batchMost = 200
 type server struct {
 	usersv1.UnimplementedUsersServiceServer
 	store store
+	log   *slog.Logger
 }
 
 func (s server) register(to *grpc.Server) { usersv1.RegisterUsersServiceServer(to, s) }
@@ -27,11 +33,8 @@ func (s server) register(to *grpc.Server) { usersv1.RegisterUsersServiceServer(t
 // Get tells of one user.
 func (s server) Get(ctx context.Context, in *usersv1.GetRequest) (*usersv1.GetResponse, error) {
 	u, err := s.store.user(ctx, in.GetId())
-	if p := (*kit.Problem)(nil); errors.As(err, &p) && p.Status == http.StatusNotFound {
-		return nil, status.Error(codes.NotFound, p.Detail)
-	}
 	if err != nil {
-		return nil, err
+		return nil, s.refuse(ctx, err)
 	}
 	return &usersv1.GetResponse{User: u.proto()}, nil
 }
@@ -41,17 +44,30 @@ func (s server) BatchGet(ctx context.Context, in *usersv1.BatchGetRequest) (
 	*usersv1.BatchGetResponse, error,
 ) {
 	if n := len(in.GetIds()); n > batchMost {
-		return nil, status.Errorf(codes.InvalidArgument, "%d ids are over %d", n, batchMost)
+		return nil, rpc.Refuse(codes.InvalidArgument, domain, "TOO_MANY", nil, "%d ids are over %d", n, batchMost)
 	}
 	us, err := s.store.batch(ctx, in.GetIds())
 	if err != nil {
-		return nil, err
+		return nil, s.refuse(ctx, err)
 	}
 	out := &usersv1.BatchGetResponse{}
 	for _, u := range us {
 		out.Users = append(out.Users, u.proto())
 	}
 	return out, nil
+}
+
+// refuse is what a caller is told of err: that there is no such user, that time is over, or no more
+// than that something is wrong here.
+func (s server) refuse(ctx context.Context, err error) error {
+	if p := (*kit.Problem)(nil); errors.As(err, &p) && p.Status == http.StatusNotFound {
+		return rpc.Refuse(codes.NotFound, domain, "UNKNOWN_USER", nil, "%s", p.Detail)
+	}
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	s.log.ErrorContext(ctx, "call failed", "err", err)
+	return status.Error(codes.Internal, "something went wrong here")
 }
 
 func (u User) proto() *usersv1.User {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -43,8 +44,14 @@ func testRPC(t *testing.T, database string) {
 		u.GetChannels()["email"].GetTo() != "ada@example.org" || u.GetChannels()["push"].GetOn() {
 		t.Errorf("get: %v, %v", u, err)
 	}
-	if _, err := c.Get(ctx, &usersv1.GetRequest{Id: "eve"}); status.Code(err) != codes.NotFound {
-		t.Errorf("get nobody: %v, want NotFound", err)
+	_, err = c.Get(ctx, &usersv1.GetRequest{Id: "eve"})
+	if reason, _ := rpc.Reason(err); status.Code(err) != codes.NotFound || reason != "UNKNOWN_USER" {
+		t.Errorf("get nobody: %v, want NotFound as UNKNOWN_USER", err)
+	}
+	over, cancel := context.WithTimeout(ctx, 0)
+	defer cancel()
+	if err := (server{}).refuse(over, errors.New("no answer")); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("over time: %v, want DeadlineExceeded", err)
 	}
 	many, err := c.BatchGet(ctx, &usersv1.BatchGetRequest{Ids: []string{"bob", "eve", "ada", "bob"}})
 	names := ""
