@@ -261,7 +261,7 @@ func TestPageWithoutAnswer(t *testing.T) {
 			kit.WriteProblem(w, r, kit.Errorf(502, "bad-gateway", "orders does not answer"))
 			return
 		}
-		http.Error(w, "no server is there", 503)
+		http.Error(w, "no server is there", http.StatusServiceUnavailable)
 	}))
 	defer bff.Close()
 	for _, c := range []struct {
