@@ -94,24 +94,32 @@ func (s store) events(ctx context.Context, q querier, id string) ([]Event, error
 const selectEvents = `SELECT order_id, seq, position, kind, body, at FROM events`
 
 func readEvents(rows *sql.Rows, err error) ([]Event, error) {
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
-	}
-	defer rows.Close()
-	var es []Event
-	for rows.Next() {
-		var e Event
-		var body string
-		if err := rows.Scan(&e.Order, &e.Seq, &e.Position, &e.Kind, &body, &e.At); err != nil {
-			return nil, fmt.Errorf("read events: %w", err)
-		}
-		if err := json.Unmarshal([]byte(body), &e.Body); err != nil {
-			return nil, fmt.Errorf("read event %d of order %s: %w", e.Seq, e.Order, err)
+	return collect(func(row *sql.Rows) (e Event, err error) {
+		var body []byte
+		if err := row.Scan(&e.Order, &e.Seq, &e.Position, &e.Kind, &body, &e.At); err != nil {
+			return e, err
 		}
 		e.At = e.At.UTC()
-		es = append(es, e)
+		return e, json.Unmarshal(body, &e.Body)
+	})(rows, err)
+}
+
+// collect returns a function that reads each row of an answer by scan, and closes it.
+func collect[T any](scan func(*sql.Rows) (T, error)) func(*sql.Rows, error) ([]T, error) {
+	return func(rows *sql.Rows, err error) (list []T, _ error) {
+		if err != nil {
+			return nil, fmt.Errorf("read rows: %w", err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			v, err := scan(rows)
+			if err != nil {
+				return nil, fmt.Errorf("read row: %w", err)
+			}
+			list = append(list, v)
+		}
+		return list, rows.Err()
 	}
-	return es, rows.Err()
 }
 
 // poke wakes whoever listens. It never blocks.

@@ -191,7 +191,8 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) error {
 	return h.show(w, r, o, http.StatusOK)
 }
 
-// events answers what happened to an order, first things first.
+// events answers what happened to an order, first things first, without the fingerprint: a card might
+// be guessed by it.
 func (h handler) events(w http.ResponseWriter, r *http.Request) error {
 	o, err := h.own(r)
 	if err != nil {
@@ -201,6 +202,7 @@ func (h handler) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	es[0].Body.Content = ""
 	kit.WriteJSON(w, http.StatusOK, map[string]any{"events": es})
 	return nil
 }

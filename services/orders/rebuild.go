@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/db"
@@ -64,6 +65,17 @@ func (s store) rebuild(ctx context.Context) (events int, err error) {
 		if n < projectBatch {
 			return events, nil
 		}
+		pause(ctx, projectPause) // on sqlite the replicas could not write otherwise
+	}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

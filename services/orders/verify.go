@@ -27,102 +27,66 @@ type verdict struct {
 func (s store) verify(ctx context.Context) (verdict, error) {
 	var v verdict
 	for after, more := "", true; more; {
-		var page verdict
-		err := s.db.Tx(ctx, func(tx *db.Tx) (err error) {
-			page, after, more, err = comparePage(ctx, tx, after)
+		var ids, differ []string
+		err := s.db.Tx(ctx, func(tx *db.Tx) error {
+			generation, position, err := lockView(ctx, tx)
+			if err != nil {
+				return err
+			}
+			err = tx.QueryRowContext(ctx, `SELECT position - $1 FROM positions WHERE name = 'events'`,
+				position).Scan(&v.behind)
+			if err != nil {
+				return err
+			}
+			ids, differ, err = compare(ctx, tx, generation, position, after)
 			return err
 		})
 		if err != nil {
 			return v, fmt.Errorf("verify read model: %w", err)
 		}
-		v.orders, v.behind = v.orders+page.orders, page.behind
-		v.differ = append(v.differ, page.differ...)
+		if more = len(ids) == verifyPage; more {
+			after = ids[len(ids)-1]
+		}
+		v.orders += int64(len(ids))
+		v.differ = append(v.differ, differ...)
 		v.differ = v.differ[:min(len(v.differ), differMost)]
 	}
 	return v, nil
 }
 
-// comparePage compares the orders behind after. What it returns is for the next page, if there are
-// more.
-func comparePage(ctx context.Context, tx *db.Tx, after string) (v verdict, last string, more bool, err error) {
-	generation, position, err := lockView(ctx, tx)
-	if err != nil {
-		return v, after, false, err
+// compare returns a page of all orders behind after that are known on either side, and those of
+// them whose events do not fold to what readers see.
+func compare(ctx context.Context, tx *db.Tx, generation, position int64, after string) (ids, differ []string, err error) {
+	type row struct{ id, body string }
+	page, err := collect(func(rows *sql.Rows) (r row, err error) {
+		return r, rows.Scan(&r.id, &r.body)
+	})(tx.QueryContext(ctx, `SELECT known.order_id, COALESCE(v.body, '{}') FROM (
+			SELECT order_id FROM (SELECT order_id FROM events
+				WHERE seq = 1 AND position <= $1 AND order_id > $3 ORDER BY order_id LIMIT $4) AS told
+			UNION SELECT order_id FROM (SELECT order_id FROM order_view
+				WHERE generation = $2 AND order_id > $3 ORDER BY order_id LIMIT $4) AS seen) AS known
+		LEFT JOIN order_view v ON v.generation = $2 AND v.order_id = known.order_id
+		ORDER BY known.order_id LIMIT $4`, position, generation, after, verifyPage))
+	if err != nil || len(page) == 0 {
+		return nil, nil, err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT position - $1 FROM positions WHERE name = 'events'`,
-		position).Scan(&v.behind)
-	if err != nil {
-		return v, after, false, err
-	}
-	ids, err := texts(tx.QueryContext(ctx, `SELECT order_id FROM (
-		SELECT order_id FROM events WHERE seq = 1 AND position <= $1
-		UNION SELECT order_id FROM order_view WHERE generation = $2) AS known
-		WHERE order_id > $3 ORDER BY order_id LIMIT $4`, position, generation, after, verifyPage))
-	if err != nil || len(ids) == 0 {
-		return v, after, false, err
-	}
-	last = ids[len(ids)-1]
 	es, err := readEvents(tx.QueryContext(ctx, selectEvents+` WHERE position <= $1
-		AND order_id > $2 AND order_id <= $3 ORDER BY order_id, seq`, position, after, last))
+		AND order_id > $2 AND order_id <= $3 ORDER BY seq`, position, after, page[len(page)-1].id))
 	if err != nil {
-		return v, after, false, err
+		return nil, nil, err
 	}
-	shown, err := bodies(tx.QueryContext(ctx, `SELECT order_id, body FROM order_view WHERE generation = $1
-		AND order_id > $2 AND order_id <= $3`, generation, after, last))
-	if err != nil {
-		return v, after, false, err
-	}
-	v.orders, v.differ = int64(len(ids)), differences(ids, es, shown)
-	return v, last, len(ids) == verifyPage, nil
-}
-
-// differences returns those of the ids whose events do not fold to what is shown.
-func differences(ids []string, es []Event, shown map[string]string) (differ []string) {
 	events := map[string][]Event{}
 	for _, e := range es {
 		events[e.Order] = append(events[e.Order], e)
 	}
-	for _, id := range ids {
-		var is Order
-		unread := json.Unmarshal([]byte(shown[id]), &is)
-		should, err := fold(events[id])
-		if unread != nil || err != nil || should.Version == 0 || !reflect.DeepEqual(should, is) {
-			differ = append(differ, id)
+	for _, r := range page {
+		ids = append(ids, r.id)
+		var seen Order
+		unread := json.Unmarshal([]byte(r.body), &seen)
+		should, err := fold(events[r.id])
+		if unread != nil || err != nil || should.Version == 0 || !reflect.DeepEqual(should, seen) {
+			differ = append(differ, r.id)
 		}
 	}
-	return differ
-}
-
-// bodies reads rows of an id and what is shown of it.
-func bodies(rows *sql.Rows, err error) (map[string]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	shown := map[string]string{}
-	for rows.Next() {
-		var id, body string
-		if err := rows.Scan(&id, &body); err != nil {
-			return nil, err
-		}
-		shown[id] = body
-	}
-	return shown, rows.Err()
-}
-
-// texts reads rows of one column.
-func texts(rows *sql.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, rows.Err()
+	return ids, differ, nil
 }

@@ -13,7 +13,8 @@ import (
 
 const (
 	projectEvery = 250 * time.Millisecond // how soon what another replica wrote is seen
-	projectBatch = 200
+	projectPause = 10 * time.Millisecond  // in which more events come together
+	projectBatch = 500
 )
 
 // projector returns the part of the service that keeps the read model current. Of several replicas
@@ -30,6 +31,7 @@ func (s store) projector(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-s.fresh:
+			pause(ctx, projectPause)
 		}
 	}
 }
@@ -142,26 +144,19 @@ type filter struct {
 
 // list reads the read model in the order of the ids.
 func (s store) list(ctx context.Context, f filter) ([]named, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT v.body, COALESCE(n.name, '') FROM order_view v
+	list, err := collect(func(row *sql.Rows) (n named, err error) {
+		var body []byte
+		if err := row.Scan(&body, &n.user); err != nil {
+			return n, err
+		}
+		return n, json.Unmarshal(body, &n.Order)
+	})(s.db.QueryContext(ctx, `SELECT v.body, COALESCE(n.name, '') FROM order_view v
 		LEFT JOIN names n ON n.user_id = v.user_id
 		WHERE v.generation = (SELECT generation FROM projections WHERE name = 'order_view')
 		AND ($1 = '' OR v.user_id = $1) AND ($2 = '' OR v.status = $2) AND v.order_id > $3
-		ORDER BY v.order_id LIMIT $4`, f.user, f.status, f.after, f.limit)
+		ORDER BY v.order_id LIMIT $4`, f.user, f.status, f.after, f.limit))
 	if err != nil {
 		return nil, fmt.Errorf("list orders: %w", err)
 	}
-	defer rows.Close()
-	list := []named{}
-	for rows.Next() {
-		var n named
-		var body string
-		if err := rows.Scan(&body, &n.user); err != nil {
-			return nil, fmt.Errorf("list orders: %w", err)
-		}
-		if err := json.Unmarshal([]byte(body), &n.Order); err != nil {
-			return nil, fmt.Errorf("list orders: %w", err)
-		}
-		list = append(list, n)
-	}
-	return list, rows.Err()
+	return list, nil
 }

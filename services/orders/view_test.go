@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -140,16 +144,17 @@ func TestRebuildUnderWay(t *testing.T) {
 		ctx, cancel := context.WithCancel(w.Context())
 		bases := []string{w.base, w.start().base}
 		s := w.another()
-		for i := range 2 * projectBatch { // more than a rebuild sees at once
+		const old = projectBatch + 50
+		for i := range old { // more than a rebuild sees at once
 			if _, err := happen(ctx, s, Order{ID: fmt.Sprintf("old-%03d", i)}, Placed, Body{User: "ana"}); err != nil {
 				w.Fatal(err)
 			}
 		}
-		w.verified(2 * projectBatch)
+		w.verified(old)
 		var readers, writers, rebuilds sync.WaitGroup
 		readers.Go(func() {
 			seen := map[string]int64{}
-			for ctx.Err() == nil {
+			for tick := time.NewTicker(5 * time.Millisecond); ctx.Err() == nil; <-tick.C {
 				list, err := s.list(w.Context(), filter{limit: 1000})
 				if err != nil {
 					w.Errorf("list: %v", err)
@@ -170,7 +175,7 @@ func TestRebuildUnderWay(t *testing.T) {
 		})
 		for i := range 40 {
 			writers.Go(func() {
-				ana.try(w.T, "POST", bases[i%2]+"/orders", wants(fmt.Sprintf("o-%02d", i), "mug", "tok_ok"))
+				ana.insist(w.T, "POST", bases[i%2]+"/orders", wants(fmt.Sprintf("o-%02d", i), "mug", "tok_ok"))
 			})
 		}
 		for range 2 {
@@ -184,7 +189,7 @@ func TestRebuildUnderWay(t *testing.T) {
 			})
 		}
 		writers.Wait()
-		w.verified(2*projectBatch + 40)
+		w.verified(old + 40)
 		cancel()
 		rebuilds.Wait()
 		readers.Wait()
@@ -193,6 +198,22 @@ func TestRebuildUnderWay(t *testing.T) {
 			w.Errorf("%d generations are left, %v", generations, err)
 		}
 	})
+}
+
+// TestRebuildTask runs the service's program with the word rebuild: it mends the read model and ends.
+func TestRebuildTask(t *testing.T) {
+	w := newWorld(t, kittest.SQLite(t), nil)
+	w.place(wants("o-1", "mug", "tok_ok"))
+	w.verified(1)
+	if _, err := w.another().exec(t.Context(), `DELETE FROM order_view`); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{"ORDERS_ARGS=rebuild", "ORDERS_DB_URL=" + w.env["ORDERS_DB_URL"]}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), `"events":4`) {
+		t.Errorf("rebuild: %v\n%s", err, out)
+	}
+	w.verified(1)
 }
 
 // TestOlderRebuildGivesWay begins a rebuild and lets a later one be done first.

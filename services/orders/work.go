@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type work struct {
 	card   string
 	header map[string]string // trace and correlation id of the request
 	tries  int
+	due    int64 // when it was claimed
 }
 
 // errLost says that this replica does not drive the order, or no more.
@@ -132,34 +134,21 @@ func (s store) putOff(ctx context.Context, o Order, wait time.Duration) error {
 
 // claim takes up to limit orders that nobody drives, or whose driver's lease is over.
 func (s store) claim(ctx context.Context, limit int) ([]work, error) {
-	now := time.Now()
-	rows, err := s.db.QueryContext(ctx, `SELECT order_id, card, header, tries, due FROM sagas
-		WHERE due <= $1 ORDER BY due LIMIT $2`, now.UnixMilli(), limit)
+	found, err := collect(func(row *sql.Rows) (w work, err error) {
+		var header []byte
+		if err := row.Scan(&w.order, &w.card, &header, &w.tries, &w.due); err != nil {
+			return w, err
+		}
+		return w, json.Unmarshal(header, &w.header)
+	})(s.db.QueryContext(ctx, `SELECT order_id, card, header, tries, due FROM sagas
+		WHERE due <= $1 ORDER BY due LIMIT $2`, time.Now().UnixMilli(), limit))
 	if err != nil {
 		return nil, fmt.Errorf("find due orders: %w", err)
 	}
-	defer rows.Close()
-	var found []work
-	var dues []int64
-	for rows.Next() {
-		var w work
-		var header string
-		var due int64
-		if err := rows.Scan(&w.order, &w.card, &header, &w.tries, &due); err != nil {
-			return nil, fmt.Errorf("find due orders: %w", err)
-		}
-		if err := json.Unmarshal([]byte(header), &w.header); err != nil {
-			return nil, fmt.Errorf("read header of order %s: %w", w.order, err)
-		}
-		found, dues = append(found, w), append(dues, due)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("find due orders: %w", err)
-	}
 	var mine []work
-	for i, w := range found {
+	for _, w := range found {
 		n, err := s.exec(ctx, `UPDATE sagas SET owner = $1, due = $2 WHERE order_id = $3 AND due = $4`,
-			s.me, s.leased(), w.order, dues[i])
+			s.me, s.leased(), w.order, w.due)
 		if err != nil {
 			return mine, fmt.Errorf("claim order: %w", err)
 		}

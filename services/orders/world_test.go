@@ -22,10 +22,10 @@ import (
 	"msctl.dev/msctl/services/kit/kittest"
 )
 
-// TestMain lets the test program be the service: one that a test may kill.
+// TestMain lets the test program be the service, one that a test may kill, or its task.
 func TestMain(m *testing.M) {
-	if os.Getenv("ORDERS_VICTIM") != "" {
-		os.Args = os.Args[:1]
+	if args, ok := os.LookupEnv("ORDERS_ARGS"); ok {
+		os.Args = append(os.Args[:1], strings.Fields(args)...)
 		main()
 		return
 	}
@@ -42,7 +42,7 @@ type world struct {
 }
 
 // quick is an environment in which nobody waits for long.
-var quick = map[string]string{"SAGA_BACKOFF": "5ms", "SAGA_TIMEOUT": "300ms", "SAGA_LEASE": "500ms"}
+var quick = map[string]string{"SAGA_BACKOFF": "5ms", "SAGA_TIMEOUT": "1s", "SAGA_LEASE": "3s"}
 
 // newWorld starts the service on that database.
 func newWorld(t *testing.T, url string, more map[string]string) *world {
@@ -121,6 +121,21 @@ func (a as) try(t *testing.T, method, url string, in any) (int, http.Header, []b
 		return 0, nil, nil
 	}
 	return resp.StatusCode, resp.Header, data
+}
+
+// insist asks until the answer is one: it tries again where a service behind is slow. It reports false
+// when the replica has died.
+func (a as) insist(t *testing.T, method, url string, in any) bool {
+	t.Helper()
+	status, data := 0, []byte{}
+	kittest.Eventually(t, method+" "+url, func() bool {
+		status, _, data = a.try(t, method, url, in)
+		return status < 500
+	})
+	if status != 0 && status/100 != 2 && status != http.StatusConflict {
+		t.Errorf("%s %s: %d %s", method, url, status, data)
+	}
+	return status != 0
 }
 
 // wants is an order of ana's.
@@ -248,7 +263,7 @@ type victim struct {
 func (w *world) victim(more map[string]string) victim {
 	w.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "ORDERS_VICTIM=1")
+	cmd.Env = append(os.Environ(), "ORDERS_ARGS=")
 	env := maps.Clone(w.env)
 	maps.Copy(env, more)
 	for k, v := range env {
