@@ -37,9 +37,11 @@ bench-proxy: build
 bench-telemetry:
 	$(GO) run ./internal/bench/spans
 
-generate: build ## reference pages and the schema
+generate: build ## reference pages, the schema and the picture of the fleet
 	$(BIN)/msctl schema > docs/stack-v1.schema.json
 	$(BIN)/msctl docs docs/reference
+	{ echo '```mermaid'; $(BIN)/msctl graph --format mermaid; echo '```'; } > $(BIN)/graph.md
+	sed -i -e '/^<!-- graph/,/^<!-- .graph/{/^<!-- graph/r $(BIN)/graph.md' -e '/^<!--/!d}' services/README.md
 
 clean: ## what was built and what the fleet left
 	rm -rf $(BIN) .msctl

@@ -3,10 +3,13 @@ package msctl_test
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 const module = "msctl.dev/msctl/"
@@ -93,5 +96,24 @@ func checkService(t *testing.T, name string, imports []string) {
 		}) {
 			t.Errorf("%s imports %s", name, of)
 		}
+	}
+}
+
+// TestPictureIsFresh compares the picture of the fleet in services/README.md with stack.yaml.
+func TestPictureIsFresh(t *testing.T) {
+	st, err := stack.Load(stack.LoadOptions{Files: []string{"stack.yaml"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := st.Graph("mermaid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("services/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```mermaid\n"+picture+"```\n") {
+		t.Error("the picture in services/README.md is stale, `make generate` draws it anew")
 	}
 }

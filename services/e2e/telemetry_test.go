@@ -16,7 +16,7 @@ func TestTelemetry(t *testing.T) {
 	for _, backing := range backings {
 		t.Run(backing.name, func(t *testing.T) {
 			backing.need(t)
-			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name))
+			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name, "--profile", "notify"))
 			f.notify("order-1")
 			f.oneTrace(true)
 			f.mapOfAll()
@@ -31,7 +31,7 @@ func TestTelemetryOfEdgesAlone(t *testing.T) {
 	root, msctl := build(t)
 	silent := filepath.Join(t.TempDir(), "silent.yaml")
 	text := "version: 1\nservices:\n"
-	for _, s := range []string{"gateway", "users", "templates", "notifications", "email", "push"} {
+	for _, s := range []string{"gateway", "users", "templates", "notifications", "email", "push", "legacy"} {
 		text += "  " + s + `: {env: {OTEL_SDK_DISABLED: "true"}}` + "\n"
 	}
 	if err := os.WriteFile(silent, []byte(text), 0o600); err != nil {
@@ -40,7 +40,7 @@ func TestTelemetryOfEdgesAlone(t *testing.T) {
 	for _, backing := range backings {
 		t.Run(backing.name, func(t *testing.T) {
 			backing.need(t)
-			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name, "-f", filepath.Join(root, "stack.yaml"), "-f", silent))
+			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name, "-f", filepath.Join(root, "stack.yaml"), "-f", silent, "--profile", "notify"))
 			f.notify("order-1")
 			for _, s := range f.oneTrace(false) {
 				if s.Scope != "msctl" {

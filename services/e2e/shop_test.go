@@ -1,0 +1,165 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// what `shop load --json` prints, as far as it is looked at.
+type loaded struct {
+	Orders, Accepted, Retried int
+	Lost, Wrong               []string
+	Invariants                []struct {
+		Name   string
+		Looked int
+		Broken []string
+	}
+}
+
+// TestShop brings the whole fleet up on every backing that this machine has, follows one order through
+// it, and lets many people order: at their ease, all at once, and while every service is restarted.
+func TestShop(t *testing.T) {
+	root, msctl := build(t)
+	for _, backing := range backings {
+		t.Run(backing.name, func(t *testing.T) {
+			backing.need(t)
+			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name))
+			f.orderIsOneTrace()
+			f.load("--rate", "1", "--duration", "60s")
+			f.load("--rate", "50", "--duration", "10s")
+			f.loadWhileRestarted()
+		})
+	}
+}
+
+// load runs the load task, which must lose nothing and leave every invariant true.
+func (f *fleet) load(flags ...string) loaded {
+	f.t.Helper()
+	got := ask[loaded](f, append([]string{"run", "shop", "load"}, flags...)...)
+	if len(got) != 1 || got[0].Orders == 0 || got[0].Accepted != got[0].Orders || len(got[0].Invariants) != 5 {
+		f.t.Fatalf("load %v: %+v", flags, got)
+	}
+	for _, i := range got[0].Invariants {
+		if i.Looked == 0 || len(i.Broken) > 0 {
+			f.t.Errorf("load %v: %s looked at %d: %v", flags, i.Name, i.Looked, i.Broken)
+		}
+	}
+	return got[0]
+}
+
+// loadWhileRestarted restarts every service once, one after the other, while 200 orders are placed.
+func (f *fleet) loadWhileRestarted() {
+	f.t.Helper()
+	var services []string
+	for _, u := range ask[struct{ Service, Sort, Phase string }](f, "ps") {
+		if u.Sort == "service" && u.Phase == "ready" && !slices.Contains(services, u.Service) {
+			services = append(services, u.Service)
+		}
+	}
+	if len(services) < 10 {
+		f.t.Fatalf("these run: %v", services)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, s := range services {
+			if out, err := run(f.t, f.root, nil, f.msctl, "--instance", f.instance, "restart", s); err != nil {
+				f.t.Errorf("restart %s: %v\n%s", s, err, out)
+			}
+		}
+	}()
+	f.load("--rate", "5", "--duration", "40s")
+	<-done
+}
+
+// orderIsOneTrace places an order, and waits until it is one trace through the services that it passes,
+// synchronously and behind the broker.
+func (f *fleet) orderIsOneTrace() {
+	f.t.Helper()
+	const id = "e2e-order-1"
+	var token struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(f.call("POST", "/token", `{"role": "user", "subject": "shopper-01"}`, 200), &token); err != nil {
+		f.t.Fatal(err)
+	}
+	admin := f.token
+	f.token = token.Token
+	defer func() { f.token = admin }()
+	f.call("POST", "/orders", `{"id": "`+id+`", "lines": [{"item_id": "espresso-cup", "quantity": 2}], "card": "tok_ok"}`, 201)
+	want := []string{
+		"gateway", "orders", "catalog", "inventory", "payments", "legacy", "notifications", "users", "templates", "email",
+	}
+	var missing string
+	f.until("the order is one trace", func() bool {
+		found := ask[traceLine](f, "traces", "--since", "5m", "-n", "2000")
+		i := slices.IndexFunc(found, func(l traceLine) bool { return l.Name == "POST /v1/orders" })
+		if i < 0 {
+			missing = fmt.Sprintf("the trace itself, in %+v", found)
+			return false
+		}
+		missing = strings.Join(slices.DeleteFunc(slices.Clone(want), func(s string) bool {
+			return slices.Contains(found[i].Services, s)
+		}), ", ")
+		return missing == ""
+	}, &missing)
+	f.page(id)
+}
+
+// page asks for the page of an order, with every part.
+func (f *fleet) page(id string) {
+	f.t.Helper()
+	var page struct {
+		Order    struct{ ID, Status string }
+		Items    []struct{ ID string }
+		Customer struct{ Name string }
+		Stock    []struct {
+			Item string `json:"item_id"`
+			Sold int64
+		}
+		Degraded []string
+	}
+	f.until("every part of the page is there", func() bool {
+		if err := json.Unmarshal(f.call("GET", "/orders/"+id+"/page", "", 200), &page); err != nil {
+			f.t.Fatal(err)
+		}
+		return len(page.Degraded) == 0
+	})
+	if page.Order.ID != id || page.Order.Status != "confirmed" || page.Customer.Name != "Ada" ||
+		len(page.Items) != 1 || len(page.Stock) != 1 || page.Stock[0].Sold < 2 {
+		f.t.Errorf("the page is %+v", page)
+	}
+}
+
+// TestShopWithGoAlone brings the fleet up where there is no Node and no Python: what needs them is
+// skipped, and the gateway serves the order page itself.
+func TestShopWithGoAlone(t *testing.T) {
+	root, msctl := build(t)
+	tools := t.TempDir()
+	for _, tool := range []string{"go", "git", "sh"} {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			t.Skipf("%s is not on the PATH", tool)
+		}
+		if err := os.Symlink(path, filepath.Join(tools, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", tools)
+	f := newFleet(t, root, msctl, up(t, root, msctl, "embedded"))
+	skipped := map[string]bool{}
+	for _, u := range ask[struct{ Service, Phase string }](f, "ps") {
+		skipped[u.Service] = u.Phase == "skipped"
+	}
+	if !skipped["bff"] || !skipped["push"] || skipped["orders"] {
+		t.Fatalf("skipped are %v, want bff and push", skipped)
+	}
+	f.orderIsOneTrace()
+	f.load("--rate", "5", "--duration", "2s")
+}
