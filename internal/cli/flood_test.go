@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// floodLines of a kibibyte are more than a unit's log keeps.
-const floodLines = 80_000
+// floodLines of eight kilobytes are more than a unit's log keeps.
+const floodLines = 10_000
 
 // fakeFlood prints as fast as it can once a file named go is there, and then writes into the file how long the
 // longest line took.
@@ -24,7 +24,7 @@ func fakeFlood(report string) int {
 	for missing("go") {
 		time.Sleep(time.Millisecond)
 	}
-	line := strings.Repeat("x", 1000)
+	line := strings.Repeat("x", 8000)
 	var longest time.Duration
 	for i := range floodLines {
 		begun := time.Now()
@@ -67,7 +67,7 @@ func TestStoppedReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := filepath.Join(x.dir, "report")
-	for deadline := time.Now().Add(time.Minute); missing(report); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); missing(report); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the service does not get through: it waits for who reads its log")
 		}
