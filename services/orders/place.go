@@ -17,7 +17,7 @@ import (
 const (
 	linesMost    = 50
 	quantityMost = 1000
-	totalMost    = 1e15 // in the smallest unit: far from what a sum could run over
+	totalMost    = 999_999_999_999 // in the smallest unit: what the bank can read
 	catalogFor   = 2 * time.Second
 )
 
@@ -102,9 +102,12 @@ func (c catalog) price(ctx context.Context, r Request) (Body, error) {
 	for i, l := range r.Lines {
 		line, ok := items[l.Item]
 		bad.Must(ok, fmt.Sprintf("lines[%d].item_id", i), "is not in the catalogue")
-		bad.Must(line.Price >= 0 && line.Price <= totalMost/(linesMost*quantityMost), "lines", "cost too much")
+		bad.Must(line.Price <= totalMost, "lines", "cost too much")
 		line.Quantity = l.Quantity
 		b.Lines = append(b.Lines, line)
 	}
+	total := Order{Placed: b}.total()
+	bad.Must(total > 0, "lines", "cost nothing")
+	bad.Must(total <= totalMost, "lines", "cost too much")
 	return b, bad.Err()
 }

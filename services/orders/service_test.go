@@ -198,6 +198,7 @@ func TestInputIsRefused(t *testing.T) {
 		`{"card":"tok_ok","lines":[{"item_id":"mug","quantity":0}]}`:                                 {422, `"lines[0].quantity"`},
 		`{"card":"tok_ok","lines":[{"item_id":"mug","quantity":1},{"item_id":"mug","quantity":1}]}`:  {422, `"lines[1].item_id"`},
 		`{"card":"tok_ok","lines":[{"item_id":"mug","quantity":1},{"item_id":"moon","quantity":1}]}`: {422, `"lines[1].item_id"`},
+		`{"card":"tok_ok","lines":[{"item_id":"yacht","quantity":2}]}`:                               {422, `"lines"`},
 		`{"user_id":"bob","card":"tok_ok","lines":[{"item_id":"mug","quantity":1}]}`:                 {403, ""},
 		`{"card":"tok_ok","coupon":"WELCOME10","lines":[{"item_id":"mug","quantity":1}]}`:            {400, ""},
 	} {

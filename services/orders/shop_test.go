@@ -97,7 +97,7 @@ func (s *shop) catalog(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	prices := map[string]int64{"mug": 1250, "pot": 3999, "lamp": 9900, "ghost": 1}
+	prices := map[string]int64{"mug": 1250, "pot": 3999, "lamp": 9900, "ghost": 1, "yacht": 500_000_000_000}
 	items, missing := []any{}, []string{}
 	for id := range strings.SplitSeq(r.FormValue("ids"), ",") {
 		if prices[id] == 0 {
