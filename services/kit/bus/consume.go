@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -61,8 +62,17 @@ var errStopping = errors.New("stopping")
 
 // Consume returns the part of a service that handles messages until its context ends. Messages in
 // flight are then finished within the grace; those that wait for another try go back to the queue.
+//
+// The service is not ready before its queue is there: what RabbitMQ is told earlier, no queue keeps.
 func (b *Bus) Consume(c Consumer) func(context.Context) error {
 	c = c.withDefaults()
+	var bound atomic.Bool
+	b.app.Check(c.Queue, func(context.Context) error {
+		if !bound.Load() {
+			return errors.New("not there yet")
+		}
+		return nil
+	})
 	return func(ctx context.Context) error {
 		work, done := b.app.Draining(ctx)
 		defer done()
@@ -90,6 +100,7 @@ func (b *Bus) Consume(c Consumer) func(context.Context) error {
 				return nil
 			})
 		}
+		bound.Store(true)
 		return g.Wait()
 	}
 }
