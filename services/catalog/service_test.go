@@ -130,33 +130,46 @@ func TestItemLives(t *testing.T) {
 // TestStockArrives hears of stock: readers see the newest that was told, also one who has read the
 // item before, and whatever came late or twice.
 func TestStockArrives(t *testing.T) {
-	each(t, func(t *testing.T, env map[string]string) {
-		url := kittest.Start(t, run, env)
-		b, _ := broker(t, env)
-		restocked(t, b, `{"item_id":"mug","available":9,"reserved":0,"sold":0,"received":9,"version":1}`)
-		do(t, "PUT", url+"/items/mug", mugIn)
-		sees := func(n string) func() bool {
-			return func() bool {
-				_, text, _ := do(t, "GET", url+"/items/mug", "")
-				return strings.HasSuffix(text, `"available":`+n+`}`)
-			}
-		}
-		kittest.Eventually(t, "stock told before the item", sees("9"))
-		for _, body := range []string{
-			`{"item_id":"mug","available":4,"reserved":5,"sold":0,"received":9,"version":7}`,
-			`{"item_id":"mug","available":6,"reserved":3,"sold":0,"received":9,"version":5}`,
-			`{"item_id":"mug","available":4,"reserved":5,"sold":0,"received":9,"version":7}`,
-			`{"item_id":"end","available":1,"reserved":0,"sold":0,"received":1,"version":1}`,
-		} {
-			restocked(t, b, body)
-		}
-		do(t, "PUT", url+"/items/end", mugIn)
-		kittest.Eventually(t, "the last event", func() bool {
-			_, text, _ := do(t, "GET", url+"/items/end", "")
-			return strings.HasSuffix(text, `"available":1}`)
-		})
-		kittest.Eventually(t, "the newest stock", sees("4"))
+	each(t, testStock)
+	t.Run("rabbitmq", func(t *testing.T) {
+		need.Native(t, "rabbitmq-server")
+		need.Native(t, "epmd")
+		env := local(t)
+		env["BROKER_URL"] = kittest.RabbitMQ(t, need.Program("rabbitmq-server"), need.Program("epmd"))
+		testStock(t, env)
 	})
+}
+
+func testStock(t *testing.T, env map[string]string) {
+	url := kittest.Start(t, run, env)
+	kittest.Eventually(t, "the queue", func() bool {
+		status, _, _ := do(t, "GET", url+"/readyz", "")
+		return status == 200
+	})
+	b, _ := broker(t, env)
+	restocked(t, b, `{"item_id":"mug","available":9,"reserved":0,"sold":0,"received":9,"version":1}`)
+	do(t, "PUT", url+"/items/mug", mugIn)
+	sees := func(n string) func() bool {
+		return func() bool {
+			_, text, _ := do(t, "GET", url+"/items/mug", "")
+			return strings.HasSuffix(text, `"available":`+n+`}`)
+		}
+	}
+	kittest.Eventually(t, "stock told before the item", sees("9"))
+	for _, body := range []string{
+		`{"item_id":"mug","available":4,"reserved":5,"sold":0,"received":9,"version":7}`,
+		`{"item_id":"mug","available":6,"reserved":3,"sold":0,"received":9,"version":5}`,
+		`{"item_id":"mug","available":4,"reserved":5,"sold":0,"received":9,"version":7}`,
+		`{"item_id":"end","available":1,"reserved":0,"sold":0,"received":1,"version":1}`,
+	} {
+		restocked(t, b, body)
+	}
+	do(t, "PUT", url+"/items/end", mugIn)
+	kittest.Eventually(t, "the last event", func() bool {
+		_, text, _ := do(t, "GET", url+"/items/end", "")
+		return strings.HasSuffix(text, `"available":1}`)
+	})
+	kittest.Eventually(t, "the newest stock", sees("4"))
 }
 
 // TestRedisAway loses Redis: catalog is ready, reads and writes. When Redis is back, as it was, what
