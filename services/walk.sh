@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# walk.sh runs the blocks of the README's walk, and of what it says on telemetry, against the running
+# walk.sh runs the blocks of the README's walk, of what it says on telemetry and of what it buys, against the running
 # fleet, and checks what they say.
 #   services/walk.sh                      the fleet of this folder
 #   MSCTL_FLAGS="--instance i1" services/walk.sh   a copy that `msctl up --isolated` started
@@ -15,7 +15,7 @@ count() { { grep -o "$1" || true; } | wc -l; }
 
 set -v
 # shellcheck disable=SC1090 # the walk itself
-source <(awk '/^## / { walk = /^## (A walk|See every call)/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
+source <(awk '/^## / { walk = /^## (A walk|See every call|Buy something)/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
 set +v
 
 for n in 1 2; do
@@ -26,9 +26,12 @@ same=$(for _ in 1 2; do send "$order-1" | count '"id":"[^"]*"'; done | sort -u)
 [ "$same" = 1 ] || fail "the same request got another answer"
 mails | grep "A caminho, Ana" > /dev/null || fail "the mail is not in Portuguese"
 [ "$(api "$API/failed" | count "$order")" -eq 0 ] || fail "the failed queue is not empty"
-push=$(msctl open --print push 2>/dev/null) || push=
-if [ -n "$push" ]; then
-	got=$(curl -s "$push/deliveries" | count "\"id\": \"$order-[12]\"")
+confirmed=$(shop "$API/orders/$order-moka" | count '"status":"confirmed"')
+[ "$confirmed" -eq 1 ] || fail "$order-moka is not confirmed"
+refused=$(shop "$API/orders/$order-poor" | count '"reason":"payment_refused')
+[ "$refused" -eq 1 ] || fail "$order-poor is not refused"
+if msctl open --print push > /dev/null 2>&1; then
+	got=$(curl -s "$(msctl open --print legacy)/push/deliveries" | count "\"id\": *\"$order-[12]\"")
 	[ "$got" -eq 2 ] || fail "$got pushes, want 2"
 fi
 echo "walk: done, and all of it as README.md says"
