@@ -1,11 +1,6 @@
 package telemetry
 
-import (
-	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
-)
+import "slices"
 
 // piece is a part of a file that was read before its columns are asked for.
 type piece struct {
@@ -16,9 +11,8 @@ type piece struct {
 // pieceGap is how many bytes that nobody needs are read to save another read.
 const pieceGap = 16 << 10
 
-// ready brings columns into memory that are used together: what lies side by side in the file with one read,
-// and unpacked on all processors. Keys are those that are wanted, nil all. What cannot be read is found out by
-// who asks for the column.
+// ready brings columns into memory that are used together: what lies side by side in the file with one read.
+// Keys are those that are wanted, nil all. What cannot be read is found out by who asks for the column.
 func (s *segment) ready(want []bool, extras bool) {
 	var need []*ref
 	var jobs []func()
@@ -45,23 +39,9 @@ func (s *segment) ready(want []bool, extras bool) {
 		return
 	}
 	defer s.fetch(need)()
-	together(jobs)
-}
-
-// together runs jobs on all processors.
-func together(jobs []func()) {
-	var next atomic.Int64
-	var all sync.WaitGroup
-	work := func() {
-		for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
-			jobs[i]()
-		}
+	for _, read := range jobs {
+		read()
 	}
-	for range min(runtime.GOMAXPROCS(0), len(jobs)) - 1 {
-		all.Go(work)
-	}
-	work()
-	all.Wait()
 }
 
 // fetch reads the bytes of columns. They are let go when the function is called that it returns.
