@@ -43,7 +43,7 @@ func (s store) rebuild(ctx context.Context) (events int, err error) {
 		return 0, fmt.Errorf("begin generation of read model: %w", err)
 	}
 	for {
-		to, n := position, 0
+		to, n, began := position, 0, time.Now()
 		err := s.db.Tx(ctx, func(tx *db.Tx) error {
 			seen, _, err := lockView(ctx, tx)
 			if err == nil && seen > generation {
@@ -65,7 +65,7 @@ func (s store) rebuild(ctx context.Context) (events int, err error) {
 		if n < projectBatch {
 			return events, nil
 		}
-		pause(ctx, projectPause) // on sqlite the replicas could not write otherwise
+		pause(ctx, time.Since(began)) // on sqlite nobody else can write meanwhile
 	}
 }
 

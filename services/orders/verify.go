@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-
-	"msctl.dev/msctl/services/kit/db"
 )
 
 const (
@@ -23,27 +21,20 @@ type verdict struct {
 }
 
 // verify compares the two, order by order, up to the event that the read model has seen. It looks at
-// a page at a time, while the projector waits.
-func (s store) verify(ctx context.Context) (verdict, error) {
-	var v verdict
-	for after, more := "", true; more; {
+// one moment of the database, and keeps nobody from writing.
+func (s store) verify(ctx context.Context) (v verdict, err error) {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return v, fmt.Errorf("verify read model: %w", err)
+	}
+	defer tx.Rollback() // there is nothing to commit
+	var generation, position int64
+	err = tx.QueryRowContext(ctx, `SELECT v.generation, v.position, e.position - v.position
+		FROM projections v, positions e WHERE v.name = 'order_view' AND e.name = 'events'`).
+		Scan(&generation, &position, &v.behind)
+	for after, more := "", true; more && err == nil; {
 		var ids, differ []string
-		err := s.db.Tx(ctx, func(tx *db.Tx) error {
-			generation, position, err := lockView(ctx, tx)
-			if err != nil {
-				return err
-			}
-			err = tx.QueryRowContext(ctx, `SELECT position - $1 FROM positions WHERE name = 'events'`,
-				position).Scan(&v.behind)
-			if err != nil {
-				return err
-			}
-			ids, differ, err = compare(ctx, tx, generation, position, after)
-			return err
-		})
-		if err != nil {
-			return v, fmt.Errorf("verify read model: %w", err)
-		}
+		ids, differ, err = compare(ctx, tx, generation, position, after)
 		if more = len(ids) == verifyPage; more {
 			after = ids[len(ids)-1]
 		}
@@ -51,16 +42,19 @@ func (s store) verify(ctx context.Context) (verdict, error) {
 		v.differ = append(v.differ, differ...)
 		v.differ = v.differ[:min(len(v.differ), differMost)]
 	}
-	return v, nil
+	if err != nil {
+		err = fmt.Errorf("verify read model: %w", err)
+	}
+	return v, err
 }
 
 // compare returns a page of all orders behind after that are known on either side, and those of
 // them whose events do not fold to what readers see.
-func compare(ctx context.Context, tx *db.Tx, generation, position int64, after string) (ids, differ []string, err error) {
+func compare(ctx context.Context, q querier, generation, position int64, after string) (ids, differ []string, err error) {
 	type row struct{ id, body string }
 	page, err := collect(func(rows *sql.Rows) (r row, err error) {
 		return r, rows.Scan(&r.id, &r.body)
-	})(tx.QueryContext(ctx, `SELECT known.order_id, COALESCE(v.body, '{}') FROM (
+	})(q.QueryContext(ctx, `SELECT known.order_id, COALESCE(v.body, '{}') FROM (
 			SELECT order_id FROM (SELECT order_id FROM events
 				WHERE seq = 1 AND position <= $1 AND order_id > $3 ORDER BY order_id LIMIT $4) AS told
 			UNION SELECT order_id FROM (SELECT order_id FROM order_view
@@ -70,7 +64,7 @@ func compare(ctx context.Context, tx *db.Tx, generation, position int64, after s
 	if err != nil || len(page) == 0 {
 		return nil, nil, err
 	}
-	es, err := readEvents(tx.QueryContext(ctx, selectEvents+` WHERE position <= $1
+	es, err := readEvents(q.QueryContext(ctx, selectEvents+` WHERE position <= $1
 		AND order_id > $2 AND order_id <= $3 ORDER BY seq`, position, after, page[len(page)-1].id))
 	if err != nil {
 		return nil, nil, err

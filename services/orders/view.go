@@ -14,7 +14,7 @@ import (
 const (
 	projectEvery = 250 * time.Millisecond // how soon what another replica wrote is seen
 	projectPause = 10 * time.Millisecond  // in which more events come together
-	projectBatch = 500
+	projectBatch = 100
 )
 
 // projector returns the part of the service that keeps the read model current. Of several replicas

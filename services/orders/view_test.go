@@ -181,7 +181,9 @@ func TestRebuildUnderWay(t *testing.T) {
 		for range 2 {
 			rebuilds.Go(func() {
 				app := kittest.App(w.T, w.env)
+				tick := time.NewTicker(100 * time.Millisecond) // for others to write
 				for done := 0; done < 3 || ctx.Err() == nil; done++ {
+					<-tick.C
 					if err := rebuild(w.Context(), app); err != nil {
 						w.Errorf("rebuild: %v", err)
 					}
