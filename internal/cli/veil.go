@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -27,12 +28,13 @@ func (a *App) hidden(p place, st *stack.Stack) ([]string, error) {
 			resources = append(resources, r.Name)
 		}
 	}
-	values = append(values, resource.KeptPasswords(filepath.Join(p.state(), "data"), resources)...)
-	secrets, err := stack.LoadSecrets(p.dir, a.Getenv)
-	if err != nil {
-		return values, err
+	kept, err := resource.KeptPasswords(filepath.Join(p.state(), "data"), resources)
+	values = append(values, kept...)
+	secrets, serr := stack.LoadSecrets(p.dir, a.Getenv)
+	if serr == nil {
+		values = append(values, secrets.Values(st)...)
 	}
-	return append(values, secrets.Values(st)...), nil
+	return values, errors.Join(err, serr)
 }
 
 // veil masks what a command prints of the stack in its folder: as much as can be known, and nothing where

@@ -1,6 +1,9 @@
 package resource
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -27,16 +30,19 @@ func (at site) passwords(resources []string) []string {
 
 // KeptPasswords returns the passwords of the servers that have data in folder, which is the one of
 // [LoadSecret], for resources of these names. They are needed where no plan is made: to show what a
-// service printed yesterday.
-func KeptPasswords(folder string, resources []string) []string {
+// service printed yesterday. What is there and cannot be read is an error: its passwords cannot be masked.
+func KeptPasswords(folder string, resources []string) ([]string, error) {
 	key, err := os.ReadFile(filepath.Join(folder, "secret"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("read passwords: %w", err)
 	}
 	out := []string{string(key)}
 	servers, err := os.ReadDir(folder)
 	if err != nil {
-		return out
+		return out, fmt.Errorf("read passwords: %w", err)
 	}
 	for _, s := range servers {
 		if s.IsDir() {
@@ -44,5 +50,5 @@ func KeptPasswords(folder string, resources []string) []string {
 			out = append(out, at.passwords(resources)...)
 		}
 	}
-	return out
+	return out, nil
 }

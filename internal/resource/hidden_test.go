@@ -27,11 +27,21 @@ func TestPasswordsAreKnown(t *testing.T) {
 	if err := os.Mkdir(p.DataDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	kept := KeptPasswords(folder, []string{"orders-db"})
+	kept, err := KeptPasswords(folder, []string{"orders-db"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !slices.Contains(kept, want) || !slices.Contains(kept, secret) {
 		t.Errorf("the password of orders-db is not known without a plan")
 	}
-	if got := KeptPasswords(t.TempDir(), []string{"orders-db"}); got != nil {
-		t.Errorf("a folder without a secret has passwords: %d", len(got))
+	if got, err := KeptPasswords(t.TempDir(), []string{"orders-db"}); got != nil || err != nil {
+		t.Errorf("a folder without a secret has passwords: %d, %v", len(got), err)
+	}
+	unread := t.TempDir()
+	if err := os.Mkdir(filepath.Join(unread, "secret"), 0o700); err != nil { // there, and not to be read
+		t.Fatal(err)
+	}
+	if _, err := KeptPasswords(unread, []string{"orders-db"}); err == nil {
+		t.Error("passwords that cannot be read are none")
 	}
 }
