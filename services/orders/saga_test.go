@@ -182,6 +182,7 @@ func TestKilledOften(t *testing.T) {
 				return len(w.shop.held) > 14*round+3*round+2
 			})
 			v.kill()
+			w.leasesEnd()
 		}
 		wg.Wait()
 		for id, s := range told {
@@ -238,7 +239,7 @@ func TestLeaseEnds(t *testing.T) {
 func TestManyDrivers(t *testing.T) {
 	each(t, func(w *world) {
 		heard := w.listen()
-		w.env["SAGA_LEASE"] = "1ms"
+		w.env["SAGA_LEASE"], w.env["SAGA_TIMEOUT"] = "1ms", "500ms"
 		bases := []string{w.start().base, w.start().base, w.start().base}
 		var wg sync.WaitGroup
 		told := map[string]story{}
