@@ -257,21 +257,27 @@ func names(key string) []string {
 		return []string{"server", "client", "producer", "consumer", "internal"}
 	case "level", "severity":
 		return []string{"trace", "debug", "info", "warn", "error", "fatal"}
+	case "trace.kind":
+		return []string{"request", "background"}
 	}
 	return nil
 }
 
-// checkName refuses a value that is nearly one of the few that its key has.
+// ours reports keys of which nobody else has values: attributes may be called "level" or "kind" too.
+func ours(key string) bool { return key == "severity" || key == "trace.kind" }
+
+// checkName refuses a value that is nearly one of the few that its key has, or, under keys of msctl's own, none
+// of them.
 func (p *parser) checkName(n *Node, at int) error {
 	known := names(n.Key)
 	least := 4 // shorter words are near to everything
-	if n.Key == "severity" {
+	if ours(n.Key) {
 		least = 1
 	}
-	if n.Op == Contains || n.Numeric || len(n.Value) < least || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n.Value) }) {
+	if n.Op == Contains || n.Numeric && n.Key != "trace.kind" || len(n.Value) < least || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n.Value) }) {
 		return nil
 	}
-	if n.Key == "severity" || Nearest(n.Value, known) != "" {
+	if ours(n.Key) || Nearest(n.Value, known) != "" {
 		return p.noName(n, at)
 	}
 	return nil
