@@ -103,18 +103,19 @@ type live interface {
 
 // desk answers from a store. running is nil where none runs.
 func (a *App) desk(p place, store desk.Store, running live) *desk.Desk {
+	says := &declared{load: func() (*stack.Stack, error) { return a.load("") }}
 	return &desk.Desk{
 		Store:    store,
-		Topology: func() *insight.Topology { return a.topology(p, running) },
+		Topology: func() *insight.Topology { return topology(p, says, running) },
 		Printed:  printedFiles{dir: p.logs(), services: a.serviceNames()},
 		Faults:   func() map[string][]string { return faultsOf(running) },
 	}
 }
 
 // topology is what stack.yaml says of traffic, and where the fleet listens, or did when it ran last.
-func (a *App) topology(p place, running live) *insight.Topology {
+func topology(p place, says *declared, running live) *insight.Topology {
 	t := &insight.Topology{Resources: map[string]string{}, Addrs: map[string]string{}, Direct: map[string]string{}}
-	st, err := a.load("")
+	st, err := says.get()
 	if err != nil {
 		return t // nothing is declared, and what was seen is still told
 	}
