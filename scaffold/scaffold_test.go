@@ -1,0 +1,111 @@
+package scaffold_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"msctl.dev/msctl"
+	"msctl.dev/msctl/scaffold"
+)
+
+// load returns one of msctl's own templates.
+func load(t *testing.T, name string) *scaffold.Template {
+	t.Helper()
+	files, err := fs.Sub(msctl.Files, "templates/"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := scaffold.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+func render(t *testing.T, template string, v scaffold.Values) []scaffold.Output {
+	t.Helper()
+	v.Stack, v.Module, v.Kit, v.Path = "shop", "example.com/shop", "services/kit", "services/"+v.Service
+	out, err := scaffold.Render(load(t, template), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+var (
+	database = scaffold.Use{Name: "orders-db", Kind: "postgres"}
+	broker   = scaffold.Use{Name: "broker", Kind: "rabbitmq"}
+	cache    = scaffold.Use{Name: "cache", Kind: "redis"}
+	calls    = []scaffold.Call{{Name: "users", Protocol: "http"}, {Name: "big-payments", Protocol: "grpc"}}
+)
+
+// goServices are Go services of every shape that the templates give.
+var goServices = []struct {
+	template string
+	values   scaffold.Values
+}{
+	{"go-http", scaffold.Values{Service: "plain"}},
+	{"go-http", scaffold.Values{Service: "full", Calls: calls, Uses: []scaffold.Use{database, broker, cache},
+		Params: map[string]string{"noun": "value"}}},
+	{"go-http", scaffold.Values{Service: "keeper", Calls: calls[:1], Uses: []scaffold.Use{database},
+		Params: map[string]string{"noun": "type"}}},
+	{"go-http", scaffold.Values{Service: "3d", Calls: calls[1:], Uses: []scaffold.Use{broker, cache}}},
+}
+
+// TestGoServices renders Go services of every shape into one stack, and builds, vets and tests them all.
+func TestGoServices(t *testing.T) {
+	dir := t.TempDir()
+	kit, err := scaffold.Kit(msctl.Files, "example.com/shop", "services/kit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := kit
+	packages := []string{}
+	for _, s := range goServices {
+		out := render(t, s.template, s.values)
+		all = append(all, out...)
+		packages = append(packages, "./services/"+s.values.Service+"/...")
+	}
+	write(t, dir, all)
+	modules, err := scaffold.Modules(msctl.Files, os.DirFS(dir), "example.com/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := scaffold.Plan(dir, nil, modules, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scaffold.Write(dir, changes); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "go", append([]string{"vet"}, packages...)...)
+	run(t, dir, "go", append([]string{"test"}, packages...)...)
+}
+
+func write(t *testing.T, dir string, out []scaffold.Output) {
+	t.Helper()
+	changes, err := scaffold.Plan(dir, out, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scaffold.Write(dir, changes); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := filepath.Glob(filepath.Join(dir, ".msctl")); err != nil || len(found) > 0 {
+		t.Errorf("left behind: %v, %v", found, err)
+	}
+}
+
+func run(t *testing.T, dir, program string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	}
+}
