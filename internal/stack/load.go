@@ -11,6 +11,7 @@ type LoadOptions struct {
 	Dir    string              // "" is the working folder
 	Getenv func(string) string // nil: no environment
 	Kinds  []string            // resource types that exist; empty accepts any
+	Texts  map[string][]byte   // what is read in place of a file, by its absolute path
 }
 
 // Load reads, merges and checks a stack. Its error is [Errors], every mistake at once in file order, or
@@ -24,7 +25,7 @@ func Load(opts LoadOptions) (*Stack, error) {
 		return nil, err
 	}
 	c := &collector{}
-	root, err := readAll(files, c)
+	root, err := readAll(files, opts.Texts, c)
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +44,15 @@ func Load(opts LoadOptions) (*Stack, error) {
 }
 
 // readAll parses each file and merges them in order.
-func readAll(files []file, c *collector) (*node, error) {
+func readAll(files []file, texts map[string][]byte, c *collector) (*node, error) {
 	var root *node
 	for _, f := range files {
-		text, err := readFile(f.path, maxBytes+1)
-		if err != nil {
-			return nil, err
+		text, instead := texts[f.path]
+		if !instead {
+			var err error
+			if text, err = readFile(f.path, maxBytes+1); err != nil {
+				return nil, err
+			}
 		}
 		n := parse(f.shown, text, c)
 		if n == nil {
