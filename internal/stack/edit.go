@@ -116,8 +116,9 @@ func (d *Document) mistake(hint, format string, args ...any) error {
 	return &Error{Pos: Pos{File: d.file}, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// differ returns the path of the first value in which two meanings differ, or "". Keys of one service or
-// resource may change places: those that a merge key brings stand last.
+// differ returns the path of the first value in which two meanings differ, or "". Keys of the file, of
+// one service and of one resource may change places: a new section stands before others, and what a merge
+// key brings stands last.
 func differ(a, b *node, path string) string {
 	shown := path
 	if shown == "" {
@@ -136,7 +137,7 @@ func differ(a, b *node, path string) string {
 			if name = key; path != "" {
 				name = path + "." + key
 			}
-			if b.keys[i].text != key && !unitPath(path) {
+			if b.keys[i].text != key && path != "" && !unitPath(path) {
 				return name
 			}
 			if w = b.at(key); w == nil {

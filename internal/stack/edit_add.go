@@ -29,13 +29,9 @@ func (d *Document) addUnit(section, name, body string) error {
 		}
 	}
 	body = strings.Trim(strings.ReplaceAll(body, "\r\n", "\n"), "\n")
-	c := &collector{}
-	meant := parse(name, []byte(body), c)
-	if err := c.result([]string{name}); err != nil {
+	meant, err := readUnit(section, name, body)
+	if err != nil {
 		return err
-	}
-	if meant == nil || !isMapping(meant) {
-		return d.mistake("", "what is said of %q is not a mapping", name)
 	}
 	want := func(root *node) {
 		units := root.at(section)
@@ -44,7 +40,6 @@ func (d *Document) addUnit(section, name, body string) error {
 		}
 		units.set(name, meant)
 	}
-	var err error
 	for _, b := range []unitBody{ // a text over lines may bear neither another indent nor a blank line behind it
 		{body, meant, true, true}, {body, meant, false, true}, {body, meant, true, false}, {body, meant, false, false},
 	} {
@@ -53,6 +48,20 @@ func (d *Document) addUnit(section, name, body string) error {
 		}
 	}
 	return err
+}
+
+// readUnit reads what is to stand below a unit's name. The places in its error are those of the body.
+func readUnit(section, name, body string) (*node, error) {
+	c := &collector{}
+	meant := parse(name, []byte(body), c)
+	switch {
+	case meant == nil:
+	case section == "services":
+		serviceValue().read(c, meant)
+	default:
+		resourceValue().read(c, meant)
+	}
+	return meant, c.result([]string{name})
 }
 
 // unitBody is what stands below a new unit's name.

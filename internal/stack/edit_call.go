@@ -201,6 +201,13 @@ func (d *Document) protocolChanges(service *yaml.Node, to string, both, grown *n
 			return d.appendItem(said, lastText(both))
 		}
 		return []change{{d.start(said), d.end(said), flowText(both)}}
+	case v.Kind == yaml.SequenceNode:
+		return d.keyed(k, v, func(name string) string {
+			if name == to {
+				return flowText(both)
+			}
+			return d.main(name)
+		}, "")
 	}
 	return []change{{d.start(v), d.end(v), flowText(grown)}}
 }

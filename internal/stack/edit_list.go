@@ -50,12 +50,16 @@ func (d *Document) appendFlow(y *yaml.Node, item string) []change {
 	last := y.Content[len(y.Content)-1]
 	behind := d.skipSpace(d.end(last))
 	comma := behind < end && d.text[behind] == ','
-	if own, indent := d.ownLine(y, begin); own {
+	closes := d.lineOf(d.end(last)) == d.lineOf(end) // the bracket, behind the last item
+	if own, indent := d.ownLine(y, begin); own && !closes {
 		return d.appendFlowLine(last, item, indent, comma, behind)
+	} else if own && !comma {
+		at := d.end(last)
+		return []change{{at, at, "," + d.eol() + indent + item}}
 	}
 	at := len(strings.TrimRight(string(d.text[:end]), " "))
 	switch {
-	case d.lineOf(d.end(last)) != d.lineOf(end): // the bracket closes on a line of its own
+	case !closes:
 		if at = d.end(last); comma {
 			return []change{{behind + 1, behind + 1, " " + item + ","}}
 		}
@@ -133,8 +137,8 @@ func padAgain(rest []byte) string {
 	return ""
 }
 
-// keyed returns the changes that turn a list of names into a mapping with one entry more: each name becomes
-// a key with what value says behind it. k is the key before the list.
+// keyed returns the changes that turn a list of names into a mapping: each name becomes a key with what
+// value says behind it. k is the key before the list, more one more entry, or "".
 func (d *Document) keyed(k, y *yaml.Node, value func(name string) string, more string) []change {
 	if flow(y) {
 		begin, end := d.content(y), d.end(y)
@@ -143,7 +147,9 @@ func (d *Document) keyed(k, y *yaml.Node, value func(name string) string, more s
 			at := d.end(item)
 			out = append(out, change{at, at, ": " + value(item.Value)})
 		}
-		out = append(out, d.appendFlow(y, more)...) // behind the value, where both are in one place
+		if more != "" {
+			out = append(out, d.appendFlow(y, more)...) // behind the value, where both are in one place
+		}
 		return append(out, change{end - 1, end, "}"})
 	}
 	var out []change
@@ -161,7 +167,10 @@ func (d *Document) keyed(k, y *yaml.Node, value func(name string) string, more s
 		indent = strings.Repeat(" ", column) + lead
 		out = append(out, change{dash, d.start(item), lead}, change{at, at, strings.TrimRight(": "+value(item.Value), " ")})
 	}
-	return append(out, d.insertLines(d.lineOf(d.end(y)), []string{indent + more}))
+	if more != "" {
+		out = append(out, d.insertLines(d.lineOf(d.end(y)), []string{indent + more}))
+	}
+	return out
 }
 
 // addKey returns the changes that give a service one more key, behind the last of the keys that stand

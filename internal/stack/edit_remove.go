@@ -261,7 +261,7 @@ func (d *Document) cutLines(in *yaml.Node, i, per int, unit bool) change {
 		switch {
 		case above && below:
 			first--
-		case below && i == 0 && i+per < len(in.Content):
+		case below && i == 0 && i+per < len(in.Content) && !d.remark(first-1):
 			last++
 		}
 	}
@@ -270,6 +270,11 @@ func (d *Document) cutLines(in *yaml.Node, i, per int, unit bool) change {
 		from = d.lineEnd(first - 1)
 	}
 	return change{from, to, ""}
+}
+
+// remark reports a line that is a comment.
+func (d *Document) remark(n int) bool {
+	return n >= 0 && strings.HasPrefix(strings.TrimSpace(d.line(n)), "#")
 }
 
 // deeper returns the last of the comment lines directly below line n that are indented deeper than a unit's

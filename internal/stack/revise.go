@@ -27,6 +27,9 @@ type FileChange struct {
 // Revise loads a stack, lets change edit the texts of its files, and loads what they come to. documents has
 // the files in the order in which they are merged. Nothing is written: see [Revision.Write].
 func Revise(opts LoadOptions, change func(old *Stack, documents []*Document) error) (*Revision, error) {
+	if opts.Getenv == nil {
+		opts.Getenv = func(string) string { return "" }
+	}
 	old, err := Load(opts)
 	if err != nil {
 		return nil, err
