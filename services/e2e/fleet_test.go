@@ -107,6 +107,12 @@ func newFleet(t *testing.T, root, msctl, instance string) *fleet {
 		t.Fatalf("token: %v", err)
 	}
 	f.token = token.Token
+	return f
+}
+
+// meet makes the user whom notify tells something, and what she is told.
+func (f *fleet) meet() *fleet {
+	f.t.Helper()
 	f.call("POST", "/users", `{"id": "ana", "name": "Ana", "language": "pt-BR", "channels": {
 		"email": {"on": true, "to": "ana@example.com"}, "push": {"on": true, "to": "phone-1"}}}`, 201)
 	f.call("PUT", "/templates/shipped", `{"default": "en", "languages": {"en": {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"msctl.dev/msctl/internal/need"
 )
 
 // what `shop load --json` prints, as far as it is looked at.
@@ -22,14 +24,20 @@ type loaded struct {
 	}
 }
 
-// TestShop brings the whole fleet up on every backing that this machine has, follows one order through
-// it, and lets many people order: at their ease, all at once, and while every service is restarted.
+// TestShop brings the whole fleet up on every backing that this machine has, walks through it as README.md
+// says, follows one order, and lets many people order: at their ease, all at once, and while every service
+// is restarted.
 func TestShop(t *testing.T) {
+	need.Tool(t, "bash")
+	need.Tool(t, "curl")
 	root, msctl := build(t)
 	for _, backing := range backings {
 		t.Run(backing.name, func(t *testing.T) {
 			backing.need(t)
-			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name))
+			copied := up(t, root, msctl, backing.name)
+			env := []string{"MSCTL=" + msctl, "MSCTL_FLAGS=--instance " + copied}
+			do(t, root, env, filepath.Join(root, "services", "walk.sh"))
+			f := newFleet(t, root, msctl, copied)
 			f.orderIsOneTrace()
 			f.load("--rate", "1", "--duration", "60s")
 			f.load("--rate", "50", "--duration", "10s")

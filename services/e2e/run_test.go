@@ -5,28 +5,9 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
-
-	"msctl.dev/msctl/internal/need"
 )
-
-// TestWalk brings the fleet up on every backing that this machine has, and walks through it as
-// README.md says.
-func TestWalk(t *testing.T) {
-	need.Tool(t, "bash")
-	need.Tool(t, "curl")
-	root, msctl := build(t)
-	for _, backing := range backings {
-		t.Run(backing.name, func(t *testing.T) {
-			backing.need(t)
-			copied := up(t, root, msctl, backing.name)
-			env := []string{"MSCTL=" + msctl, "MSCTL_FLAGS=--instance " + copied}
-			do(t, root, env, filepath.Join(root, "services", "walk.sh"))
-		})
-	}
-}
 
 // do runs a command that must succeed.
 func do(t *testing.T, dir string, env []string, argv ...string) {
