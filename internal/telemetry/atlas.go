@@ -28,6 +28,7 @@ type atlas struct {
 	told   map[[2]uint16]uint16 // number of a call, by the roles of its caller and of who served it
 	opened []*chart             // whose columns are held, the longest first
 	rows   []joined             // of the trace that is joined
+	does   []uint64             // what its rows do
 	scale  scale
 }
 

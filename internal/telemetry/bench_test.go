@@ -214,3 +214,34 @@ func BenchmarkTraffic(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkSample reads some traces of a million spans, with the columns that it needs in memory and without.
+func BenchmarkSample(b *testing.B) {
+	s, stop := running(b, b.TempDir())
+	defer stop()
+	stock(b, s, 1_000_000)
+	if _, err := s.Traffic(b.Context(), time.Time{}, time.Time{}); err != nil {
+		b.Fatal(err)
+	}
+	for _, way := range []string{"hot", "unpacked anew"} {
+		b.Run(way, func(b *testing.B) {
+			read := 0
+			for b.Loop() {
+				if way != "hot" {
+					s.cache.clear()
+				}
+				got, err := s.Sample(b.Context(), time.Time{}, time.Time{}, callKeys[:], 6000)
+				if err != nil {
+					b.Fatal(err)
+				}
+				read = 0
+				for _, g := range got.Groups {
+					for _, t := range g.Traces {
+						read += len(t)
+					}
+				}
+			}
+			b.ReportMetric(float64(read), "spans")
+		})
+	}
+}

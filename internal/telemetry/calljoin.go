@@ -10,7 +10,7 @@ type joined struct {
 	on         *chart
 	row        uint32
 	id, parent uint64
-	start      int64
+	start, dur int64
 	role       uint16
 	below      bool   // its parent is there
 	crossed    bool   // an edge recorded the same call, below it
@@ -28,7 +28,7 @@ func (a *atlas) joinTrace(hash uint64) {
 		}
 		for _, row := range c.v.trace.rowsOf(a.places[i].trace) {
 			if c.alive(row) {
-				a.rows = append(a.rows, joined{on: c, row: row, id: c.v.span[row], parent: c.v.parent[row], start: c.v.start[row], role: c.role[row]})
+				a.rows = append(a.rows, joined{on: c, row: row, id: c.v.span[row], parent: c.v.parent[row], start: c.v.start[row], dur: c.v.dur[row], role: c.role[row]})
 			}
 		}
 	}
@@ -44,6 +44,7 @@ func (a *atlas) joinTrace(hash uint64) {
 			r.on.call[r.row], r.on.changed = call, true
 		}
 	}
+	a.gistTrace(hash)
 }
 
 // hang tells a row and its parents of each other. A span that was sent twice may be there twice.

@@ -10,13 +10,17 @@ import (
 type chart struct {
 	seq     uint64
 	sealed  bool
-	traces  []uint64 // hash of each trace, by its number
-	role    []uint16 // per row, by the atlas's numbers
-	call    []uint16 // per row: what it adds; 0: nothing
-	dead    bitset   // rows that were replaced, as far as the chart knows
-	sums    []sum    // of all rows
-	changed bool     // sums are out of date
-	wanted  bool     // by the window that is asked for
+	traces  []uint64        // hash of each trace, by its number
+	role    []uint16        // per row, by the atlas's numbers
+	call    []uint16        // per row: what it adds; 0: nothing
+	name    []uint16        // per row: hash of its name
+	badge   []badge         // per row
+	gists   []gist          // per trace
+	speaks  map[string]bool // services that sent spans of their own
+	dead    bitset          // rows that were replaced, as far as the chart knows
+	sums    []sum           // of all rows
+	changed bool            // sums are out of date
+	wanted  bool            // by the window that is asked for
 
 	b block // while the atlas draws
 	v *view // while the rows are read: its columns
@@ -33,7 +37,7 @@ type sum struct {
 
 // bytes is about how much memory a chart takes.
 func (c *chart) bytes() int64 {
-	n := int64(cap(c.role)+cap(c.call))*2 + int64(cap(c.traces))*24
+	n := int64(cap(c.role)+cap(c.call)+cap(c.name))*2 + int64(cap(c.badge)) + int64(cap(c.traces))*24 + int64(cap(c.gists))*32
 	for i := range c.sums {
 		n += 256 + 16*int64(cap(c.sums[i].took.steps))
 	}
@@ -47,7 +51,8 @@ func (c *chart) grow(a *atlas) {
 		return
 	}
 	c.role, c.call = slices.Grow(c.role, n-from)[:n], slices.Grow(c.call, n-from)[:n]
-	v, err := newView(c.b, false, slices.Concat(callKeys[:], []string{reserved[classResource], edgeKey}))
+	c.name, c.badge = slices.Grow(c.name, n-from)[:n], slices.Grow(c.badge, n-from)[:n]
+	v, err := newView(c.b, false, slices.Concat(callKeys[:], badgeKeys[:], briefly, []string{edgeKey}))
 	if err != nil {
 		return
 	}
@@ -56,9 +61,10 @@ func (c *chart) grow(a *atlas) {
 		c.traces = append(c.traces, hash)
 		a.place(c, hash, uint32(t))
 	}
-	r := newRoleReader(a, v)
+	c.gists = append(c.gists, make([]gist, len(c.traces)-len(c.gists))...)
+	r := newRoleReader(a, v, c)
 	for row := from; row < n; row++ {
-		c.role[row] = r.read(uint32(row))
+		r.read(uint32(row))
 		a.torn[c.traces[v.trace.of[row]]] = true
 	}
 	c.bury(a, v)
@@ -86,60 +92,91 @@ func (c *chart) alive(row uint32) bool {
 	return int(row) < len(c.role) && (c.dead == nil || !c.dead.has(int(row)))
 }
 
-// roleReader reads the roles of rows, each combination of values once.
+// roleReader reads what a chart knows of each row, each combination of values once.
 type roleReader struct {
 	*view
 	a     *atlas
-	slot  []uint8 // by key of the block: its place among roleKeys, and one
-	known map[roleCells]uint16
+	c     *chart
+	slot  []uint8 // by key of the block: its place among the keys of roleCells
+	known map[roleCells]told
 }
 
-// roleCells are the values that make a role: the kind, and for each key the number of its value, and one.
+// told is what a combination of values tells of a row.
+type told struct {
+	role  uint16
+	badge badge
+}
+
+// roleCells are the values that make a role and a badge: the kind and status, and for each key the number of
+// its value, and one.
 type roleCells struct {
-	kind Kind
-	id   [2 + len(callKeys)]uint32
+	tag byte
+	id  [2 + len(callKeys) + len(badgeKeys)]uint32
 }
 
-// The first two places of roleCells.
+// The first places of roleCells, where those of the badges begin, and a place that is none.
 const (
 	slotService = iota
 	slotEdge
 	slotKeys
+	slotBadges = slotKeys + len(callKeys)
+	slotName   = 255
 )
 
-func newRoleReader(a *atlas, v *view) *roleReader {
-	r := &roleReader{view: v, a: a, slot: make([]uint8, len(v.keys)), known: map[roleCells]uint16{}}
+func newRoleReader(a *atlas, v *view, c *chart) *roleReader {
+	r := &roleReader{view: v, a: a, c: c, slot: make([]uint8, len(v.keys)), known: map[roleCells]told{}}
 	for k, name := range v.keys {
-		switch i := slices.Index(callKeys[:], name); {
+		switch i, j := slices.Index(callKeys[:], name), slices.Index(badgeKeys[:], name); {
 		case i >= 0:
 			r.slot[k] = uint8(slotKeys + i)
+		case j >= 0:
+			r.slot[k] = uint8(slotBadges + j)
 		case name == edgeKey:
 			r.slot[k] = slotEdge
+		case name == reserved[className]:
+			r.slot[k] = slotName
 		}
 	}
 	return r
 }
 
-func (r *roleReader) read(row uint32) uint16 {
-	at := roleCells{kind: tagKind(r.tag[row])}
+func (r *roleReader) read(row uint32) {
+	at := roleCells{tag: r.tag[row]}
+	r.c.name[row] = 0
 	r.buf = r.cells.cells(row, r.buf[:0])
 	for _, c := range r.buf {
-		at.id[r.slot[c.key]] = c.id + 1
+		if slot := r.slot[c.key]; slot != slotName {
+			at.id[slot] = c.id + 1
+		} else {
+			r.c.name[row] = nameHash(c.value)
+		}
 	}
-	switch { // who is no client tells only its name, an edge also its protocol
-	case at.kind == Client || at.kind == Producer:
+	switch kind := tagKind(at.tag); { // who is no client tells only its name, an edge also its protocol
+	case kind == Client || kind == Producer:
 	case at.id[slotEdge] != 0:
-		clear(at.id[slotKeys+1:])
+		clear(at.id[slotKeys+1 : slotBadges])
 	default:
-		clear(at.id[slotKeys:])
+		clear(at.id[slotKeys:slotBadges])
 	}
-	n, ok := r.known[at]
+	t, ok := r.known[at]
 	if !ok {
 		s := r.readSpan(row)
-		n = r.a.roles.put(roleOf(&s))
-		r.known[at] = n
+		t = told{r.a.roles.put(roleOf(&s)), badgeOf(&s)}
+		r.known[at] = t
+		r.c.hear(&s)
 	}
-	return n
+	r.c.role[row], r.c.badge[row] = t.role, t.badge
+}
+
+// hear notes that a service sent a span of its own.
+func (c *chart) hear(s *Span) {
+	if s.Edge != "" {
+		return
+	}
+	if c.speaks == nil {
+		c.speaks = map[string]bool{}
+	}
+	c.speaks[s.Service] = true
 }
 
 // add adds up the rows that began in a window.

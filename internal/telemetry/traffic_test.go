@@ -146,6 +146,7 @@ func TestTrafficLikeScan(t *testing.T) {
 					since, until = time.Time{}, time.Time{}
 				}
 				trafficBoth(t, s, since, until)
+				sampleBoth(t, s, since, until)
 			},
 		})
 	})

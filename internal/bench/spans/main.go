@@ -95,6 +95,8 @@ var rows = []row{
 	{"apiMap", "map of all calls over the API, ms", "%.1f", 1e3, ""},
 	{"map", "map of a window, in the store, hot, ms", "%.2f", 1e3, "5"},
 	{"coldMap", "map of all calls, in the store, first after a restart, files not in memory, ms", "%.0f", 1e3, ""},
+	{"why", "why half of the requests failed or were slow, in the store, hot, ms", "%.1f", 1e3, "5"},
+	{"advise", "findings on all spans, in the store, hot, ms", "%.1f", 1e3, "5"},
 	{"restart", "restart until a search is answered, ms", "%.0f", 1e3, "1000"},
 }
 

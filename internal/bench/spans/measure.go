@@ -102,11 +102,21 @@ func (l *load) inside(ctx context.Context, t table, at string) error {
 		return err
 	}
 	calls, err := middle(func(n int) (float64, error) {
-		return l.calls(ctx, at, l.base.Add(time.Duration(n*l.rounds)*l.length()/(2*asked)))
+		return l.since(ctx, at+"/map", l.part(n, 2*asked))
 	})
 	if err != nil {
 		return err
 	}
+	why, err := middle(func(n int) (float64, error) { return l.since(ctx, at+"/why", l.part(asked/2+n, 3*asked)) })
+	if err != nil {
+		return err
+	}
+	advise, err := middle(func(n int) (float64, error) { return l.since(ctx, at+"/advise", l.part(n, 100*asked)) })
+	if err != nil {
+		return err
+	}
+	t.add("msctl", "why", why)
+	t.add("msctl", "advise", advise)
 	t.add("msctl", "map", calls)
 	t.add("msctl", "hot", hot)
 	t.add("msctl", "trace", trace)
@@ -142,7 +152,7 @@ func (l *load) restarts(ctx context.Context, t table, dir string) error {
 	if err != nil {
 		return err
 	}
-	took, err = l.calls(ctx, "http://"+c.Addrs[2], time.Time{})
+	took, err = l.since(ctx, "http://"+c.Addrs[2]+"/map", time.Time{})
 	t.add("msctl", "coldMap", took)
 	return err
 }
@@ -162,11 +172,16 @@ func (l *load) byID(ctx context.Context, at string, n int) (float64, error) {
 	return a.Took.Seconds(), err
 }
 
-// calls asks the store who called whom since then.
-func (l *load) calls(ctx context.Context, at string, since time.Time) (float64, error) {
-	a, err := ask(ctx, at+"/map?since="+url.QueryEscape(since.Format(time.RFC3339Nano)))
+// part is a time by which n of so many parts of all spans had come.
+func (l *load) part(n, of int) time.Time {
+	return l.base.Add(time.Duration(n) * time.Duration(l.rounds) * l.length() / time.Duration(of))
+}
+
+// since asks the store about all that came since then.
+func (l *load) since(ctx context.Context, question string, since time.Time) (float64, error) {
+	a, err := ask(ctx, question+"?since="+url.QueryEscape(since.Format(time.RFC3339Nano)))
 	if err == nil && a.Found == 0 {
-		err = errors.New("no calls are there")
+		err = errors.New("nothing was found by " + question)
 	}
 	return a.Took.Seconds(), err
 }

@@ -11,6 +11,7 @@ import (
 
 	"msctl.dev/msctl/internal/bench/proc"
 	"msctl.dev/msctl/internal/telemetry"
+	"msctl.dev/msctl/internal/telemetry/desk"
 	"msctl.dev/msctl/internal/telemetry/insight"
 	"msctl.dev/msctl/internal/telemetry/jaeger"
 	"msctl.dev/msctl/internal/telemetry/otlp"
@@ -62,6 +63,11 @@ func drawn(store *telemetry.Store) func(ctx context.Context, since, until time.T
 	}
 }
 
+// deskOf answers about a stack of which only the services are declared.
+func deskOf(store *telemetry.Store) *desk.Desk {
+	return &desk.Desk{Store: store, Topology: func() *insight.Topology { return &insight.Topology{Services: fleet} }}
+}
+
 // questions asks the store directly: what its answers take in JSON is left out.
 func questions(store *telemetry.Store) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +91,16 @@ func questions(store *telemetry.Store) http.Handler {
 			since, _ := time.Parse(time.RFC3339Nano, r.FormValue("since"))
 			m, err = drawn(store)(r.Context(), since, time.Now())
 			a.Found = len(m.Edges)
+		case "/why":
+			var why telemetry.Reason
+			since, _ := time.Parse(time.RFC3339Nano, r.FormValue("since"))
+			why, err = deskOf(store).Why(r.Context(), "", since)
+			a.Found = len(why.Causes)
+		case "/advise":
+			var found []telemetry.Finding
+			since, _ := time.Parse(time.RFC3339Nano, r.FormValue("since"))
+			found, err = deskOf(store).Advise(r.Context(), since)
+			a.Found = len(found)
 		}
 		a.Took = time.Since(began)
 		a.Counts = store.Counts()

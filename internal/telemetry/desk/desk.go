@@ -130,7 +130,8 @@ func (d *Desk) Map(ctx context.Context, since, until time.Time) (telemetry.Map, 
 
 // Advise lists what a person should know of the traffic.
 func (d *Desk) Advise(ctx context.Context, since time.Time) ([]telemetry.Finding, error) {
-	w, err := d.look(ctx, since, time.Time{})
+	since, until := d.window(since, time.Time{})
+	w, err := insight.Skim(ctx, d.Store, since, until)
 	if err != nil {
 		return nil, err
 	}
@@ -149,14 +150,14 @@ func (d *Desk) Why(ctx context.Context, trace string, since time.Time) (telemetr
 	}
 	var err error
 	if trace == "" {
-		q.Asked, err = insight.LookClosely(ctx, d.Store, since, until)
+		q.Asked, err = insight.Skim(ctx, d.Store, since, until)
 	} else {
 		q.Asked, q.Trace, err = d.one(ctx, trace)
 	}
 	if err != nil {
 		return telemetry.Reason{}, err
 	}
-	q.Before, err = d.look(ctx, q.Asked.Since.Add(-past), q.Asked.Since)
+	q.Before, err = insight.Skim(ctx, d.Store, q.Asked.Since.Add(-past), q.Asked.Since)
 	if err != nil {
 		return telemetry.Reason{}, err
 	}

@@ -13,14 +13,14 @@ import (
 // blame is what failed first at one subject.
 type blame struct {
 	failed []*tree
-	errors map[string]int
+	errors map[string]float64
 	faults map[string]bool
-	quick  int // failed without the call that fails elsewhere
+	quick  float64 // failed without the call that fails elsewhere
 }
 
 func (b *blame) add(t *tree, s *telemetry.Span) {
 	b.failed = append(b.failed, t)
-	b.errors[complaint(s)]++
+	b.errors[complaint(s)] += t.weight
 	if f := s.Word(faults); f != "" {
 		b.faults[f] = true
 	}
@@ -33,27 +33,29 @@ func (w *whyer) blameFailures(failed []*tree) {
 		i := t.firstError()
 		subject := t.culprit(i)
 		if blames[subject] == nil {
-			blames[subject] = &blame{errors: map[string]int{}, faults: map[string]bool{}}
+			blames[subject] = &blame{errors: map[string]float64{}, faults: map[string]bool{}}
 		}
 		blames[subject].add(t, &t.spans[i])
 	}
 	follow(blames)
+	all := weigh(failed)
 	for subject, b := range blames {
 		s := w.suspect(subject)
 		for _, t := range b.failed {
 			s.example(t.id())
 		}
-		s.failures, s.fault = len(b.failed), len(b.faults) > 0
-		s.score = float64(len(b.failed)) / float64(len(failed))
-		s.text = fmt.Sprintf("%d of %d failed requests fail first at %s", len(b.failed), len(failed), subject)
+		mine := weigh(b.failed)
+		s.failures, s.fault = true, len(b.faults) > 0
+		s.score = mine / all
+		s.text = fmt.Sprintf("%d of %d failed requests fail first at %s", whole(mine), whole(all), subject)
 		for f := range b.faults {
 			s.say("a fault was on it: %s", f)
 		}
 		for _, e := range ranked(b.errors) {
-			s.say("error first seen here: %s (%d of %d)", e, b.errors[e], len(b.failed)-b.quick)
+			s.say("error first seen here: %s (%d of %d)", e, whole(b.errors[e]), whole(mine-b.quick))
 		}
 		if b.quick > 0 {
-			s.say("%d more failed in %s without calling at all, as behind an open circuit breaker", b.quick, caller(subject))
+			s.say("%d more failed in %s without calling at all, as behind an open circuit breaker", whole(b.quick), caller(subject))
 		}
 	}
 }
@@ -73,7 +75,7 @@ func follow(blames map[string]*blame) {
 		}
 		worst := ""
 		for edge, b := range blames {
-			if strings.HasPrefix(edge, service+":") && (worst == "" || len(b.failed) > len(blames[worst].failed)) {
+			if strings.HasPrefix(edge, service+":") && (worst == "" || weigh(b.failed) > weigh(blames[worst].failed)) {
 				worst = edge
 			}
 		}
@@ -87,7 +89,7 @@ func follow(blames map[string]*blame) {
 				stay = append(stay, t)
 				continue
 			}
-			to.failed, to.quick = append(to.failed, t), to.quick+1
+			to.failed, to.quick = append(to.failed, t), to.quick+t.weight
 		}
 		if own.failed = stay; len(stay) == 0 {
 			delete(blames, service)

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"msctl.dev/msctl/internal/telemetry"
 )
@@ -218,15 +217,4 @@ func (topo *Topology) sort(name string) string {
 		return "resource"
 	}
 	return "outside"
-}
-
-// durations is a small sketch of how long things took: exact, for the windows that are asked about.
-type durations []time.Duration
-
-// quantile returns the q-th part of sorted durations, 0 where there are none.
-func (d durations) quantile(q float64) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	return d[min(int(q*float64(len(d))), len(d)-1)]
 }

@@ -24,8 +24,8 @@ func (w *whyer) blameDelays(slow []work) {
 				continue
 			}
 			subject := op.service
-			excess[subject] += more
-			all += more
+			excess[subject] += time.Duration(float64(more) * k.weight)
+			all += time.Duration(float64(more) * k.weight)
 			shown[subject] = append(shown[subject], delay{k.id(), more})
 			if more > most[subject] {
 				most[subject] = more
@@ -61,13 +61,17 @@ func (w *whyer) blameDelays(slow []work) {
 	}
 }
 
-// traces counts the traces of works.
+// traces counts the traces that works stand for.
 func traces(works []work) int {
 	seen := map[*tree]bool{}
+	n := 0.0
 	for _, k := range works {
-		seen[k.tree] = true
+		if !seen[k.tree] {
+			seen[k.tree] = true
+			n += k.weight
+		}
 	}
-	return len(seen)
+	return whole(n)
 }
 
 // place says in words where the time of a subject is spent.

@@ -35,7 +35,13 @@ type rule struct {
 }
 
 // report notes that a trace shows a finding on a subject. key sets apart findings on one subject.
-type report func(subject, key, text, hint, trace string, size float64)
+type report func(subject, key, text, hint string, by shown, size float64)
+
+// shown is a trace that shows a finding, and how many such there are.
+type shown struct {
+	trace  string
+	weight float64
+}
 
 // rules is every finding, the gravest first.
 var rules = []rule{
@@ -64,16 +70,19 @@ func FindingKinds() []string {
 // seen is one trace with its calls.
 type seen struct {
 	*tree
+	in    *Window
 	made  []call
 	owned map[int][]int // indexes into made, by the request that did them
 }
+
+func (x *seen) shown() shown { return shown{x.id(), x.weight} }
 
 // Findings looks for what a person should know of the traffic of a window, the gravest first.
 func (w *Window) Findings(topo *Topology, l Limits) []telemetry.Finding {
 	l = l.filled()
 	all := make([]*seen, len(w.traces))
 	for i, t := range w.traces {
-		all[i] = &seen{tree: t, made: t.single(t.calls(topo)), owned: map[int][]int{}}
+		all[i] = &seen{tree: t, in: w, made: t.single(t.calls(topo)), owned: map[int][]int{}}
 		for j, c := range all[i].made {
 			if c.owner >= 0 {
 				all[i].owned[c.owner] = append(all[i].owned[c.owner], j)
@@ -92,12 +101,13 @@ func (w *Window) Findings(topo *Topology, l Limits) []telemetry.Finding {
 func (r rule) find(all []*seen, topo *Topology, l Limits) []telemetry.Finding {
 	type pile struct {
 		telemetry.Finding
-		size float64 // of the worst, whose words are taken
-		ids  map[string]bool
+		size   float64 // of the worst, whose words are taken
+		ids    map[string]bool
+		traces float64 // for which they stand
 	}
 	piles := map[[2]string]*pile{}
 	var order [][2]string
-	note := func(subject, key, text, hint, trace string, size float64) {
+	note := func(subject, key, text, hint string, by shown, size float64) {
 		p := piles[[2]string{subject, key}]
 		if p == nil {
 			p = &pile{ids: map[string]bool{}, size: -1}
@@ -107,10 +117,11 @@ func (r rule) find(all []*seen, topo *Topology, l Limits) []telemetry.Finding {
 		if size > p.size {
 			p.size, p.Text, p.Hint = size, text, hint
 		}
-		if trace != "" && !p.ids[trace] {
-			p.ids[trace] = true
+		if by.trace != "" && !p.ids[by.trace] {
+			p.ids[by.trace] = true
+			p.traces += by.weight
 			if len(p.Traces) < examples {
-				p.Traces = append(p.Traces, trace)
+				p.Traces = append(p.Traces, by.trace)
 			}
 		}
 	}
@@ -124,8 +135,8 @@ func (r rule) find(all []*seen, topo *Topology, l Limits) []telemetry.Finding {
 	var out []telemetry.Finding
 	for _, key := range order {
 		p := piles[key]
-		p.Kind, p.Subject, p.Count = r.kind, key[0], len(p.ids)
-		p.Weight = r.weight * float64(1+min(len(p.ids), 100))
+		p.Kind, p.Subject, p.Count = r.kind, key[0], max(whole(p.traces), min(len(p.ids), 1))
+		p.Weight = r.weight * float64(1+min(p.Count, 100))
 		out = append(out, p.Finding)
 	}
 	return out

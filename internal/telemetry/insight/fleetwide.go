@@ -11,7 +11,7 @@ import (
 // cycles finds services that call each other in a circle while they wait.
 func cycles(all []*seen, topo *Topology, report report) {
 	next := map[string][]string{}
-	example := map[string]string{}
+	example := map[string]shown{}
 	for _, x := range all {
 		for i := range x.made {
 			c := &x.made[i]
@@ -20,7 +20,7 @@ func cycles(all []*seen, topo *Topology, report report) {
 			}
 			if !slices.Contains(next[c.from], c.to) {
 				next[c.from] = append(next[c.from], c.to)
-				example[c.edge()] = x.id()
+				example[c.edge()] = x.shown()
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func lostContext(all []*seen, topo *Topology, report report) {
 				continue
 			}
 			report(c.edge(), "", fmt.Sprintf("%s does not hand the trace on: %q over %s starts a new one", c.from, short(c.op), c.edge()),
-				"instrument the client of "+c.from+", or send the header traceparent on", outer.trace, 1)
+				"instrument the client of "+c.from+", or send the header traceparent on", shown{outer.trace, x.weight}, 1)
 		}
 	}
 }
@@ -120,21 +120,21 @@ var databases = []string{"postgres", "mysql", "mongo", "sqlite"}
 // sharedDatabase finds databases that several services work on.
 func sharedDatabase(all []*seen, topo *Topology, report report) {
 	users := map[string][]string{}
-	example := map[[2]string]string{}
-	add := func(from, to, trace string) {
+	example := map[[2]string]shown{}
+	add := func(from, to string, trace shown) {
 		if !slices.Contains(databases, topo.Resources[to]) || from == "" {
 			return
 		}
 		if !slices.Contains(users[to], from) {
 			users[to] = append(users[to], from)
 		}
-		if key := [2]string{from, to}; example[key] == "" {
+		if key := [2]string{from, to}; example[key].trace == "" {
 			example[key] = trace
 		}
 	}
 	for _, x := range all {
 		for i := range x.made {
-			add(x.made[i].from, x.made[i].to, x.id())
+			add(x.made[i].from, x.made[i].to, x.shown())
 		}
 	}
 	for to, from := range users {
@@ -158,7 +158,7 @@ func undeclared(all []*seen, topo *Topology, report report) {
 				continue
 			}
 			hint := "add it to stack.yaml: msctl cannot watch or break what it does not know"
-			report(c.edge(), "", fmt.Sprintf("%s calls %s, which stack.yaml does not say", c.from, c.to), hint, x.id(), 1)
+			report(c.edge(), "", fmt.Sprintf("%s calls %s, which stack.yaml does not say", c.from, c.to), hint, x.shown(), 1)
 		}
 	}
 }
@@ -172,13 +172,16 @@ func silent(all []*seen, topo *Topology, report report) {
 				speaks[s.Service] = true
 			}
 		}
+		for _, name := range x.in.speaks {
+			speaks[name] = true
+		}
 	}
 	for _, x := range all {
 		for i := range x.made {
 			c := &x.made[i]
 			if topo.service(c.to) && !speaks[c.to] && !c.async {
 				report(c.to, "", c.to+" gets requests and sends no spans of its own",
-					"instrument it with OpenTelemetry; its edges are seen without", x.id(), 1)
+					"instrument it with OpenTelemetry; its edges are seen without", x.shown(), 1)
 			}
 		}
 	}

@@ -47,8 +47,8 @@ func usual(before, asked *Window) norm {
 		known = before.byWork()
 	}
 	for key, works := range asked.byWork() {
-		if len(known[key]) < fewest {
-			known[key] = append(known[key], works[:(len(works)+1)/2]...)
+		if weight(known[key]) < fewest {
+			known[key] = append(known[key], faster(works)...)
 		}
 	}
 	for key, works := range known {
@@ -57,21 +57,39 @@ func usual(before, asked *Window) norm {
 	return n
 }
 
+// weight is for how many works these stand.
+func weight(works []work) (n float64) {
+	for _, w := range works {
+		n += w.weight
+	}
+	return n
+}
+
+// faster is the first half of works, the fastest of which come first.
+func faster(works []work) []work {
+	half := weight(works) / 2
+	for i, w := range works {
+		if half <= 0 {
+			return works[:i]
+		}
+		half -= w.weight
+	}
+	return works
+}
+
 // learn takes the medians of works of one kind.
 func (n norm) learn(key operation, works []work) {
-	var whole durations
+	var long durations
 	took := map[operation]durations{}
 	for _, w := range works {
-		whole = append(whole, w.span().Duration)
+		long = append(long, weighed{w.span().Duration, w.weight})
 		for op, d := range w.efforts(w.critical(w.root)) {
-			took[op] = append(took[op], d)
+			took[op] = append(took[op], weighed{d, w.weight})
 		}
 	}
-	slices.Sort(whole)
-	n.works[key] = whole.quantile(0.5)
+	n.works[key] = long.median()
 	for op, d := range took {
-		slices.Sort(d)
-		n.took[part{key, op}] = d.quantile(0.5)
+		n.took[part{key, op}] = d.median()
 	}
 }
 
@@ -79,7 +97,7 @@ func (n norm) learn(key operation, works []work) {
 func (w *Window) byWork() map[operation][]work {
 	groups := map[operation][]work{}
 	for _, t := range w.traces {
-		if !t.request() || t.failed() || t.disturbed() {
+		if t.weight == 0 || !t.request() || t.failed() || t.disturbed() {
 			continue
 		}
 		for _, i := range t.works() {
@@ -110,4 +128,30 @@ func (n norm) slow(t *tree) []work {
 		}
 	}
 	return out
+}
+
+// durations is how long things took, each with the number of those for which it stands.
+type durations []weighed
+
+type weighed struct {
+	took   time.Duration
+	weight float64
+}
+
+// median sorts durations and returns the one in the middle, 0 where there are none.
+func (d durations) median() time.Duration {
+	slices.SortFunc(d, func(a, b weighed) int { return cmp.Compare(a.took, b.took) })
+	half := 0.0
+	for _, one := range d {
+		half += one.weight / 2
+	}
+	for _, one := range d {
+		if half -= one.weight; half < 0 {
+			return one.took
+		}
+	}
+	if len(d) == 0 {
+		return 0
+	}
+	return d[len(d)-1].took
 }

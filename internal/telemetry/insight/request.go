@@ -19,7 +19,7 @@ func nPlusOne(x *seen, l Limits, report report) {
 		for key, n := range counts {
 			if n >= l.Same {
 				report(key[0], key[1], fmt.Sprintf("one request did %q %d times over %s", short(key[1]), n, key[0]),
-					"ask for all at once: a batch route, IN (…), MGET", x.id(), float64(n))
+					"ask for all at once: a batch route, IN (…), MGET", x.shown(), float64(n))
 			}
 		}
 	}
@@ -50,7 +50,7 @@ func chatty(x *seen, l Limits, report report) {
 		for edge, n := range counts {
 			if n >= l.Chatty && len(ops[edge]) > 1 {
 				report(edge, "", fmt.Sprintf("one request made %d calls over %s", n, edge),
-					"offer one route that answers the whole question", x.id(), float64(n))
+					"offer one route that answers the whole question", x.shown(), float64(n))
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func retryStorm(x *seen, l Limits, report report) {
 			}
 			if n.all >= most && n.failed >= most-1 {
 				report(key[0], "", fmt.Sprintf("one request tried %q %d times over %s, %d failed", short(key[1]), n.all, key[0], n.failed),
-					"retry in one layer only, with a budget and growing delays", x.id(), float64(n.all))
+					"retry in one layer only, with a budget and growing delays", x.shown(), float64(n.all))
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func noTimeout(x *seen, l Limits, report report) {
 			continue
 		}
 		report(c.edge(), "", fmt.Sprintf("%s waited %s for %q over %s", c.from, s.Duration.Round(100*time.Millisecond), short(c.op), c.edge()),
-			"set a timeout on the call, shorter than the caller's own", x.id(), s.Duration.Seconds())
+			"set a timeout on the call, shorter than the caller's own", x.shown(), s.Duration.Seconds())
 	}
 }
 
@@ -139,7 +139,7 @@ func deepChain(x *seen, l Limits, report report) {
 		depth[entry] = max(depth[entry], n)
 		if n >= l.Depth && x.answers(c) {
 			report(c.edge(), "", fmt.Sprintf("%d services wait for each other in a row, the last call is %s", n+1, c.edge()),
-				"let one caller ask them side by side, or send an event", x.id(), float64(n))
+				"let one caller ask them side by side, or send an event", x.shown(), float64(n))
 		}
 	}
 }
@@ -183,7 +183,7 @@ func sequential(x *seen, _ Limits, report report) {
 			from := x.made[made[0]].from
 			report(from, strings.Join(to, ","), fmt.Sprintf("%s calls %s one after the other, %s of %s", from, strings.Join(to, ", "),
 				sum.Round(time.Millisecond), request.Duration.Round(time.Millisecond)),
-				"call those side by side that do not need each other's answer", x.id(), sum.Seconds())
+				"call those side by side that do not need each other's answer", x.shown(), sum.Seconds())
 		}
 	}
 }

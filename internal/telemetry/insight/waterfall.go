@@ -72,6 +72,7 @@ type tree struct {
 	kids   [][]int          // by start
 	roots  []int            // true roots first, then by start
 	row    []int            // where a span stands in the waterfall
+	weight float64          // how many traces it stands for
 
 	guessed map[int]bool // whose parent is inferred, and told by nobody
 }
@@ -80,7 +81,7 @@ func grow(spans []telemetry.Span) *tree { return plant(slices.Clone(spans)) }
 
 // plant makes a tree of spans that it may put into another order.
 func plant(spans []telemetry.Span) *tree {
-	t := &tree{spans: spans, parent: make([]int, len(spans)), kids: make([][]int, len(spans)), row: make([]int, len(spans))}
+	t := &tree{spans: spans, parent: make([]int, len(spans)), kids: make([][]int, len(spans)), row: make([]int, len(spans)), weight: 1}
 	slices.SortStableFunc(t.spans, func(a, b telemetry.Span) int {
 		return cmp.Or(a.Start.Compare(b.Start), -cmp.Compare(a.Duration, b.Duration))
 	})

@@ -3,6 +3,7 @@ package insight
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -33,21 +34,22 @@ func Why(q Question) telemetry.Reason {
 	out := telemetry.Reason{Since: q.Asked.Since, Until: q.Asked.Until, Trace: q.Trace}
 	var failed []*tree
 	var slow []work
+	var total, late, broken float64
 	for _, t := range q.Asked.traces {
 		one := t.spans[0].Trace == q.Trace
 		if q.Trace != (telemetry.TraceID{}) && !one {
 			continue
 		}
-		if !one && !t.request() {
+		if !one && (t.weight == 0 || !t.request()) {
 			continue
 		}
-		out.Total++
+		total += t.weight
 		works := w.usual.slow(t)
 		if len(works) > 0 {
-			out.Slow++
+			late += t.weight
 		}
 		if t.failed() { // which explains why it took long, too: tries, and waiting between them
-			out.Failed++
+			broken += t.weight
 			failed = append(failed, t)
 			continue
 		}
@@ -56,10 +58,30 @@ func Why(q Question) telemetry.Reason {
 		}
 		slow = append(slow, works...)
 	}
+	for _, g := range q.Asked.left {
+		if g.Asked {
+			total += float64(g.Count)
+		}
+		if g.Asked && g.Broke {
+			broken += float64(g.Count)
+		}
+	}
+	out.Total, out.Slow, out.Failed = whole(total), whole(late), whole(broken)
 	w.blameFailures(failed)
 	w.blameDelays(slow)
 	out.Causes = w.verdict()
 	return out
+}
+
+// whole rounds a number of traces.
+func whole(n float64) int { return int(math.Round(n)) }
+
+// weigh is for how many traces these stand.
+func weigh(ts []*tree) (n float64) {
+	for _, t := range ts {
+		n += t.weight
+	}
+	return n
 }
 
 // request reports that somebody asked something of a service: a trace of nothing but commands to databases
@@ -91,7 +113,7 @@ type suspect struct {
 	text     string
 	evidence []string
 	score    float64
-	failures int  // requests that fail first here
+	failures bool // requests fail first here
 	fault    bool // one acted on it
 	traces   []string
 }
@@ -155,7 +177,7 @@ func (w *whyer) verdict() []telemetry.Cause {
 	rank := func(c telemetry.Cause) float64 {
 		s := w.suspects[c.Subject]
 		r := c.Score
-		if s.failures > 0 {
+		if s.failures {
 			r++
 		}
 		if s.fault {
@@ -183,7 +205,7 @@ func about(of, subject string) bool {
 	return of == name || replica && strings.Trim(number, "0123456789") == ""
 }
 
-func ranked(counts map[string]int) []string {
+func ranked(counts map[string]float64) []string {
 	var keys []string
 	for k := range counts {
 		keys = append(keys, k)

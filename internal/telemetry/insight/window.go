@@ -20,6 +20,12 @@ type Source interface {
 	ScanKeys(ctx context.Context, since, until time.Time, keys []string, fn func(*telemetry.Span) bool) error
 }
 
+// Sampler is a source that can choose what to read of a window.
+type Sampler interface {
+	// Sample reads traces that stand for all of the window, about so many spans.
+	Sample(ctx context.Context, since, until time.Time, keys []string, spans int) (telemetry.Sample, error)
+}
+
 // keys are the attributes that are read, but for those in the words of an error.
 var keys = []string{
 	"network.protocol.name", "msctl.inferred", faults, "peer.service", "server.address", "server.port",
@@ -36,6 +42,58 @@ type Window struct {
 	Since, Until time.Time
 	Truncated    bool // there were more spans than are looked at
 	traces       []*tree
+	left         []telemetry.Group // traces of which none was read
+	speaks       []string          // services that sent spans of their own; nil: those of traces
+}
+
+// sampled is about how many spans are read of a window where that is a choice: all of a small one.
+const sampled = 6000
+
+// words are the attributes in which errors are told.
+var words = []string{"error.type", "exception.message"}
+
+// Skim reads of a window what stands for it, where the source can tell, or else all that it says.
+func Skim(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
+	sampler, ok := src.(Sampler)
+	if !ok {
+		return LookClosely(ctx, src, since, until)
+	}
+	s, err := sampler.Sample(ctx, since, until, slices.Concat(keys, words), sampled)
+	if err != nil {
+		return nil, err
+	}
+	w := OfSample(s)
+	w.Since, w.Until = since, until
+	w.begin()
+	return w, nil
+}
+
+// OfSample makes a window of a sample.
+func OfSample(s telemetry.Sample) *Window {
+	w := &Window{speaks: s.Speaks}
+	groups := map[telemetry.TraceID][]telemetry.Span{}
+	weights := map[telemetry.TraceID]float64{}
+	for _, g := range s.Groups {
+		if len(g.Traces) == 0 {
+			w.left = append(w.left, g)
+			continue
+		}
+		for _, t := range g.Traces {
+			groups[t[0].Trace], weights[t[0].Trace] = t, float64(g.Count)/float64(len(g.Traces))
+		}
+	}
+	w.take(groups)
+	for _, t := range w.traces {
+		t.weight = weights[t.spans[0].Trace]
+	}
+	return w
+}
+
+// begin fills in when a window began that has no beginning.
+func (w *Window) begin() {
+	if w.Since.IsZero() && len(w.traces) > 0 {
+		w.Since = w.traces[0].spans[0].Start
+	}
 }
 
 // Look reads the spans of a window, without the words of their errors.
@@ -67,9 +125,7 @@ func look(ctx context.Context, src Source, since, until time.Time, keys []string
 		return nil, err
 	}
 	w.take(groups)
-	if since.IsZero() && len(w.traces) > 0 {
-		w.Since = w.traces[0].spans[0].Start
-	}
+	w.begin()
 	return w, ctx.Err()
 }
 
