@@ -51,7 +51,7 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	for name, value := range map[string]string{
-		"XDG_RUNTIME_DIR": run, "NO_COLOR": "", "HOME": e.WorkDir, "GOCACHE": buildCache(),
+		"XDG_RUNTIME_DIR": run, "NO_COLOR": "", "HOME": e.WorkDir, "GOCACHE": buildCache(), "GOMODCACHE": goFolder("GOMODCACHE"),
 		"GORACE": "atexit_sleep_ms=0", // else every msctl of a -race run ends a second later
 	} {
 		e.Setenv(name, value)
@@ -102,9 +102,13 @@ func keeperBeside(bin string) error {
 
 var keeping sync.Mutex // guards the building of the keeper
 
-// buildCache is this user's own, so that scripts do not build the standard library anew.
-func buildCache() string {
-	out, err := exec.Command("go", "env", "GOCACHE").Output()
+// buildCache is this user's own.
+func buildCache() string { return goFolder("GOCACHE") }
+
+// goFolder is one of this user's own, so that scripts neither build the standard library anew nor load
+// modules.
+func goFolder(variable string) string {
+	out, err := exec.Command("go", "env", variable).Output()
 	if err != nil {
 		return ""
 	}

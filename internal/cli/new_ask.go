@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// ask asks at a terminal for what no flag says; --yes and --dry-run ask nothing.
+func (n *newService) ask(ctx context.Context) error {
+	in, file := n.app.In.(*os.File)
+	if n.o.yes || n.o.dryRun || !file || !term.IsTerminal(int(in.Fd())) || !n.app.screenOf(n.app.Err).terminal {
+		return nil
+	}
+	q := &questions{in: bufio.NewReader(in), out: n.app.Err}
+	if n.values.Service == "" {
+		q.until(ctx, "Name of the service", "", func(s string) error { n.values.Service = s; return n.freeName(s) })
+	} else if err := n.freeName(n.values.Service); err != nil {
+		return err
+	}
+	if n.o.template == "" {
+		q.list("Templates", templateLines())
+		q.until(ctx, "Template", defaultTemplate, func(s string) (err error) { n.template, err = n.app.template(s); return err })
+	} else {
+		var err error
+		if n.template, err = n.app.template(n.o.template); err != nil {
+			return err
+		}
+	}
+	if n.template == nil {
+		return q.err
+	}
+	if len(n.o.calls) == 0 && len(n.stack.Services) > 0 {
+		q.until(ctx, "Services that it calls ("+someOf(namesOf(n.stack.Services))+")", "none",
+			func(s string) (err error) { n.o.calls = words(s); _, err = n.calls(); return err })
+	}
+	if len(n.o.uses) == 0 {
+		q.until(ctx, "Resources that it uses (postgres, rabbitmq, redis, … or one of the stack's)", "none",
+			func(s string) (err error) { n.o.uses = words(s); return n.checkUses() })
+	}
+	for _, p := range n.template.Params {
+		if _, said := n.o.params[p.Name]; !said {
+			q.until(ctx, strings.ToUpper(p.Doc[:min(1, len(p.Doc))])+p.Doc[min(1, len(p.Doc)):], p.Default, func(s string) error {
+				if n.o.params == nil {
+					n.o.params = map[string]string{}
+				}
+				n.o.params[p.Name] = s
+				return p.Accepts(s)
+			})
+		}
+	}
+	return q.err
+}
+
+// checkUses reads each word of --uses alone.
+func (n *newService) checkUses() error {
+	for _, w := range n.o.uses {
+		if _, err := n.use(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// words takes a list of names apart, by commas or blanks; none is none.
+func words(s string) []string {
+	if s == "none" {
+		return nil
+	}
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// questions asks one after the other. After an error it asks nothing more.
+type questions struct {
+	in  *bufio.Reader
+	out io.Writer
+	err error
+}
+
+func (q *questions) list(title string, lines []string) {
+	if q.err == nil {
+		fmt.Fprintf(q.out, "%s:\n  %s\n", title, strings.Join(lines, "\n  "))
+	}
+}
+
+// until asks until take accepts the answer; an empty one is other.
+func (q *questions) until(ctx context.Context, question, other string, take func(string) error) {
+	for q.err == nil {
+		fmt.Fprint(q.out, question)
+		if other != "" {
+			fmt.Fprintf(q.out, " [%s]", other)
+		}
+		fmt.Fprint(q.out, ": ")
+		line, err := q.line(ctx)
+		if err != nil {
+			q.err = err
+			return
+		}
+		err = take(orElse(strings.TrimSpace(line), other))
+		if err == nil {
+			return
+		}
+		fmt.Fprintf(q.out, "  %s\n", clean(err.Error()))
+		var coded *codedError
+		if errors.As(err, &coded) && coded.hint != "" {
+			fmt.Fprintf(q.out, "  hint: %s\n", clean(coded.hint))
+		}
+	}
+}
+
+// line reads one line, or ends with ctx: Ctrl-C is no answer.
+func (q *questions) line(ctx context.Context) (string, error) {
+	type read struct {
+		text string
+		err  error
+	}
+	came := make(chan read, 1)
+	go func() { // ends with the process at the latest: a terminal cannot be told to stop being read
+		text, err := q.in.ReadString('\n')
+		came <- read{text, err}
+	}()
+	select {
+	case r := <-came:
+		if r.err != nil {
+			fmt.Fprintln(q.out)
+			return "", failed("--yes asks nothing", "read answer: %w", r.err)
+		}
+		return r.text, nil
+	case <-ctx.Done():
+		fmt.Fprintln(q.out)
+		return "", context.Cause(ctx)
+	}
+}
