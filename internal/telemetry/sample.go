@@ -11,7 +11,7 @@ import (
 // Sample is some traces of a window that stand for all of them.
 type Sample struct {
 	Groups []Group
-	Speaks []string // services that sent spans of their own, by name
+	Speaks []string // services that sent spans of their own about that time; nil where all traces are read
 }
 
 // Group is traces that are alike: they begin with the same, take about as long and do about the same.
@@ -115,8 +115,9 @@ func (p *picker) gather() (spans int) {
 	return spans
 }
 
-// all takes every trace.
+// all takes every trace, which tell themselves who speaks.
 func (p *picker) all() {
+	p.speaks = nil
 	at := map[uint16]int32{}
 	for i := range p.every {
 		c := &p.every[i]
@@ -144,7 +145,7 @@ func (p *picker) take(i int) {
 }
 
 // maxSorts is how many groups are made of one trait of traces before a coarser one is taken.
-const maxSorts = 128
+const maxSorts = 64
 
 // sort puts alike traces into groups: by what they do, or, where that are too many sorts, what is rare by how it
 // begins, or else by its traits.

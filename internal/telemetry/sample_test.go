@@ -92,8 +92,12 @@ func TestSampleIsSmall(t *testing.T) {
 	c := newCorpus(3)
 	for range 4000 {
 		spans := c.trace(nil)
-		if c.n == 2000 {
+		switch c.n {
+		case 2000:
 			spans[0].Duration = time.Hour
+		case 3000:
+			spans = []Span{c.one(TraceID{9}, SpanID{}, 3, Client, "AUDIT", "/", noon.Add(3*time.Second), time.Microsecond)}
+			spans[0].Edge = "inventory:audit"
 		}
 		for err := s.AddSpans(spans); err != nil; err = s.AddSpans(spans) {
 			if err != ErrFull {
@@ -106,16 +110,17 @@ func TestSampleIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, count, slowest := 0, 0, false
+	read, count, slowest, rare := 0, 0, false, false
 	for _, g := range got.Groups {
 		count += g.Count
 		for _, trace := range g.Traces {
 			read += len(trace)
 			slowest = slowest || slices.ContainsFunc(trace, func(s Span) bool { return s.Duration == time.Hour })
+			rare = rare || trace[0].Edge != ""
 		}
 	}
-	if read > 4*about || read < about/4 || count != 4000 || !slowest {
-		t.Errorf("read %d spans for %d traces, the slowest: %v", read, count, slowest)
+	if read > 4*about || read < about/4 || count != 4000 || !slowest || !rare {
+		t.Errorf("read %d spans for %d traces, the slowest: %v, the rare call: %v", read, count, slowest, rare)
 	}
 	if len(got.Speaks) != len(fleet) {
 		t.Errorf("%q speak", got.Speaks)
