@@ -53,6 +53,7 @@ var goServices = []struct {
 		Params: map[string]string{"noun": "value"}}},
 	{"go-http", scaffold.Values{Service: "keeper", Calls: calls[:1], Uses: []scaffold.Use{database},
 		Params: map[string]string{"noun": "type"}}},
+	{"go-worker", scaffold.Values{Service: "mailer", Calls: calls, Uses: []scaffold.Use{database, broker}}},
 	{"go-http", scaffold.Values{Service: "3d", Calls: calls[1:], Uses: []scaffold.Use{broker, cache}}},
 }
 
