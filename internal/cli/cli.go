@@ -59,6 +59,7 @@ const (
 // commands is every command in the order of the help.
 var commands = []command{
 	{groupRun, newInit},
+	{groupRun, newNew},
 	{groupRun, newUp},
 	{groupRun, newDown},
 	{groupLook, newPs},
@@ -80,9 +81,12 @@ var commands = []command{
 	{groupChange, newChaos},
 	{groupChange, newRun},
 	{groupChange, newExec},
+	{groupStack, newAdd},
+	{groupStack, newRemove},
 	{groupStack, newGraph},
 	{groupStack, newConfig},
 	{groupStack, newSchema},
+	{groupStack, newTemplate},
 	{groupStack, newDoctor},
 	{groupStack, newCompletion},
 	{groupStack, newHelp},

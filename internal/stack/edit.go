@@ -162,3 +162,14 @@ func unitPath(path string) bool {
 	}
 	return section == "services" || section == "resources"
 }
+
+// Says reports whether the file itself has a key at a path, such as "services", "orders", "calls".
+func (d *Document) Says(path ...string) bool {
+	at := d.root
+	for _, key := range path {
+		if _, at = child(at, key); at == nil {
+			return false
+		}
+	}
+	return true
+}

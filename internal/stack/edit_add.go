@@ -81,7 +81,7 @@ func (d *Document) unitChanges(section, name string, body unitBody) []change {
 	case k == nil:
 		return d.newSection(section, name, body)
 	case v.Kind == yaml.MappingNode && flow(v) && len(v.Content) > 0:
-		return d.appendFlow(v, quoted(name)+": "+flowText(body.meant))
+		return d.appendFlow(v, Quote(name)+": "+flowText(body.meant))
 	case null(v) || v.Kind == yaml.MappingNode && len(v.Content) == 0:
 		return d.firstUnit(k, v, name, body)
 	case v.Kind != yaml.MappingNode:
@@ -113,15 +113,15 @@ func (d *Document) belongs(n, base int) int {
 func (d *Document) unitLines(m *yaml.Node, name string, body unitBody, base int) []string {
 	indent := strings.Repeat(" ", base)
 	if short := flowText(body.meant); !body.inline() && d.oneLiners(m) && !strings.Contains(body.text, "#") && len(short) < 100 {
-		return []string{indent + quoted(name) + ":" + d.pad(m, quoted(name)) + short}
+		return []string{indent + Quote(name) + ":" + d.pad(m, Quote(name)) + short}
 	}
 	if body.inline() {
 		lines := strings.Split(body.text, "\n")
-		lines[0] = indent + quoted(name) + ":" + d.pad(m, quoted(name)) + lines[0]
+		lines[0] = indent + Quote(name) + ":" + d.pad(m, Quote(name)) + lines[0]
 		return lines
 	}
 	below := d.inner(m, base)
-	out := []string{indent + quoted(name) + ":"}
+	out := []string{indent + Quote(name) + ":"}
 	for line := range strings.SplitSeq(body.text, "\n") {
 		text := strings.TrimLeft(line, " ")
 		in := leading(line)
@@ -155,16 +155,22 @@ func (d *Document) firstUnit(k, v *yaml.Node, name string, body unitBody) []chan
 // newSection adds the section itself: resources before the services, services at the end.
 func (d *Document) newSection(section, name string, body unitBody) []change {
 	if flow(d.root) {
-		return d.appendFlow(d.root, section+": {"+quoted(name)+": "+flowText(body.meant)+"}")
+		return d.appendFlow(d.root, section+": {"+Quote(name)+": "+flowText(body.meant)+"}")
 	}
 	base := d.root.Content[0].Column - 1
 	lines := append([]string{strings.Repeat(" ", base) + section + ":"}, d.unitLines(nil, name, body, base+d.step())...)
 	if next, _ := child(d.root, "services"); section == "resources" && next != nil && next != d.root.Content[0] {
 		at := d.lines[d.remarks(next.Line-1, 0)]
-		return []change{{at, at, strings.Join(append(lines, "", ""), d.eol())}}
+		if d.spaced(d.root, false) {
+			lines = append(lines, "")
+		}
+		return []change{{at, at, strings.Join(append(lines, ""), d.eol())}}
 	}
 	last := d.belongs(d.lineOf(d.end(d.root)), base+1)
-	return []change{d.insertLines(last, append([]string{""}, lines...))}
+	if d.spaced(d.root, false) {
+		lines = append([]string{""}, lines...)
+	}
+	return []change{d.insertLines(last, lines)}
 }
 
 // AddToProfile adds a service to a profile.

@@ -145,9 +145,9 @@ func (d *Document) freshList(service *yaml.Node, l linking, grown *node) string 
 	}
 	indent := "\n" + strings.Repeat(" ", d.step())
 	if isMapping(grown) {
-		return indent + quoted(l.name) + ": " + l.value
+		return indent + Quote(l.name) + ": " + l.value
 	}
-	return indent + "- " + quoted(l.name)
+	return indent + "- " + Quote(l.name)
 }
 
 // addProtocol lets a service that calls another one already call it on one more of its ports.

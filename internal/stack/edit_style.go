@@ -128,7 +128,7 @@ func flowText(n *node) string {
 	case isMapping(n):
 		var parts []string
 		for i, k := range n.keys {
-			parts = append(parts, quoted(k.text)+": "+flowText(n.values[i]))
+			parts = append(parts, Quote(k.text)+": "+flowText(n.values[i]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
@@ -145,7 +145,7 @@ func flowText(n *node) string {
 
 func scalarText(n *node) string {
 	if n.tag == "!!str" {
-		return quoted(n.text)
+		return Quote(n.text)
 	}
 	return n.text
 }
@@ -153,8 +153,8 @@ func scalarText(n *node) string {
 // plainRunes may stand without quotes anywhere, in brackets too.
 const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-@+"
 
-// quoted writes a text that is read back as the same text, in quotes where it has to be.
-func quoted(text string) string {
+// Quote writes a text that is read back as the same text, in quotes where it has to be.
+func Quote(text string) string {
 	if text != "" && strings.Trim(text, plainRunes+" =$") == "" && strings.TrimSpace(text) == text && !strings.Contains("@=-", text[:1]) {
 		var y yaml.Node
 		if yaml.Unmarshal([]byte(text), &y) == nil && len(y.Content) == 1 && y.Content[0].ShortTag() == "!!str" {
@@ -172,5 +172,5 @@ func (d *Document) like(other *yaml.Node, name string) string {
 	case other != nil && other.Kind == yaml.ScalarNode && other.Style&yaml.DoubleQuotedStyle != 0:
 		return `"` + name + `"`
 	}
-	return quoted(name)
+	return Quote(name)
 }

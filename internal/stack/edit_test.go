@@ -100,7 +100,7 @@ func TestEditRefuses(t *testing.T) {
 // TestRevise loads what the edits come to, and writes the file in place: mode and link stay.
 func TestRevise(t *testing.T) {
 	dir := write(t, map[string]string{
-		"real/stack.yaml":         "version: 1\nservices:\n  a: {command: a} # first\n",
+		"real/stack.yaml":          "version: 1\nservices:\n  a: {command: a} # first\n",
 		"real/stack.override.yaml": "services:\n  a: {replicas: 2}\n",
 	})
 	real, link := filepath.Join(dir, "real", FileName), filepath.Join(dir, FileName)
