@@ -20,7 +20,7 @@ down: build ## end it
 	$(BIN)/msctl down
 
 test: build ## every test, with the race detector where a C compiler is there
-	$(GO) test $(RACE) -timeout 15m -json ./... | $(GO) run ./internal/testlog
+	$(GO) test $(RACE) -timeout 25m -json ./... | $(GO) run ./internal/testlog
 
 check: ## format, vet, staticcheck, and that it builds for macOS
 	@test -z "$$(gofmt -l cmd internal scaffold services *.go)" || { gofmt -l cmd internal scaffold services *.go; exit 1; }

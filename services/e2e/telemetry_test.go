@@ -38,6 +38,9 @@ func TestTelemetryOfEdgesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, backing := range backings {
+		if backing.name == "container" {
+			continue // the same servers as native: nothing else is on the wire
+		}
 		t.Run(backing.name, func(t *testing.T) {
 			backing.need(t)
 			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name, "-f", filepath.Join(root, "stack.yaml"), "-f", silent, "--profile", "notify")).meet()
