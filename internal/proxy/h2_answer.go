@@ -102,14 +102,14 @@ func (s *h2stream) conclude() {
 	}
 }
 
-// detach ends what the target's connection has of the stream.
+// detach ends what the target's connection has of the stream. What waits for the caller is still owed to it.
 func (s *h2stream) detach() {
 	c := s.up.to
 	if c == nil {
 		return
 	}
 	delete(c.streams, s.up.id)
-	s.up.to, s.down.from = nil, nil
+	s.up.to = nil
 	c.closeIdle()
 }
 

@@ -76,7 +76,10 @@ func (x *h2caller) reach(ctx context.Context, t *target) error {
 	return err
 }
 
-var errSilent = errors.New("it does not speak HTTP/2")
+var (
+	errSilent = errors.New("it does not speak HTTP/2")
+	errFull   = errors.New("it takes no streams")
+)
 
 // connect makes a connection, and returns when the target has told its settings.
 func (x *h2caller) connect(ctx context.Context, t *target) (*h2conn, error) {
@@ -99,10 +102,14 @@ func (x *h2caller) connect(ctx context.Context, t *target) (*h2conn, error) {
 	case <-c.ready:
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		if c.known {
+		switch {
+		case c.known && c.most > 0:
 			return c, nil
+		case c.known:
+			err = errFull
+		default:
+			err = fmt.Errorf("%w: %v", errSilent, c.err)
 		}
-		err = fmt.Errorf("%w: %v", errSilent, c.err)
 	case <-late.C:
 		err = errSilent
 	case <-ctx.Done():
