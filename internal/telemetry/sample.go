@@ -40,7 +40,7 @@ func (a *atlas) pick(ctx context.Context, blocks []block, w span, spans int) (*p
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.trim()
-	if err := a.draw(ctx, blocks, w); err != nil {
+	if err := a.draw(ctx, a.newest(blocks, w, mostDrawn), w); err != nil {
 		return nil, err
 	}
 	p := &picker{a: a, w: w, spans: spans, at: map[*chart][2]int{}, open: map[*chart]bool{}, took: map[int]bool{}}
@@ -52,6 +52,28 @@ func (a *atlas) pick(ctx context.Context, blocks []block, w span, spans int) (*p
 	}
 	p.settle()
 	return p, nil
+}
+
+// mostDrawn is how many rows are drawn for a sample at most, in about a second. Where there are more, as in the
+// first question after a restart, it is one of those that came last.
+const mostDrawn = 2_000_000
+
+// newest leaves out blocks of a window that have no chart yet, so that those which came last are drawn up to
+// so many rows.
+func (a *atlas) newest(blocks []block, w span, most int) []block {
+	drawn := map[uint64]bool{}
+	for _, c := range a.charts {
+		drawn[c.seq] = true
+	}
+	rows := 0
+	return slices.DeleteFunc(slices.Clone(blocks), func(b block) bool {
+		seq, _ := b.(numbered).number()
+		if z := b.bounds(); drawn[seq] || add(z.maxTime, near) < w.since || z.minTime > add(w.until, near) {
+			return false
+		}
+		rows += b.rows()
+		return rows > most && rows > b.rows()
+	})
 }
 
 // picker chooses traces.

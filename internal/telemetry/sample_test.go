@@ -126,3 +126,38 @@ func TestSampleIsSmall(t *testing.T) {
 		t.Errorf("%q speak", got.Speaks)
 	}
 }
+
+// TestSampleDrawsTheNewest draws what came last, and what is drawn already stays.
+func TestSampleDrawsTheNewest(t *testing.T) {
+	s := reopen(t, newMemoryDisk())
+	for i := range 4 {
+		if err := s.AddSpans([]Span{{Trace: TraceID{1, byte(i)}, ID: SpanID{1}, Service: "a", Start: noon.Add(time.Duration(i) * time.Second)}}); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, s, true)
+	}
+	numbers := func(most int) (out []uint64) {
+		blocks, done := s.spans.blocks()
+		defer done()
+		for _, b := range s.atlas.newest(blocks, windowOf(time.Time{}, time.Time{}), most) {
+			seq, _ := b.(numbered).number()
+			out = append(out, seq)
+		}
+		return out
+	}
+	all := numbers(4)
+	if len(all) != 4 || all[0] < all[3] {
+		t.Fatalf("got %d", all)
+	}
+	for most, want := range []int{1, 1, 2, 3} {
+		if got := numbers(most); !slices.Equal(got, all[:want]) {
+			t.Errorf("of %d rows: got %d, want %d", most, got, all[:want])
+		}
+	}
+	if _, err := s.Traffic(t.Context(), time.Time{}, noon.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got := numbers(0); !slices.Equal(got, all) {
+		t.Errorf("after a map: got %d, want %d", got, all)
+	}
+}
