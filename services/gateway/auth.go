@@ -95,7 +95,7 @@ func (a *auth) caller(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, unauthorized(why(err))
 	}
-	if c.Subject == "" || c.Role == "" {
+	if !sendable(c.Subject) || !sendable(c.Role) {
 		return Caller{}, unauthorized("the token names no subject or role")
 	}
 	return Caller{Subject: c.Subject, Role: c.Role}, nil

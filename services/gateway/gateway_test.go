@@ -391,3 +391,20 @@ func TestReplicasShareKeys(t *testing.T) {
 		t.Errorf("keys: %s", body)
 	}
 }
+
+// TestWhatNoHeaderCarries sends an id and a subject that cannot be header values: the one is the service's to refuse,
+// the other no subject, and the circuit to the service stays closed.
+func TestWhatNoHeaderCarries(t *testing.T) {
+	f := start(t, nil, nil)
+	token := f.bearer(admin, "ada")
+	for range 10 {
+		resp, body := f.do("POST", "/v1/orders", `{"id":"a\nb"}`, "Authorization", token)
+		if resp.StatusCode != 200 {
+			t.Fatalf("got %d %s, want the service's answer", resp.StatusCode, body)
+		}
+	}
+	for _, subject := range []string{"a\nb", " ada"} {
+		resp, body := f.do("GET", "/v1/orders", "", "Authorization", f.bearer(admin, subject))
+		f.want(resp, body, 401, "unauthorized")
+	}
+}

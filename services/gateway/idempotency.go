@@ -24,7 +24,7 @@ func (g *gateway) onlyOnce(rt Route, next http.Handler) http.Handler {
 		r.GetBody = again
 		key := r.Header.Get("Idempotency-Key")
 		r.Header.Del("Idempotency-Key")
-		if known := field(body, rt.Knows); known != "" {
+		if known := field(body, rt.Knows); sendable(known) {
 			r.Header.Set("Idempotency-Key", known) // the transport may then try again
 		}
 		if key == "" {

@@ -6,6 +6,8 @@ import (
 	"net/http/httputil"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"msctl.dev/msctl/services/kit"
 )
 
@@ -56,6 +58,11 @@ func identify(r *http.Request) {
 			r.Header.Set(name, value)
 		}
 	}
+}
+
+// sendable reports a value that a header can carry, and that arrives as it is: no empty one either.
+func sendable(value string) bool {
+	return value != "" && value == strings.TrimSpace(value) && httpguts.ValidHeaderFieldValue(value)
 }
 
 // uniform puts an answer into the form of the gateway: places are under the version that was asked
