@@ -137,7 +137,7 @@ func (x *h2caller) fromCaller(ctx context.Context, f http2.Frame) error {
 	case *http2.MetaHeadersFrame:
 		switch {
 		case s != nil:
-			s.requestTrailers(f)
+			return s.requestTrailers(f)
 		case id%2 == 0:
 			return http2.ConnectionError(http2.ErrCodeProtocol)
 		case id > c.last:

@@ -19,7 +19,7 @@ func (c *h2conn) fromTarget(ctx context.Context, f http2.Frame) error {
 	case *http2.MetaHeadersFrame:
 		switch {
 		case s != nil:
-			s.answer(c, f)
+			return s.answer(c, f)
 		case c.isIdle(f.StreamID):
 			return http2.ConnectionError(http2.ErrCodeProtocol)
 		}
@@ -36,26 +36,26 @@ func (c *h2conn) fromTarget(ctx context.Context, f http2.Frame) error {
 }
 
 // answer takes a head of the answer, or its trailers.
-func (s *h2stream) answer(c *h2conn, f *http2.MetaHeadersFrame) {
+func (s *h2stream) answer(c *h2conn, f *http2.MetaHeadersFrame) error {
 	fields := slices.DeleteFunc(f.Fields, func(one hpack.HeaderField) bool { return hopByHop(one.Name) })
 	status, _ := strconv.Atoi(f.PseudoValue("status"))
 	switch {
 	case f.Truncated, s.down.ended:
-		s.spoil(c, http2.ErrCodeProtocol)
+		return s.spoil(c, http2.ErrCodeProtocol)
 	case s.begun:
 		if !f.StreamEnded() || len(f.PseudoFields()) > 0 {
-			s.spoil(c, http2.ErrCodeProtocol)
-			return
+			return s.spoil(c, http2.ErrCodeProtocol)
 		}
 		s.end = fields
 		s.down.finish(fields)
 	case status < 100 || status > 999 || status == http.StatusSwitchingProtocols || status < 200 && f.StreamEnded():
-		s.spoil(c, http2.ErrCodeProtocol)
+		return s.spoil(c, http2.ErrCodeProtocol)
 	case status < 200:
 		s.x.conn.heads(s.down.id, fields, false)
 	default:
 		s.head(status, fields, f.StreamEnded())
 	}
+	return nil
 }
 
 // head passes on the head of the answer.
@@ -121,18 +121,20 @@ func (s *h2stream) abort() {
 	}
 }
 
-// spoil ends a stream on which a connection's peer broke the rules.
-func (s *h2stream) spoil(c *h2conn, code http2.ErrCode) {
+// spoil ends a stream on which a connection's peer broke the rules. A caller that does so all the time is refused, as
+// if it reset the streams itself.
+func (s *h2stream) spoil(c *h2conn, code http2.ErrCode) error {
 	if c.target != nil {
 		c.reset(s.up.id, code)
 		s.detach()
 		s.broken(fmt.Sprintf("%s gave no proper answer: %s", s.name(), code), grpcInternal, http2.ErrCodeInternal)
-		return
+		return nil
 	}
 	if !s.over {
 		s.call.Err = fmt.Sprintf("the caller broke the rules of HTTP/2: %s", code)
 	}
 	s.kill(code)
+	return s.x.rapid()
 }
 
 // kill resets both sides.

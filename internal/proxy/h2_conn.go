@@ -108,7 +108,7 @@ func (c *h2conn) malformed(err http2.StreamError) error {
 	case s == nil:
 		c.reset(err.StreamID, err.Code)
 	default:
-		s.spoil(c, err.Code)
+		return s.spoil(c, err.Code)
 	}
 	return nil
 }
@@ -203,8 +203,7 @@ func (c *h2conn) widen(f *http2.WindowUpdateFrame) error {
 	}
 	w := s.toward(c)
 	if w.window += int64(f.Increment); w.window > h2MaxWindow {
-		s.spoil(c, http2.ErrCodeFlowControl)
-		return nil
+		return s.spoil(c, http2.ErrCodeFlowControl)
 	}
 	w.push(nil)
 	return nil
@@ -228,7 +227,7 @@ func (c *h2conn) data(f *http2.DataFrame) error {
 		return nil
 	}
 	if code := s.from(c).take(f); code != http2.ErrCodeNo {
-		s.spoil(c, code)
+		return s.spoil(c, code)
 	}
 	return nil
 }

@@ -292,15 +292,15 @@ func (s *h2stream) attach(c *h2conn) {
 }
 
 // requestTrailers takes what ends the request's body.
-func (s *h2stream) requestTrailers(f *http2.MetaHeadersFrame) {
+func (s *h2stream) requestTrailers(f *http2.MetaHeadersFrame) error {
 	switch {
 	case s.up.ended:
-		s.spoil(s.x.conn, http2.ErrCodeStreamClosed)
+		return s.spoil(s.x.conn, http2.ErrCodeStreamClosed)
 	case !f.StreamEnded() || len(f.PseudoFields()) > 0 || f.Truncated || s.up.left > 0:
-		s.spoil(s.x.conn, http2.ErrCodeProtocol)
-	default:
-		s.up.finish(f.Fields)
+		return s.spoil(s.x.conn, http2.ErrCodeProtocol)
 	}
+	s.up.finish(f.Fields)
+	return nil
 }
 
 // release forgets the target.
