@@ -2,7 +2,7 @@
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Reads a duration such as 200ms or 1.5s, in milliduration. */
+/** Reads a duration such as 200ms or 1.5s, in milliseconds. */
 export function duration(name, other) {
   const value = process.env[name] || other;
   const found = /^([0-9.]+)(ms|s|m|h)$/.exec(value);

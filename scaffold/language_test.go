@@ -1,0 +1,143 @@
+package scaffold_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"msctl.dev/msctl"
+	"msctl.dev/msctl/internal/need"
+	"msctl.dev/msctl/scaffold"
+)
+
+// installed returns a folder of this user's cache in which make has installed what lock names, once for each
+// content of it.
+func installed(t *testing.T, tool, name string, lock []byte, make func(dir string) [][]string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		need.Missing(t, tool, "no cache folder: "+err.Error())
+	}
+	sum := sha256.Sum256(lock)
+	dir := filepath.Join(cache, "msctl-test", name+"-"+hex.EncodeToString(sum[:6]))
+	stamp := filepath.Join(dir, "complete")
+	if _, err := os.Stat(stamp); err == nil {
+		return dir
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, argv := range make(dir) {
+		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			need.Missing(t, tool, fmt.Sprintf("%v: %v\n%s", argv, err, out))
+		}
+	}
+	if err := os.WriteFile(stamp, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// nodeModules is a folder with what the template's lock names.
+func nodeModules(t *testing.T) string {
+	t.Helper()
+	need.Tool(t, "node")
+	files := map[string][]byte{}
+	for _, o := range render(t, "node-http", scaffold.Values{Service: "modules"}) {
+		files[filepath.Base(o.Path)] = o.Data
+	}
+	return filepath.Join(installed(t, "node", "node", files["package-lock.json"], func(dir string) [][]string {
+		for _, name := range []string{"package.json", "package-lock.json"} {
+			if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return [][]string{{"npm", "ci", "--no-audit", "--no-fund", "--silent"}}
+	}), "node_modules")
+}
+
+// python is an interpreter with what both templates' requirements name: the worker's has the other's in it.
+func python(t *testing.T) string {
+	t.Helper()
+	need.Tool(t, "python3")
+	want, err := msctl.Files.ReadFile("templates/python-worker/files/requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := installed(t, "python3", "push", want, func(dir string) [][]string {
+		list := filepath.Join(t.TempDir(), "requirements.txt")
+		if err := os.WriteFile(list, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		bin := filepath.Join(dir, "bin", "python")
+		return [][]string{
+			{"python3", "-m", "venv", "--clear", dir},
+			{bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", list},
+		}
+	})
+	return filepath.Join(dir, "bin", "python")
+}
+
+// TestNodeServices renders Node services of both shapes and runs their tests.
+func TestNodeServices(t *testing.T) {
+	modules := nodeModules(t)
+	for _, v := range []scaffold.Values{{Service: "plain"}, {Service: "full", Calls: calls, Params: map[string]string{"noun": "value"}}} {
+		dir := t.TempDir()
+		write(t, dir, render(t, "node-http", v))
+		at := filepath.Join(dir, "services", v.Service)
+		if err := os.Symlink(modules, filepath.Join(at, "node_modules")); err != nil {
+			t.Fatal(err)
+		}
+		run(t, at, "node", "--test")
+	}
+}
+
+// TestPythonServices renders Python services of every shape and runs their tests.
+func TestPythonServices(t *testing.T) {
+	bin := python(t)
+	for _, s := range []struct {
+		template string
+		values   scaffold.Values
+	}{
+		{"python-http", scaffold.Values{Service: "plain"}},
+		{"python-http", scaffold.Values{Service: "full", Calls: calls, Params: map[string]string{"noun": "value"}}},
+		{"python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}}},
+	} {
+		dir := t.TempDir()
+		write(t, dir, render(t, s.template, s.values))
+		run(t, filepath.Join(dir, "services", s.values.Service), bin, "-B", "-W", "error", "-m", "unittest", "-q")
+	}
+}
+
+// TestCopies holds what templates share with the reference fleet, and with each other, to be the same.
+func TestCopies(t *testing.T) {
+	for one, other := range map[string]string{
+		"templates/node-http/files/env.js":                  "services/bff/env.js",
+		"templates/node-http/files/log.js":                  "services/bff/log.js",
+		"templates/node-http/files/problem.js":              "services/bff/problem.js",
+		"templates/python-worker/files/jsonlog.py":          "services/push/jsonlog.py",
+		"templates/python-http/files/jsonlog.py":            "services/push/jsonlog.py",
+		"templates/python-worker/files/requirements.txt":    "services/push/requirements.txt",
+		"templates/python-http/files/env.py":                "templates/python-worker/files/env.py",
+		"templates/go-worker/files/neighbours.go.tmpl":      "templates/go-http/files/neighbours.go.tmpl",
+		"templates/go-worker/files/Dockerfile.tmpl":         "templates/go-http/files/Dockerfile.tmpl",
+		"templates/go-worker/files/Dockerfile.dockerignore": "templates/go-http/files/Dockerfile.dockerignore",
+		"templates/go-worker/files/ci.yml.tmpl":             "templates/go-http/files/ci.yml.tmpl",
+	} {
+		a, err := os.ReadFile(filepath.Join("..", one))
+		if err != nil {
+			t.Error(err)
+		}
+		b, err := os.ReadFile(filepath.Join("..", other))
+		if err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s and %s differ, %v", one, other, err)
+		}
+	}
+}
