@@ -26,10 +26,13 @@ func (s server) Get(ctx context.Context, in *ordersv1.GetRequest) (*ordersv1.Get
 		return nil, rpc.Refuse(codes.NotFound, "orders", "UNKNOWN_ORDER", nil, "there is no order %q", in.GetId())
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.failed(ctx, err)
 	}
 	who, _, err := name(ctx, s.store.db, o.Placed.User)
-	return &ordersv1.GetResponse{Order: message(named{o, who})}, err
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return &ordersv1.GetResponse{Order: message(named{o, who})}, nil
 }
 
 // List reads a page of the read model.
@@ -42,17 +45,33 @@ func (s server) List(ctx context.Context, in *ordersv1.ListRequest) (*ordersv1.L
 		return nil, status.Error(codes.InvalidArgument, "limit must be from 1 to 1000")
 	}
 	ns, err := s.store.list(ctx, f)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
 	out := &ordersv1.ListResponse{}
 	for _, n := range ns {
 		out.Orders = append(out.Orders, message(n))
 	}
-	return out, err
+	return out, nil
 }
 
 // Verify compares the read model with the fold of the events.
 func (s server) Verify(ctx context.Context, _ *ordersv1.VerifyRequest) (*ordersv1.VerifyResponse, error) {
 	v, err := s.store.verify(ctx)
-	return &ordersv1.VerifyResponse{Orders: v.orders, Differ: v.differ, Behind: v.behind}, err
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return &ordersv1.VerifyResponse{Orders: v.orders, Differ: v.differ, Behind: v.behind}, nil
+}
+
+// failed is what a caller is told of err: that time is over, or that another try may help. What the database
+// says is for the log.
+func (s server) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	s.store.log.ErrorContext(ctx, "call failed", "err", err)
+	return status.Error(codes.Unavailable, "something went wrong here, try again")
 }
 
 var statuses = map[string]ordersv1.OrderStatus{

@@ -423,3 +423,18 @@ func TestGRPC(t *testing.T) {
 		t.Errorf("verify: %v, %v", v, err)
 	}
 }
+
+// TestGRPCWithoutDatabase tells a caller to try again, and nothing of what the database said.
+func TestGRPCWithoutDatabase(t *testing.T) {
+	s := newWorld(t, kittest.SQLite(t), nil).another()
+	s.db.Close()
+	srv := server{store: s}
+	_, get := srv.Get(t.Context(), &ordersv1.GetRequest{Id: "o-1"})
+	_, list := srv.List(t.Context(), &ordersv1.ListRequest{})
+	_, verify := srv.Verify(t.Context(), &ordersv1.VerifyRequest{})
+	for _, err := range []error{get, list, verify} {
+		if status.Code(err) != codes.Unavailable || strings.Contains(err.Error(), "database") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
