@@ -17,6 +17,7 @@ const module = "msctl.dev/msctl/"
 // allowed lists what each package may import of this module. A package that is not here fails the test.
 var allowed = map[string][]string{
 	"internal/stack":                 {},
+	"internal/compose":               {"internal/stack"},
 	"internal/state":                 {},
 	"internal/output":                {},
 	"internal/driver":                {},
@@ -53,7 +54,7 @@ var allowed = map[string][]string{
 	"internal/cli": {"scaffold", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",
-		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger"},
+		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose"},
 	"cmd/msctl":        {"internal/cli", "internal/keeper"},
 	"cmd/msctl-keeper": {"internal/keeper"},
 }

@@ -83,6 +83,7 @@ var commands = []command{
 	{groupChange, newExec},
 	{groupStack, newAdd},
 	{groupStack, newRemove},
+	{groupStack, newImport},
 	{groupStack, newGraph},
 	{groupStack, newConfig},
 	{groupStack, newSchema},
