@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -137,6 +138,41 @@ func TestFailedAnswerIsNotKept(t *testing.T) {
 		}()
 		if got := ask(t, h, "k", "").StatusCode; got != 200 {
 			t.Errorf("got %d, want 200", got)
+		}
+	})
+}
+
+// TestBrokenAnswer breaks an answer off in its middle: it is not given as a whole one. What the callee knows by
+// itself is asked again, and nothing else is done twice.
+func TestBrokenAnswer(t *testing.T) {
+	each(t, func(t *testing.T, c *redis.Client) {
+		calls := 0
+		i := cache.Idempotency{Redis: c}
+		h := kit.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			return i.Serve(w, r, r.Method, "", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "/things/1")
+				w.WriteHeader(http.StatusCreated)
+				io.WriteString(w, "half")
+				if calls++; calls == 1 {
+					panic(http.ErrAbortHandler)
+				}
+				io.WriteString(w, " and half")
+			}))
+		})
+		for method, want := range map[string]struct {
+			calls, status int
+			body          string
+		}{"POST": {1, 502, `"code":"answer-lost"`}, "PUT": {2, 201, "half and half"}} {
+			calls = 0
+			func() {
+				defer func() { _ = recover() }()
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/", nil))
+			}()
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, "/", nil))
+			if w.Code != want.status || !strings.Contains(w.Body.String(), want.body) || w.Header().Get("Location") == "" || calls != want.calls {
+				t.Errorf("%s: got %d %s after %d calls, want %+v", method, w.Code, w.Body, calls, want)
+			}
 		}
 	})
 }

@@ -32,6 +32,7 @@ type entry struct {
 	Status      int         `json:"status,omitempty"`
 	Header      http.Header `json:"header,omitempty"`
 	Body        []byte      `json:"body,omitempty"`
+	Cut         bool        `json:"cut,omitempty"` // the answer broke off: nobody has the whole body
 }
 
 // finish stores or drops what the owner has claimed, unless its claim has passed to another.
@@ -44,7 +45,9 @@ return 1`)
 
 // Serve answers r by next, once for each key. fingerprint tells requests with the same key apart:
 // another one under a used key is a 422. Answers of 5xx, and 429, are not kept: the client may try
-// again. Without Redis the answer is 503, as nobody knows whether it was done before.
+// again. Nor is one that broke off, where the callee knows the request by itself ([kit.Idempotent]); else
+// a second request is told that it was done. Without Redis the answer is 503, as nobody knows whether it was
+// done before.
 func (i Idempotency) Serve(
 	w http.ResponseWriter, r *http.Request, key, fingerprint string, next http.Handler,
 ) error {
@@ -57,14 +60,15 @@ func (i Idempotency) Serve(
 	if held != nil {
 		return replay(w, *held, fingerprint)
 	}
-	rec := &recorder{ResponseWriter: w}
+	rec := &recorder{ResponseWriter: w, cut: true}
 	defer func() { // also when next panics
-		err := i.settle(context.WithoutCancel(r.Context()), key, mine, rec)
+		err := i.settle(context.WithoutCancel(r.Context()), key, mine, rec, kit.Idempotent(r))
 		if err != nil {
 			w.Header().Set("Warning", `199 - "answer not kept"`)
 		}
 	}()
 	next.ServeHTTP(rec, r)
+	rec.cut = false
 	if rec.status == 0 {
 		rec.WriteHeader(http.StatusOK) // as net/http does for a handler that says nothing
 	}
@@ -108,18 +112,25 @@ func replay(w http.ResponseWriter, held entry, fingerprint string) error {
 		w.Header()[name] = values
 	}
 	w.Header().Set(ReplayHeader, "true")
+	if held.Cut {
+		return kit.Errorf(http.StatusBadGateway, "answer-lost", "this was done, and its answer was lost on the way")
+	}
 	w.WriteHeader(held.Status)
 	_, _ = w.Write(held.Body) // the client went away: nobody is left to tell
 	return nil
 }
 
-// settle keeps a final answer and frees the key after any other.
-func (i Idempotency) settle(ctx context.Context, key string, mine entry, rec *recorder) error {
+// settle keeps a final answer and frees the key after any other. known: the callee knows the request when it
+// comes again.
+func (i Idempotency) settle(ctx context.Context, key string, mine entry, rec *recorder, known bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	var data []byte
-	if rec.final() {
-		mine.Status, mine.Header, mine.Body = rec.status, kept(rec.Header()), rec.body.Bytes()
+	if rec.final() && !(rec.cut && known) {
+		mine.Status, mine.Header, mine.Cut = rec.status, kept(rec.Header()), rec.cut
+		if !rec.cut {
+			mine.Body = rec.body.Bytes()
+		}
 		var err error
 		if data, err = json.Marshal(mine); err != nil {
 			return err
@@ -152,6 +163,7 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
+	cut    bool // the handler has not come to its end
 }
 
 func (r *recorder) WriteHeader(status int) {
