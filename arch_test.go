@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"internal/bench":                 {},
 	"internal/bench/proc":            {},
 	"internal/bench/edges":           {"internal/proxy", "internal/bench/proc"},
-	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
+	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
 	"scaffold":                       {"internal/failpoint", "internal/stack"},
 	"internal/cli": {"scaffold", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
