@@ -29,8 +29,9 @@ const (
 
 // Status flags.
 const (
-	myMore   = 1 << 3 // another result follows
-	myCursor = 1 << 6 // rows are fetched by commands of their own
+	myMore        = 1 << 3 // another result follows
+	myCursor      = 1 << 6 // rows are fetched by commands of their own
+	myNoBackslash = 1 << 9 // \ is a letter in '…'
 )
 
 // response reads the next packet of the server.
@@ -195,19 +196,21 @@ func (p *mysql) answer(c *myCall, head []byte) {
 	case c.kind == myConnect:
 		if first == myOK {
 			p.phase = myOpen
+			p.quoting(behindCounts(head))
 			p.done()
 		}
 	case c.kind == mySimple:
+		if first == myOK {
+			p.quoting(behindCounts(head))
+		}
 		p.done()
 	case c.kind == myPrepare:
 		p.preparedAs(c, head)
 	case first == myOK && p.out.size >= 7: // a shorter one is a number of columns
-		n, rest := lenenc(head)
-		if n > 0 {
+		if n, _ := lenenc(head); n > 0 {
 			c.tag, c.rows = rowsAffected, c.rows+int64(min(n, 1<<62))
 		}
-		_, rest = lenenc(rest)
-		p.result(rest)
+		p.result(behindCounts(head))
 	case first == mySend:
 		c.stage = myFile
 	default:
@@ -255,18 +258,34 @@ func (p *mysql) row(c *myCall, head []byte) {
 		p.result(head)
 		return
 	}
+	p.result(behindCounts(head))
+}
+
+// behindCounts returns what of an OK follows the rows affected and the id that was given: the flags.
+func behindCounts(head []byte) []byte {
 	_, head = lenenc(head)
 	_, head = lenenc(head)
-	p.result(head)
+	return head
 }
 
 // result ends a result, of which status begins with the flags.
 func (p *mysql) result(status []byte) {
+	p.quoting(status)
 	if len(status) > 0 && status[0]&myMore != 0 {
 		p.waiting.at(0).stage = myAnswer
 		return
 	}
 	p.done()
+}
+
+// quoting takes from the flags how strings are quoted from now on. What was read otherwise is forgotten.
+func (p *mysql) quoting(status []byte) {
+	s := &p.statements
+	if len(status) < 2 || s.backslash == (status[1]&(myNoBackslash>>8) == 0) {
+		return
+	}
+	s.backslash, s.size = !s.backslash, 0
+	clear(s.known)
 }
 
 // preparedAs takes the number of a prepared statement, and how many definitions follow.
