@@ -18,6 +18,7 @@ var functions = template.FuncMap{
 	"env":   envName,
 	"ident": ident,
 	"title": title,
+	"word":  func(name string) string { return strings.ToLower(title(name)) },
 	"join":  func(sep string, list []string) string { return strings.Join(list, sep) },
 }
 

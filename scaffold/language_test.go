@@ -130,6 +130,12 @@ func TestCopies(t *testing.T) {
 		"templates/go-worker/files/Dockerfile.tmpl":         "templates/go-http/files/Dockerfile.tmpl",
 		"templates/go-worker/files/Dockerfile.dockerignore": "templates/go-http/files/Dockerfile.dockerignore",
 		"templates/go-worker/files/ci.yml.tmpl":             "templates/go-http/files/ci.yml.tmpl",
+		"templates/go-grpc/files/neighbours.go.tmpl":        "templates/go-http/files/neighbours.go.tmpl",
+		"templates/go-grpc/files/Dockerfile.dockerignore":   "templates/go-http/files/Dockerfile.dockerignore",
+		"templates/go-grpc/files/ci.yml.tmpl":               "templates/go-http/files/ci.yml.tmpl",
+		"templates/go-grpc/files/noun.go.tmpl":              "templates/go-http/files/noun.go.tmpl",
+		"templates/go-grpc/files/store.go.tmpl":             "templates/go-http/files/store.go.tmpl",
+		"templates/go-grpc/files/memory.go.tmpl":            "templates/go-http/files/memory.go.tmpl",
 	} {
 		a, err := os.ReadFile(filepath.Join("..", one))
 		if err != nil {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"go/format"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+
+	"msctl.dev/msctl/scaffold/stub"
 )
 
 // Output is one file that is to be written, below the stack's folder.
@@ -84,6 +87,15 @@ func (t *Template) file(f File, v Values) ([]Output, error) {
 			}
 		}
 		out = append(out, Output{Path: target, Data: data, Exec: f.Exec})
+		if f.Stub && path.Ext(target) == ".proto" {
+			made, err := stub.Make(target, data)
+			if err != nil {
+				return nil, fmt.Errorf("render %s: %w", c.name, err)
+			}
+			for _, name := range slices.Sorted(maps.Keys(made)) {
+				out = append(out, Output{Path: name, Data: made[name]})
+			}
+		}
 	}
 	return out, nil
 }

@@ -65,6 +65,7 @@ type File struct {
 	To   string `yaml:"to"`   // from the stack's folder; may use values
 	When string `yaml:"when"` // a value such as .Database without which it is left out
 	Exec bool   `yaml:"exec"` // it may be run
+	Stub bool   `yaml:"stub"` // it is a .proto file, and the Go code of it is written beside it
 }
 
 // content is one file of a template's folder.
