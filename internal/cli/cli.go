@@ -84,6 +84,7 @@ var commands = []command{
 	{groupStack, newAdd},
 	{groupStack, newRemove},
 	{groupStack, newImport},
+	{groupStack, newExport},
 	{groupStack, newGraph},
 	{groupStack, newConfig},
 	{groupStack, newSchema},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"msctl.dev/msctl/internal/stack"
 )
 
@@ -21,11 +23,12 @@ func (im *importer) code(u *unit) {
 	}
 	u.path = im.relative(dir)
 	lang, _ := stack.Detect(dir)
-	if mains := stack.MainPackages(dir); lang == "" && len(mains) == 1 || lang == stack.Dockerfile && len(mains) == 1 {
-		lang, u.dir = stack.Go, u.path
-		u.path = im.relative(filepath.Join(dir, mains[0]))
+	if lang == "" || lang == stack.Dockerfile {
+		if main := goMain(dir, b); main != "" {
+			lang, u.dir, u.path = stack.Go, u.path, im.relative(main)
+		}
 	}
-	if lang == "" || lang == stack.Dockerfile || b.DockerfileInline != "" {
+	if lang == "" || lang == stack.Dockerfile {
 		u.build = b.Dockerfile
 		if u.build == "" {
 			u.build = "Dockerfile"
@@ -39,6 +42,27 @@ func (im *importer) code(u *unit) {
 	}
 	u.native = lang
 	im.command(u, dir)
+}
+
+var goBuild = regexp.MustCompile(`(?m)\bgo build\b.*\s(\./\S+|\.)\s*$`)
+
+// goMain returns the folder of the Go program that a build makes, where the context is not that: what its
+// Dockerfile builds, or the only one there is.
+func goMain(dir string, b *types.BuildConfig) string {
+	text := []byte(b.DockerfileInline)
+	if len(text) == 0 {
+		text, _ = readText(filepath.Join(dir, orDefault(b.Dockerfile, "Dockerfile")))
+	}
+	if m := goBuild.FindSubmatch(text); m != nil {
+		main := filepath.Join(dir, string(m[1]))
+		if lang, _ := stack.Detect(main); lang == stack.Go {
+			return main
+		}
+	}
+	if mains := stack.MainPackages(dir); len(mains) == 1 {
+		return filepath.Join(dir, mains[0])
+	}
+	return ""
 }
 
 // unbuilt lists the parts of a build that only an engine would use.
@@ -61,11 +85,14 @@ func (im *importer) arguments(u *unit) []string {
 
 // command is how a process runs: msctl's own way, unless the file or its Dockerfile says something else.
 func (im *importer) command(u *unit, dir string) {
-	argv := slices.Concat(u.svc.Entrypoint, u.svc.Command)
-	if len(argv) == 0 && u.native != stack.Go {
-		argv = dockerCommand(filepath.Join(dir, orDefault(u.svc.Build.Dockerfile, "Dockerfile")))
+	entry, words := []string(u.svc.Entrypoint), []string(u.svc.Command)
+	if fileEntry, fileWords := dockerCommand(filepath.Join(dir, orDefault(u.svc.Build.Dockerfile, "Dockerfile"))); len(entry) == 0 {
+		if entry = fileEntry; len(words) == 0 && u.native != stack.Go {
+			words = fileWords
+		}
 	}
-	if len(argv) == 0 {
+	argv := slices.Concat(entry, words)
+	if len(argv) == 0 || len(words)+len(u.svc.Entrypoint) == 0 && u.native == stack.Go {
 		return
 	}
 	switch u.native {
@@ -97,9 +124,19 @@ func (im *importer) goCommand(u *unit, argv []string) {
 		u.argv = argv
 	case slices.Contains([]string{"sh", "bash", "/bin/sh", "/bin/bash"}, argv[0]):
 		im.leave(u, "command", "the Go program is built and run without the shell line %q", strings.Join(argv[1:], " "))
+	case strings.HasPrefix(argv[0], "-"):
+		u.argv = append([]string{"go", "run", u.goPackage()}, argv...)
 	case len(argv) > 1:
-		u.argv = append([]string{"go", "run", "."}, argv[1:]...)
+		u.argv = append([]string{"go", "run", u.goPackage()}, argv[1:]...)
 	}
+}
+
+// goPackage is a Go service's package from its working folder.
+func (u *unit) goPackage() string {
+	if rel, err := filepath.Rel(u.dir, u.path); u.dir != "" && err == nil {
+		return "./" + filepath.ToSlash(rel)
+	}
+	return "."
 }
 
 // pythonCommand runs what a container would in the folder's virtual environment.
@@ -164,11 +201,11 @@ func shellLine(argv []string) string {
 
 var instruction = regexp.MustCompile(`(?mi)^\s*(CMD|ENTRYPOINT)\s+((?:.*\\\r?\n)*.*)$`)
 
-// dockerCommand returns what the last ENTRYPOINT and CMD of a Dockerfile run, or nil.
-func dockerCommand(path string) []string {
+// dockerCommand returns the last ENTRYPOINT and CMD of a Dockerfile, or nil.
+func dockerCommand(path string) (entry, command []string) {
 	text, err := readText(path)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	last := map[string][]string{}
 	for _, m := range instruction.FindAllStringSubmatch(string(text), -1) {
@@ -179,5 +216,5 @@ func dockerCommand(path string) []string {
 		}
 		last[strings.ToUpper(m[1])] = argv
 	}
-	return slices.Concat(last["ENTRYPOINT"], last["CMD"])
+	return last["ENTRYPOINT"], last["CMD"]
 }
