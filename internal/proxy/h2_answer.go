@@ -192,11 +192,11 @@ func (s *h2stream) lost(ctx context.Context, err error, refused bool) {
 // h2Tries is how often a request is sent.
 const h2Tries = 3
 
-// again sends a request that got no answer once more: the target has refused it, or its connection was gone
-// before anything of the request's body was sent.
+// again sends a request that got no answer once more, if nothing of its body was sent: the target has refused it, or
+// its connection was gone and the request may be done twice.
 func (s *h2stream) again(ctx context.Context, refused bool) bool {
-	body := !s.up.ended || len(s.up.queue) > s.up.off || s.up.trailers != nil
-	if s.over || s.begun || s.up.moved > 0 || s.tries >= h2Tries || !refused && !body && !idempotent([]byte(s.method)) {
+	twice := refused || idempotent([]byte(s.method)) || valueOf(s.request, "idempotency-key") != ""
+	if s.over || s.begun || s.up.moved > 0 || s.tries >= h2Tries || !twice {
 		return false
 	}
 	s.up.sent = false

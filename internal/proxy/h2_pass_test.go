@@ -380,6 +380,7 @@ func TestH2Again(t *testing.T) {
 		"goaway":        {"POST", goaway, "head 200"},
 		"gone":          {"GET", hangUp, "head 200"},
 		"gone for good": {"POST", hangUp, "head 502"},
+		"gone, open":    {"POST, open", hangUp, "head 502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var tries atomic.Int32
@@ -398,7 +399,8 @@ func TestH2Again(t *testing.T) {
 				}
 			})
 			f := h2Dial(t, addr)
-			f.fields(1, true, ":method", tt.method, ":scheme", "http", ":path", "/", ":authority", "x")
+			method, _, open := strings.Cut(tt.method, ", ") // the body is still to come
+			f.fields(1, !open, ":method", method, ":scheme", "http", ":path", "/", ":authority", "x")
 			if got := f.next(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
