@@ -51,8 +51,11 @@ func read(ctx context.Context, path, shown string, shell func(string) (string, b
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("read %s: it is no compose file", shown)
 	}
+	if line := circle(doc.Content[0], nil); line > 0 {
+		return nil, fmt.Errorf("read %s: line %d: an alias contains itself", shown, line)
+	}
 	s.root = doc.Content[0]
-	if s.dotenv, err = dotenv.Read(filepath.Join(s.dir, ".env")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if s.dotenv, err = readDotenv(filepath.Join(s.dir, ".env")); err != nil {
 		return nil, fmt.Errorf("read .env: %w", err)
 	}
 	lookup := func(name string) (string, bool) {
@@ -81,7 +84,39 @@ func read(ctx context.Context, path, shown string, shell func(string) (string, b
 	return s, nil
 }
 
+// circle returns the line of an alias inside what it stands for, or 0.
+func circle(y *yaml.Node, inside []*yaml.Node) int {
+	if y.Kind == yaml.AliasNode {
+		if slices.Contains(inside, y.Alias) {
+			return y.Line
+		}
+		return 0 // what it stands for is looked at where it is written
+	}
+	for _, c := range y.Content {
+		if line := circle(c, append(inside, y)); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// readDotenv reads the variables beside a compose file; no file has none.
+func readDotenv(path string) (map[string]string, error) {
+	text, err := readText(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return dotenv.Parse(bytes.NewReader(text))
+}
+
+// readText reads a regular file of moderate size.
 func readText(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		var cause *fs.PathError
