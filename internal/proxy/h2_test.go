@@ -281,17 +281,22 @@ func TestGRPCCancel(t *testing.T) {
 	}
 }
 
+// TestGRPCDeadline checks that a call whose deadline passes is told as that, and its callee is told to stop.
 func TestGRPCDeadline(t *testing.T) {
-	s := &callee{ended: make(chan error, 2), block: make(chan struct{})}
+	var came atomic.Bool
+	s := &callee{ended: make(chan error, 100), block: make(chan struct{}), seen: func(metadata.MD) { came.Store(true) }}
 	_, r, c, _ := rpc(t, s)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := c.UnaryCall(ctx, &grpc_testing.SimpleRequest{}); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("got %v", err)
+	for wait := 50 * time.Millisecond; !came.Load(); wait *= 2 { // a slow machine may not have brought it the call
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		if _, err := c.UnaryCall(ctx, &grpc_testing.SimpleRequest{}); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("got %v", err)
+		}
+		cancel()
 	}
-	select { // a machine that is slow may not have brought it the call at all
+	select {
 	case <-s.ended:
-	case <-time.After(time.Second):
+	case <-time.After(patience):
+		t.Error("the callee goes on")
 	}
 	if call := r.wait(t, 1)[0]; call.Code != grpcDeadline && call.Code != grpcCanceled {
 		t.Errorf("got %d, %q", call.Code, call.Err)
