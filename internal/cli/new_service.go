@@ -141,14 +141,12 @@ func (n *newService) plan() ([]scaffold.Change, error) {
 	}
 	here := os.DirFS(n.stack.Dir)
 	var rewrites []scaffold.Rewrite
-	if n.template.Kit {
-		if !scaffold.HasKit(here, n.values.Kit) {
-			kit, err := scaffold.Kit(msctl.Files, n.values.Module, n.values.Kit)
-			if err != nil {
-				return nil, err
-			}
-			out = append(kit, out...)
+	if n.template.Kit && !scaffold.HasKit(here, n.values.Kit) { // where it is, so are the modules that it needs
+		kit, err := scaffold.Kit(msctl.Files, n.values.Module, n.values.Kit)
+		if err != nil {
+			return nil, err
 		}
+		out = append(kit, out...)
 		if rewrites, err = scaffold.Modules(msctl.Files, here, n.values.Module); err != nil {
 			return nil, err
 		}
