@@ -25,10 +25,11 @@ type outcome struct {
 
 // live keeps the unit running until ctx ends or there is no sense in another try.
 func (u *unit) live(ctx context.Context, o order) {
-	failures := 0
+	failures, was := 0, false
 	for {
 		st := u.plan()
-		out := u.once(ctx, st, o, failures)
+		out := u.once(ctx, st, o, failures, was && st.Sort == state.Service)
+		was = was || out.was
 		if ctx.Err() != nil {
 			return
 		}
@@ -49,13 +50,14 @@ func (u *unit) live(ctx context.Context, o order) {
 	}
 }
 
-// once makes, starts and watches one run, to its end.
-func (u *unit) once(ctx context.Context, st *Step, o order, failures int) outcome {
+// once makes, starts and watches one run, to its end. What was up before waits for nobody: its needs
+// may be down for long, and it is written to live with that.
+func (u *unit) once(ctx context.Context, st *Step, o order, failures int, before bool) outcome {
 	u.begin(u.lastSeq())
 	if err := u.make(ctx, st, o.fresh); err != nil {
 		return outcome{err: err, final: true}
 	}
-	if !u.awaitNeeds(ctx) {
+	if !before && !u.awaitNeeds(ctx) {
 		return outcome{}
 	}
 	if st.Sort == state.Resource {

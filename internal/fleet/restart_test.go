@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"msctl.dev/msctl/internal/driver"
@@ -74,6 +75,30 @@ func TestCrashIsToldOnce(t *testing.T) {
 					t.Errorf("%q does not carry when", e.Text)
 				}
 			}
+		}
+	})
+}
+
+// TestCrashDoesNotWait crashes a service while what it needs is stopped: it is started again at once. Order
+// is for the first start; what runs lives with neighbours that come and go.
+func TestCrashDoesNotWait(t *testing.T) {
+	once := func(u driver.Unit, run int) drivertest.Behaviour {
+		if u.Name == "b" && run == 1 {
+			return drivertest.Behaviour{After: 10 * time.Second, Exit: driver.Exit{Code: 3}}
+		}
+		return drivertest.Behaviour{}
+	}
+	story(t, []string{"a:", "b: a"}, once, func(t *testing.T, r *rig) {
+		if err := r.Start(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Stop(t.Context(), []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if b := r.get("b"); b.Phase != state.Ready || b.Restarts != 1 {
+			t.Errorf("b is %s after %d restarts, waits for %v; want ready after one", b.Phase, b.Restarts, b.WaitsFor)
 		}
 	})
 }
