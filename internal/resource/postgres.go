@@ -40,8 +40,9 @@ var Postgres = &Kind{
 	StandIn: []*Recipe{sqlite},
 }
 
-// postgresFast trades safety after a power cut for speed: the data is a developer's.
-var postgresFast = []string{"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"}
+// postgresFast trades safety after a power cut for speed: the data is a developer's. What was committed
+// outlives a killed server all the same: it is with the kernel.
+var postgresFast = []string{"-c", "fsync=off", "-c", "synchronous_commit=on", "-c", "full_page_writes=off", "-c", "max_connections=200"}
 
 func postgresContainer(at site) (driver.Unit, error) {
 	folder := "/var/lib/postgresql/data"
