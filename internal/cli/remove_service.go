@@ -92,6 +92,9 @@ func (r revising) takeOut(name string, ds []*stack.Document, force bool) error {
 		}
 	}
 	for _, what := range all {
+		if *r.dryRun {
+			break // the diff shows it
+		}
 		fmt.Fprintf(r.app.Err, "removed with it: %s\n", clean(what))
 	}
 	return nil

@@ -107,17 +107,22 @@ func (d *Document) pad(m *yaml.Node, name string) string {
 	return strings.Repeat(" ", max(1, column-m.Content[0].Column-len(name)-1))
 }
 
-// listsAsBlocks reports a file whose lists of calls and uses stand one name a line.
+// listsAsBlocks reports a file most of whose lists of calls and uses stand one name a line.
 func (d *Document) listsAsBlocks() bool {
 	services := d.section("services")
+	lead := 0
 	for i := 1; services != nil && i < len(services.Content); i += 2 {
 		for _, key := range []string{"calls", "uses", "after"} {
-			if _, v := child(services.Content[i], key); v != nil && len(v.Content) > 0 {
-				return !flow(v)
+			switch _, v := child(services.Content[i], key); {
+			case v == nil || len(v.Content) == 0:
+			case flow(v):
+				lead--
+			default:
+				lead++
 			}
 		}
 	}
-	return false
+	return lead > 0
 }
 
 // flowText writes a value in brackets.
