@@ -14,6 +14,7 @@ import (
 func main() { kit.Main("gateway", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	app.Public = true
 	redis, err := cache.Open(app, "cache")
 	if err != nil {
 		return err

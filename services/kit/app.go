@@ -22,6 +22,9 @@ type App struct {
 	Log    *slog.Logger
 	Grace  time.Duration // for work in flight once the service is asked to stop (GRACE, 8s)
 	Traced bool          // whether telemetry leaves the process
+	// Public says that anybody may call: how long a caller waits is then not believed. It would open the
+	// circuits behind, which count what is cut off as a failure of the callee.
+	Public bool
 	// Listening is told each address that the app listens on; nil is fine. Tests find ports by it.
 	Listening func(listener string, addr net.Addr)
 

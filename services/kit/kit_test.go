@@ -205,6 +205,29 @@ func TestDeadlineOfCallerHolds(t *testing.T) {
 	}
 }
 
+// TestStrangersSetNoDeadline calls a public service that answers once its own deadline is known to be far.
+func TestStrangersSetNoDeadline(t *testing.T) {
+	app := testApp(t, io.Discard, nil)
+	app.Public = true
+	srv := serve(t, app, func(w http.ResponseWriter, r *http.Request) error {
+		if deadline, ok := r.Context().Deadline(); !ok || time.Until(deadline) < time.Second {
+			return r.Context().Err()
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+	req, _ := http.NewRequest("GET", srv.URL, nil)
+	req.Header.Set(TimeoutHeader, "5")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got, want := resp.StatusCode, 204; got != want {
+		t.Errorf("got %d, want %d", got, want)
+	}
+}
+
 // TestOnlyIdempotentIsRetried shows a call that fails once: a GET is sent again, a POST is not,
 // unless it has a key.
 func TestOnlyIdempotentIsRetried(t *testing.T) {

@@ -68,7 +68,7 @@ func spanName(operation string, r *http.Request) string {
 func (a *App) context(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wait := requestTimeout
-		if ms, err := strconv.Atoi(r.Header.Get(TimeoutHeader)); err == nil && ms > 0 {
+		if ms, err := strconv.Atoi(r.Header.Get(TimeoutHeader)); err == nil && ms > 0 && !a.Public {
 			wait = min(wait, time.Duration(ms)*time.Millisecond)
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), wait)
