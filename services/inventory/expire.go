@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -60,17 +61,19 @@ func (e expirer) sweep(ctx context.Context) error {
 	}
 }
 
+// expire gives back what the orders held. One that cannot be given back holds up no other.
 func (e expirer) expire(ctx context.Context, orders []string) error {
+	var errs []error
 	for _, order := range orders {
 		done, err := e.store.expire(ctx, order, time.Now())
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
 		if done {
 			e.log.InfoContext(ctx, "reservation expired", "order", order)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // leave lets another replica take over at once.
