@@ -59,7 +59,18 @@ func (a *api) ask(ctx context.Context, who caller, method, path string, in any, 
 	if err != nil {
 		return answer{}, err
 	}
-	return a.send(ctx, method, path, in, append(headers, "Authorization", "Bearer "+token))
+	got, err := a.send(ctx, method, path, in, append(headers, "Authorization", "Bearer "+token))
+	if err == nil && got.status == http.StatusUnauthorized { // it is older than an hour: the next try has a new one
+		a.forget(who)
+		got.status = http.StatusServiceUnavailable
+	}
+	return got, err
+}
+
+func (a *api) forget(who caller) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.tokens, who.role+" "+who.subject)
 }
 
 func (a *api) send(ctx context.Context, method, path string, in any, headers []string) (answer, error) {

@@ -184,7 +184,11 @@ func (l *load) place(ctx context.Context, gate *api, ws []wish) ([]placed, error
 		if err := pause(ctx, time.Until(begun.Add(w.at))); err != nil {
 			return nil, err
 		}
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			p := placed{wish: w}

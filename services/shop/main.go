@@ -35,11 +35,15 @@ const usage = `usage: shop seed | load [flags] | check [flags]
   load    places orders, prints how long they took, and checks
   check   the five invariants of the fleet
 
-exit codes: 0 all holds, 1 an invariant does not, 2 usage, 3 the fleet cannot be asked, 130 interrupted
+exit codes: 0 all holds, 1 an invariant does not or orders were lost, 2 usage, 3 the fleet cannot be asked, 130 interrupted
 `
 
 // errViolated says that an invariant does not hold; the report has said which.
 var errViolated = errors.New("an invariant does not hold")
+
+// errLost says that orders were not answered, or ended otherwise than they should. The report has said
+// which.
+var errLost = errors.New("orders were lost or ended wrong")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -74,7 +78,7 @@ func command(ctx context.Context, args []string, env kit.Env, out, errs io.Write
 	switch {
 	case ctx.Err() != nil:
 		return exitStopped
-	case errors.Is(err, errViolated):
+	case errors.Is(err, errViolated), errors.Is(err, errLost):
 		return exitViolated
 	case err != nil:
 		fmt.Fprintf(errs, "shop: %v\n", err)

@@ -92,10 +92,13 @@ func spreadOf(ps []placed, of func(placed) time.Duration) spread {
 	return spread{at(.5), at(.95), at(.99), ds[len(ds)-1]}
 }
 
-// err is errViolated where anything was lost, ended wrong, or does not hold.
+// err says what went wrong, if anything did.
 func (r result) err() error {
-	if len(r.Lost) > 0 || len(r.Wrong) > 0 || !held(r.Invariants) {
+	switch {
+	case !held(r.Invariants):
 		return errViolated
+	case len(r.Lost) > 0 || len(r.Wrong) > 0:
+		return errLost
 	}
 	return nil
 }

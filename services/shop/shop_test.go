@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -180,6 +181,36 @@ func TestOrderIsPlacedUntilItIsAnswered(t *testing.T) {
 		if n != 2 {
 			t.Errorf("order %s was sent %d times, want 2", id, n)
 		}
+	}
+}
+
+// TestOldTokenIsRenewed has a token that is good once.
+func TestOldTokenIsRenewed(t *testing.T) {
+	var made, asked int
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/token", func(w http.ResponseWriter, r *http.Request) {
+		made++
+		fmt.Fprintf(w, `{"access_token": "t%d"}`, made)
+	})
+	mux.HandleFunc("GET /v1/users", func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		if asked > 1 && r.Header.Get("Authorization") == "Bearer t1" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	gate, err := newAPI(kittest.App(t, map[string]string{"GATEWAY_URL": srv.URL}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := gate.patient(t.Context(), administrator, "GET", "/v1/users", nil, nil, 200); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 2 {
+		t.Errorf("%d tokens were made, want 2", made)
 	}
 }
 
