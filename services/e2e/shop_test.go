@@ -46,10 +46,10 @@ func TestShop(t *testing.T) {
 	}
 }
 
-// load runs the load task, which must lose nothing and leave every invariant true.
+// load runs the load task, as patient as a busy machine needs it, which must lose nothing and leave every invariant true.
 func (f *fleet) load(flags ...string) loaded {
 	f.t.Helper()
-	got := ask[loaded](f, append([]string{"run", "shop", "load"}, flags...)...)
+	got := ask[loaded](f, append([]string{"run", "shop", "load", "--settle", "4m"}, flags...)...)
 	if len(got) != 1 || got[0].Orders == 0 || got[0].Accepted != got[0].Orders || len(got[0].Invariants) != 5 {
 		f.t.Fatalf("load %v: %+v", flags, got)
 	}

@@ -32,6 +32,7 @@ const (
 	maxRate   = 1000
 	maxLength = time.Hour
 	inFlight  = 512
+	mostApart = 8 * time.Second // between two tries: many who try again at once keep an overload going
 )
 
 func (l *load) flags(fs *flag.FlagSet) {
@@ -206,7 +207,7 @@ func (l *load) place(ctx context.Context, gate *api, ws []wish) ([]placed, error
 func (p *placed) send(ctx context.Context, gate *api, due time.Time, settle time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, mostApart) {
 		p.tries++
 		got, err := gate.ask(ctx, p.who, http.MethodPost, "/v1/orders", p.body,
 			"Idempotency-Key", p.body.ID, kit.CorrelationHeader, p.body.ID)
@@ -221,7 +222,7 @@ func (p *placed) send(ctx context.Context, gate *api, due time.Time, settle time
 				return
 			}
 		}
-		if pause(ctx, max(wait, got.after)) != nil {
+		if pause(ctx, max(rand.N(2*wait), got.after)) != nil {
 			return
 		}
 	}
