@@ -2,7 +2,6 @@
 package bff_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -18,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -107,84 +105,13 @@ func TestUnits(t *testing.T) {
 }
 
 // process is bff as a process.
-type process struct {
-	cmd  *exec.Cmd
-	base string // URL
-	mu   sync.Mutex
-	logs []map[string]any
-	done chan struct{} // closed when it has printed all
-}
+type process struct{ *kittest.Program }
 
-func start(t *testing.T, env map[string]string) *process {
+func start(t *testing.T, env map[string]string) process {
 	t.Helper()
-	p := &process{cmd: exec.Command("node", "main.js"), done: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Stderr, p.cmd.Env = source(t), os.Stderr, []string{"PATH=" + os.Getenv("PATH")}
-	for k, v := range env {
-		p.cmd.Env = append(p.cmd.Env, k+"="+v)
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	addr := make(chan string, 1)
-	go p.read(out, addr)
-	t.Cleanup(func() { p.stop(t) })
-	select {
-	case a := <-addr:
-		p.base = "http://" + a
-	case <-p.done:
-		t.Fatalf("bff ended: %v", p.said())
-	case <-time.After(time.Minute):
-		t.Fatal("bff does not listen")
-	}
-	return p
-}
-
-func (p *process) read(out io.Reader, addr chan<- string) {
-	defer close(p.done)
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		line := map[string]any{}
-		if json.Unmarshal(lines.Bytes(), &line) != nil {
-			line["not json"] = lines.Text()
-		}
-		p.mu.Lock()
-		p.logs = append(p.logs, line)
-		p.mu.Unlock()
-		if line["listener"] == "http" {
-			addr <- fmt.Sprint(line["addr"])
-		}
-	}
-}
-
-func (p *process) said() []map[string]any {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.logs
-}
-
-// stop asks the process to end and wants that to be clean.
-func (p *process) stop(t *testing.T) {
-	if p.cmd.ProcessState != nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	select {
-	case <-p.done:
-	case <-time.After(30 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("bff ended: %v", err)
-	}
-	for _, line := range p.said() {
-		if line["not json"] != nil {
-			t.Errorf("log is not JSON: %v", line)
-		}
-	}
+	cmd := exec.Command("node", "main.js")
+	cmd.Dir = source(t)
+	return process{kittest.StartProgram(t, cmd, env)}
 }
 
 // shop answers for all services behind bff; orders waits until wait is closed, nil: not at all.
@@ -213,9 +140,9 @@ func shop(t *testing.T, wait, asked chan struct{}) map[string]string {
 const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 // page reads the page of an order under the trace.
-func (p *process) page(t *testing.T) (int, []byte) {
+func (p process) page(t *testing.T) (int, []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", p.base+"/orders/o1/page", nil)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", p.URL+"/orders/o1/page", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +163,7 @@ func (p *process) page(t *testing.T) (int, []byte) {
 // TestPage answers in the form that the gateway's document gives, and says in the log what is missing.
 func TestPage(t *testing.T) {
 	p := start(t, shop(t, nil, nil))
-	if got := kittest.Call(t, "GET", p.base+"/readyz", nil, nil); got != 200 {
+	if got := kittest.Call(t, "GET", p.URL+"/readyz", nil, nil); got != 200 {
 		t.Errorf("readyz: %d", got)
 	}
 	status, body := p.page(t)
@@ -251,7 +178,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("degraded is %v, want customer", v["degraded"])
 	}
 	kittest.Eventually(t, "a word about the missing part", func() bool {
-		for _, line := range p.said() {
+		for _, line := range p.Logs() {
 			if line["part"] == "customer" && line["trace"] == trace && line["correlation"] == "c-1" && line["level"] == "WARN" {
 				return true
 			}
@@ -285,11 +212,11 @@ func TestStop(t *testing.T) {
 		status <- got
 	}()
 	<-asked
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	kittest.Eventually(t, "a closed port", func() bool {
-		c, err := http.Get(p.base + "/livez")
+		c, err := http.Get(p.URL + "/livez")
 		if err == nil {
 			c.Body.Close()
 		}
@@ -299,7 +226,7 @@ func TestStop(t *testing.T) {
 	if got := <-status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
-	p.stop(t)
+	p.Stop(t)
 }
 
 // TestTelemetry sends the spans of a page to the receiver, under the trace of who asked, and stops soon
@@ -342,7 +269,7 @@ func TestTelemetry(t *testing.T) {
 		}
 	}
 	p.page(t)
-	p.stop(t)
+	p.Stop(t)
 }
 
 func decoded(r *http.Request) []byte {

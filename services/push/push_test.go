@@ -3,22 +3,20 @@
 package push_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -71,93 +69,14 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// process is push as a process.
-type process struct {
-	cmd  *exec.Cmd
-	base string // URL
-	mu   sync.Mutex
-	logs []map[string]any
-	done chan struct{} // closed when it has printed all
-}
-
-func start(t *testing.T, env map[string]string) *process {
+// start runs push as a process until the test ends. It then stops clean: what was handled is acknowledged.
+func start(t *testing.T, env map[string]string) *kittest.Program {
 	t.Helper()
-	p := &process{cmd: exec.Command(python(t), "-B", "-u", "main.py"), done: make(chan struct{})}
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PUSH_ATTEMPTS=3", "PUSH_BACKOFF=2ms"}
-	for k, v := range env {
-		p.cmd.Env = append(p.cmd.Env, k+"="+v)
-	}
-	p.begin(t)
-	kittest.Eventually(t, "ready", func() bool { return kittest.Call(t, "GET", p.base+"/readyz", nil, nil) == 200 })
+	all := map[string]string{"PUSH_ATTEMPTS": "3", "PUSH_BACKOFF": "2ms"}
+	maps.Copy(all, env)
+	p := kittest.StartProgram(t, exec.Command(python(t), "-B", "-u", "main.py"), all)
+	kittest.Eventually(t, "ready", func() bool { return kittest.Call(t, "GET", p.URL+"/readyz", nil, nil) == 200 })
 	return p
-}
-
-// begin starts the process, until the test ends, and waits for it to listen.
-func (p *process) begin(t *testing.T) {
-	t.Helper()
-	p.cmd.Stderr = os.Stderr
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	addr := make(chan string, 1)
-	go p.read(out, addr)
-	t.Cleanup(func() { p.stop(t) })
-	select {
-	case a := <-addr:
-		p.base = "http://" + a
-	case <-p.done:
-		t.Fatalf("process ended: %v", p.said())
-	case <-time.After(time.Minute):
-		t.Fatal("process does not listen")
-	}
-}
-
-func (p *process) read(out io.Reader, addr chan<- string) {
-	defer close(p.done)
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		line := map[string]any{}
-		if json.Unmarshal(lines.Bytes(), &line) != nil {
-			line["not json"] = lines.Text()
-		}
-		p.mu.Lock()
-		p.logs = append(p.logs, line)
-		p.mu.Unlock()
-		if line["listener"] == "http" {
-			addr <- fmt.Sprint(line["addr"])
-		}
-	}
-}
-
-func (p *process) said() []map[string]any {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.logs
-}
-
-// stop asks the process to end and wants that to be clean: what was handled is acknowledged.
-func (p *process) stop(t *testing.T) {
-	if p.cmd.ProcessState != nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(30 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("process ended: %v", err)
-	}
-	for _, line := range p.said() {
-		if line["not json"] != nil {
-			t.Errorf("log is not JSON: %v", line)
-		}
-	}
 }
 
 // world is the service with what is around it.
@@ -272,7 +191,7 @@ func once(t *testing.T, w *world) {
 		}
 	}
 	var got struct{ Deliveries []map[string]string }
-	kittest.Call(t, "GET", p.base+"/deliveries", nil, &got)
+	kittest.Call(t, "GET", p.URL+"/deliveries", nil, &got)
 	if len(got.Deliveries) != 1 || got.Deliveries[0]["title"] != "Olá" || got.Deliveries[0]["device"] != "device-1" {
 		t.Errorf("delivered %v", got.Deliveries)
 	}
@@ -303,15 +222,15 @@ func TestDedupe(t *testing.T) {
 func TestLegacy(t *testing.T) {
 	python(t)
 	dir := t.TempDir()
-	legacy := &process{cmd: exec.Command(filepath.Join(dir, "legacy")), done: make(chan struct{})}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", legacy.cmd.Path, "msctl.dev/msctl/services/legacy")
+	program := filepath.Join(dir, "legacy")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "msctl.dev/msctl/services/legacy")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build legacy: %v\n%s", err, out)
 	}
-	legacy.cmd.Env = []string{"LEGACY_FILE=" + filepath.Join(dir, "legacy.db"), "HTTP_PORT=0"}
-	legacy.begin(t)
+	legacy := kittest.StartProgram(t, exec.Command(program),
+		map[string]string{"LEGACY_FILE": filepath.Join(dir, "legacy.db"), "HTTP_PORT": "0"})
 	w := newWorld(t, kittest.NATS(t))
-	w.env["PUSH_PROVIDER_URL"] = legacy.base + "/push"
+	w.env["PUSH_PROVIDER_URL"] = legacy.URL + "/push"
 	start(t, w.env)
 	for device, want := range map[string]string{"phone": "notification.sent", "gone-1": "notification.failed"} {
 		w.ask("r-"+device, device)
@@ -320,7 +239,7 @@ func TestLegacy(t *testing.T) {
 		}
 	}
 	var got struct{ Deliveries []map[string]string }
-	kittest.Call(t, "GET", legacy.base+"/push/deliveries", nil, &got)
+	kittest.Call(t, "GET", legacy.URL+"/push/deliveries", nil, &got)
 	if len(got.Deliveries) != 1 || got.Deliveries[0]["id"] != "r-phone" || got.Deliveries[0]["title"] != "Olá" {
 		t.Errorf("legacy took %v", got.Deliveries)
 	}
@@ -388,7 +307,7 @@ func failedQueue(t *testing.T, w *world) {
 		}
 		well.Store(false)
 	}
-	for _, line := range p.said() {
+	for _, line := range p.Logs() {
 		if line["msg"] == "message failed" && (line["trace"] != trace || line["level"] != "ERROR") {
 			t.Errorf("log line is %v", line)
 		}
@@ -409,14 +328,14 @@ func TestStop(t *testing.T) {
 	p := start(t, w.env)
 	w.ask("r-1", "device-1")
 	<-called
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	close(answer)
 	if m := w.event(); m.Key != "notification.sent" {
 		t.Errorf("told %s", m.Key)
 	}
-	p.stop(t)
+	p.Stop(t)
 }
 
 // TestTelemetry sends the spans of a push to the receiver, under the trace of who asked, and stops
@@ -454,7 +373,7 @@ func TestTelemetry(t *testing.T) {
 	receiver.Close()
 	w.ask("r-2", "device-1")
 	w.event()
-	p.stop(t)
+	p.Stop(t)
 }
 
 func decoded(r *http.Request) ([]byte, error) {
