@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"msctl.dev/msctl/services/kit"
@@ -54,13 +53,9 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Has("ids") {
 		return h.batch(w, r)
 	}
-	limit := pageUsual
-	if s := r.FormValue("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > pageMost {
-			return kit.BadRequest("limit must be from 1 to %d", pageMost)
-		}
-		limit = n
+	limit, err := kit.Limit(r, pageUsual, pageMost)
+	if err != nil {
+		return err
 	}
 	list, err := h.store.page(r.Context(), r.FormValue("after"), limit)
 	if err != nil {

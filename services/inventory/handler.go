@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"msctl.dev/msctl/services/kit"
@@ -58,13 +57,9 @@ func (h handler) chosen(r *http.Request) ([]Level, error) {
 }
 
 func (h handler) page(r *http.Request) ([]Level, error) {
-	limit := pageUsual
-	if s := r.FormValue("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > pageMost {
-			return nil, kit.BadRequest("limit must be from 1 to %d", pageMost)
-		}
-		limit = n
+	limit, err := kit.Limit(r, pageUsual, pageMost)
+	if err != nil {
+		return nil, err
 	}
 	return h.store.page(r.Context(), r.FormValue("after"), limit)
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"msctl.dev/msctl/services/kit/rpc"
 	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
 )
 
@@ -125,14 +126,10 @@ func (s server) failed(ctx context.Context, err error) error {
 	if st, ok := status.FromError(err); ok {
 		return st.Err()
 	}
-	if ctx.Err() != nil {
-		return status.FromContextError(ctx.Err()).Err()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return status.Error(codes.DeadlineExceeded, "the database took too long")
 	}
-	s.log.ErrorContext(ctx, "call failed", "err", err)
-	return status.Error(codes.Unavailable, "something went wrong here, try again")
+	return rpc.Failed(ctx, s.log, err, codes.Unavailable, "something went wrong here, try again")
 }
 
 func (l Level) proto() *inventoryv1.Level {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 )
 
 // Invalid collects what is wrong with an input, field by field. The zero value is ready to use.
@@ -29,6 +30,20 @@ func (v *Invalid) Err() error {
 	p := Errorf(http.StatusUnprocessableEntity, "invalid", "the input is not valid")
 	p.Errors = v.fields
 	return p
+}
+
+// Limit reads how many things a page may hold from ?limit=, which is from 1 to most; usual where nothing
+// is said.
+func Limit(r *http.Request, usual, most int) (int, error) {
+	s := r.FormValue("limit")
+	if s == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > most {
+		return 0, BadRequest("limit must be from 1 to %d", most)
+	}
+	return n, nil
 }
 
 // Read decodes the one JSON value of the request's body into in. An unknown field is an error, and

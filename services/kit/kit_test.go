@@ -417,3 +417,13 @@ func TestStopDoesNotWaitForUnused(t *testing.T) {
 		t.Errorf("stopped after %v, %v", time.Since(begin), err)
 	}
 }
+
+// TestLimit reads ?limit= up to its bound, and what is usual where nothing is said.
+func TestLimit(t *testing.T) {
+	for query, want := range map[string]int{"": 50, "?limit=1": 1, "?limit=200": 200, "?limit=0": 0, "?limit=201": 0, "?limit=x": 0} {
+		r := httptest.NewRequest("GET", "/"+query, nil)
+		if got, err := Limit(r, 50, 200); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %d, %v; want %d", query, got, err, want)
+		}
+	}
+}

@@ -42,12 +42,9 @@ func (c catalogue) read(w http.ResponseWriter, r *http.Request) error {
 		kit.WriteJSON(w, http.StatusOK, i)
 		return nil
 	}
-	limit := 50
-	if s := r.FormValue("limit"); s != "" {
-		var err error
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > 200 {
-			return kit.BadRequest("limit must be from 1 to 200")
-		}
+	limit, err := kit.Limit(r, 50, 200)
+	if err != nil {
+		return err
 	}
 	return c.list(w, r, limit)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strconv"
 
 	"msctl.dev/msctl/services/kit"
 )
@@ -54,7 +53,7 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) error {
 // list answers a user's notifications (?user=), or everybody's, newest first; ?before= is the last
 // id of the page before.
 func (h handler) list(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r)
+	limit, err := kit.Limit(r, 50, 200)
 	if err != nil {
 		return err
 	}
@@ -68,7 +67,7 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) error {
 
 // failed answers what is in the failed queue, oldest first.
 func (h handler) failed(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r)
+	limit, err := kit.Limit(r, 50, 200)
 	if err != nil {
 		return err
 	}
@@ -96,16 +95,4 @@ func (h handler) requeueAll(w http.ResponseWriter, r *http.Request) error {
 	}
 	kit.WriteJSON(w, http.StatusAccepted, map[string]any{"requeued": n})
 	return nil
-}
-
-func limitOf(r *http.Request) (int, error) {
-	s := r.FormValue("limit")
-	if s == "" {
-		return 50, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > 200 {
-		return 0, kit.BadRequest("limit must be from 1 to 200")
-	}
-	return n, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -220,7 +219,7 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) error {
 		}
 		f.user = who.id
 	}
-	if f.limit, err = limitOf(r); err != nil {
+	if f.limit, err = kit.Limit(r, 50, 200); err != nil {
 		return err
 	}
 	if f.status != "" && !slices.Contains([]string{"pending", "confirmed", "rejected", "cancelled"}, f.status) {
@@ -236,18 +235,6 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	kit.WriteJSON(w, http.StatusOK, map[string]any{"orders": out})
 	return nil
-}
-
-func limitOf(r *http.Request) (int, error) {
-	s := r.FormValue("limit")
-	if s == "" {
-		return 50, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > 200 {
-		return 0, kit.BadRequest("limit must be from 1 to 200")
-	}
-	return n, nil
 }
 
 // answer shows an order with that status, or with 202 where it is still under way.

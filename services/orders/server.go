@@ -67,11 +67,7 @@ func (s server) Verify(ctx context.Context, _ *ordersv1.VerifyRequest) (*ordersv
 // failed is what a caller is told of err: that time is over, or that another try may help. What the database
 // says is for the log.
 func (s server) failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return status.FromContextError(ctx.Err()).Err()
-	}
-	s.store.log.ErrorContext(ctx, "call failed", "err", err)
-	return status.Error(codes.Unavailable, "something went wrong here, try again")
+	return rpc.Failed(ctx, s.store.log, err, codes.Unavailable, "something went wrong here, try again")
 }
 
 var statuses = map[string]ordersv1.OrderStatus{

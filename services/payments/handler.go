@@ -5,10 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"msctl.dev/msctl/services/kit"
@@ -96,11 +94,7 @@ func (s *server) refuse(ctx context.Context, err error) error {
 	case http.StatusNotFound:
 		return rpc.Refuse(codes.NotFound, domain, "UNKNOWN_ORDER", nil, "%s", p.Detail)
 	}
-	if ctx.Err() != nil {
-		return status.FromContextError(ctx.Err()).Err()
-	}
-	s.app.Log.ErrorContext(ctx, "call failed", "err", err)
-	return status.Error(codes.Unavailable, "payments cannot say now")
+	return rpc.Failed(ctx, s.app.Log, err, codes.Unavailable, "payments cannot say now")
 }
 
 func wire(p Payment) *paymentsv1.Payment {
@@ -141,13 +135,9 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h handler) list(w http.ResponseWriter, r *http.Request) error {
-	limit := limitUnsaid
-	if s := r.FormValue("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > limitMost {
-			return kit.BadRequest("limit must be from 1 to %d", limitMost)
-		}
-		limit = n
+	limit, err := kit.Limit(r, limitUnsaid, limitMost)
+	if err != nil {
+		return err
 	}
 	ps, err := h.store.payments(r.Context(), r.FormValue("after"), limit)
 	if err != nil {

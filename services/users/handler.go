@@ -81,13 +81,9 @@ func (h handler) update(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h handler) list(w http.ResponseWriter, r *http.Request) error {
-	limit := 50
-	if s := r.FormValue("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 200 {
-			return kit.BadRequest("limit must be from 1 to 200")
-		}
-		limit = n
+	limit, err := kit.Limit(r, 50, 200)
+	if err != nil {
+		return err
 	}
 	us, err := h.store.users(r.Context(), r.FormValue("after"), limit)
 	if err != nil {

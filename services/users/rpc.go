@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/rpc"
@@ -63,11 +62,7 @@ func (s server) refuse(ctx context.Context, err error) error {
 	if p := (*kit.Problem)(nil); errors.As(err, &p) && p.Status == http.StatusNotFound {
 		return rpc.Refuse(codes.NotFound, domain, "UNKNOWN_USER", nil, "%s", p.Detail)
 	}
-	if ctx.Err() != nil {
-		return status.FromContextError(ctx.Err()).Err()
-	}
-	s.log.ErrorContext(ctx, "call failed", "err", err)
-	return status.Error(codes.Internal, "something went wrong here")
+	return rpc.Failed(ctx, s.log, err, codes.Internal, "something went wrong here")
 }
 
 func (u User) proto() *usersv1.User {

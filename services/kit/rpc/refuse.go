@@ -1,8 +1,10 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -20,6 +22,16 @@ func Refuse(code codes.Code, domain, reason string, meta map[string]string, form
 		st = with // it cannot fail but for the code OK, which is no error either
 	}
 	return st.Err()
+}
+
+// Failed is what a caller is told of an err that is no refusal: that their time is over, or else no more
+// than code and text. What it was stands in the log.
+func Failed(ctx context.Context, log *slog.Logger, err error, code codes.Code, text string) error {
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	log.ErrorContext(ctx, "call failed", "err", err)
+	return status.Error(code, text)
 }
 
 // Reason returns why the callee refused, with what [Refuse] was given, or "" where err does not say.
