@@ -83,6 +83,8 @@ func (w writer) service(s *Service) *yaml.Node {
 	put(m, "calls", calls(s.Calls))
 	put(m, "weights", weightsNode(s.Weights))
 	put(m, "uses", uses(s))
+	put(m, "publishes", words(s.Publishes))
+	put(m, "consumes", words(s.Consumes))
 	put(m, "after", words(s.After))
 	put(m, "env", w.env(s.Env))
 	put(m, "health", w.probe(s.Health))

@@ -43,13 +43,14 @@ type graphNode struct {
 }
 
 type graphEdge struct {
-	From     string `json:"from"`
-	To       string `json:"to"`
-	Protocol string `json:"protocol,omitempty"`
-	After    bool   `json:"after,omitempty"`  // only an order, nothing flows
-	Direct   string `json:"direct,omitempty"` // why nothing of msctl stands between
-	Weight   *int   `json:"weight,omitempty"` // where the calls are spread over several services
-	Of       string `json:"of,omitempty"`     // the service in whose place this one is called
+	From     string   `json:"from"`
+	To       string   `json:"to"`
+	Protocol string   `json:"protocol,omitempty"`
+	After    bool     `json:"after,omitempty"`  // only an order, nothing flows
+	Direct   string   `json:"direct,omitempty"` // why nothing of msctl stands between
+	Weight   *int     `json:"weight,omitempty"` // where the calls are spread over several services
+	Of       string   `json:"of,omitempty"`     // the service in whose place this one is called
+	Events   []string `json:"events,omitempty"` // what the one tells the other of, through a broker
 }
 
 func (s *Stack) graph() graph {
@@ -71,6 +72,9 @@ func (s *Stack) graph() graph {
 				g.Edges = append(g.Edges, graphEdge{From: svc.Name, To: to, After: true})
 			}
 		}
+	}
+	for _, f := range s.Flows() {
+		g.Edges = append(g.Edges, graphEdge{From: f.From, To: f.To, Events: f.Events})
 	}
 	return g
 }
@@ -141,6 +145,8 @@ func (g graph) notes(e graphEdge) []string {
 	switch {
 	case e.After:
 		notes = append(notes, "after")
+	case e.Events != nil:
+		notes = append(notes, "tells "+e.label())
 	case e.Protocol != "" && e.Protocol != "http" && !g.isResource(e.To):
 		notes = append(notes, e.Protocol)
 	}
@@ -177,6 +183,8 @@ func (g graph) mermaid() string {
 		arrow := "-->"
 		if e.After {
 			arrow = "-.->"
+		} else if e.Events != nil {
+			arrow = fmt.Sprintf(`-.->|"%s"|`, e.label())
 		} else if e.Protocol != "" {
 			arrow = fmt.Sprintf(`-->|"%s"|`, e.label())
 		}
@@ -187,6 +195,9 @@ func (g graph) mermaid() string {
 
 // label is what is written on an arrow.
 func (e graphEdge) label() string {
+	if e.Events != nil {
+		return strings.Join(e.Events, ", ")
+	}
 	if e.Weight != nil {
 		return fmt.Sprintf("%s, weight %d", e.Protocol, *e.Weight)
 	}
@@ -204,6 +215,8 @@ func (g graph) dot() string {
 		style := fmt.Sprintf("label=%q", e.label())
 		if e.After {
 			style = "style=dashed"
+		} else if e.Events != nil {
+			style += " style=dotted"
 		}
 		fmt.Fprintf(&b, "  %q -> %q [%s]\n", e.From, e.To, style)
 	}

@@ -14,7 +14,8 @@ func (s *Service) Hash() string {
 	c := *s
 	c.Pos, c.Replicas, c.Tasks, c.After, c.Watch, c.Restart = Pos{}, 0, nil, nil, Watch{}, Restart{}
 	c.Optional, c.Requires = false, nil
-	c.Weights, c.Direct = nil, nil // they change where calls go, and what the service is given
+	c.Weights, c.Direct = nil, nil     // they change where calls go, and what the service is given
+	c.Publishes, c.Consumes = nil, nil // nothing is given for them
 	c.Calls = nil
 	for _, call := range s.Calls {
 		c.Calls = append(c.Calls, Call{To: call.To, Protocol: call.Protocol})

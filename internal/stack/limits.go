@@ -17,6 +17,7 @@ const (
 	maxAlias    = 10           // expanded values for each value written
 	maxUnits    = 5_000        // services and resources
 	maxListens  = 100          // ports of one service
+	maxEvents   = 1_000        // keys that services publish and consume
 	maxErrors   = 100          // reported; the rest is counted
 	maxVariable = 100_000      // bytes of a variable from a file; Linux has room for 131,072
 	maxText     = 65_536       // bytes of one value

@@ -51,7 +51,9 @@ func (l *loader) services(es []entry[*serviceDraft]) {
 		l.source(e.Value)
 		l.defaults(e.Value)
 		l.envFiles(e.Value)
+		l.events(e.Value)
 	}
+	l.unheard(es)
 	for _, e := range es {
 		l.calls(e.Value)
 		l.uses(e.Value)

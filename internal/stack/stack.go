@@ -70,19 +70,22 @@ type Service struct {
 	Calls    []Call
 	Uses     []string // resources
 	Direct   []string // those of Uses with `mesh: off`
-	Weights  []Share  // how calls to this service are spread over it and others; empty: all to itself
-	After    []string // services or resources that must be ready before this one
-	Health   *Probe   // nil: the listen ports accept (a job: it exited 0)
-	Env      []Var    // env files first, then `env`; references not yet replaced
-	Watch    Watch
-	Restart  Restart
-	Stop     Stop
-	Limits   Limits
-	Replicas int // at least 1
-	Job      bool
-	Optional bool
-	Requires []Requirement
-	Tasks    []Task
+	// Publishes are keys of events, and Consumes patterns of them, see [EventMatches].
+	Publishes []string
+	Consumes  []string
+	Weights   []Share  // how calls to this service are spread over it and others; empty: all to itself
+	After     []string // services or resources that must be ready before this one
+	Health    *Probe   // nil: the listen ports accept (a job: it exited 0)
+	Env       []Var    // env files first, then `env`; references not yet replaced
+	Watch     Watch
+	Restart   Restart
+	Stop      Stop
+	Limits    Limits
+	Replicas  int // at least 1
+	Job       bool
+	Optional  bool
+	Requires  []Requirement
+	Tasks     []Task
 }
 
 // Port returns the listener of that name, or false.

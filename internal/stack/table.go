@@ -30,7 +30,9 @@ type serviceDraft struct {
 	uses     []link
 	after    []spot
 	envFiles []spot
-	run      string
+
+	publishes, consumes []spot
+	run                 string
 }
 
 func stackTable() []field[draft] {

@@ -1,12 +1,13 @@
 package stack
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
 
 func serviceValue() value[*serviceDraft] {
-	fields := append(sourceKeys(), append(linkKeys(), lifeKeys()...)...)
+	fields := slices.Concat(sourceKeys(), linkKeys(), eventKeys(), lifeKeys())
 	return objectFrom(func(p Pos) *serviceDraft { return &serviceDraft{Service: Service{Pos: p}} }, fields)
 }
 
