@@ -50,6 +50,7 @@ var allowed = map[string][]string{
 	"internal/bench/proc":            {},
 	"internal/bench/edges":           {"internal/proxy", "internal/bench/proc"},
 	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
+	"contracts":                      {},
 	"scaffold":                       {"internal/failpoint", "internal/stack", "scaffold/stub"},
 	"scaffold/stub":                  {},
 	"internal/cli": {"scaffold", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
