@@ -21,6 +21,10 @@ func Register(text []byte, t *Template, v Values) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.Params = t.withDefaults(v.Params)
+	if v, err = t.withEvents(v); err != nil {
+		return nil, err
+	}
 	for _, u := range v.Uses {
 		if !u.New {
 			continue
@@ -33,6 +37,11 @@ func Register(text []byte, t *Template, v Values) ([]byte, error) {
 			return nil, err
 		}
 	}
+	published, err := t.published(v)
+	if err != nil {
+		return nil, err
+	}
+	v.Publishes = published
 	if err := doc.AddService(v.Service, stack.ServiceText(entry(t, v))); err != nil {
 		return nil, err
 	}
@@ -61,6 +70,8 @@ func entry(t *Template, v Values) string {
 		}
 		fmt.Fprintf(&b, "uses: [%s]\n", strings.Join(names, ", "))
 	}
+	writeEvents(&b, "publishes", v.Publishes)
+	writeEvents(&b, "consumes", v.Consumes)
 	writeMap(&b, "health", t.Service.Health)
 	writeMap(&b, "requires", t.Service.Requires)
 	return b.String()
@@ -77,6 +88,20 @@ func calls(of []Call) string {
 		return "[" + strings.Join(names, ", ") + "]"
 	}
 	return "{" + strings.Join(pairs, ", ") + "}"
+}
+
+func writeEvents(b *strings.Builder, key string, events []Event) {
+	var keys []string
+	for _, e := range events {
+		k := e.Key
+		if strings.ContainsAny(k, "*#") {
+			k = `"` + k + `"`
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) > 0 {
+		fmt.Fprintf(b, "%s: [%s]\n", key, strings.Join(keys, ", "))
+	}
 }
 
 func writeMap(b *strings.Builder, key string, values map[string]string) {

@@ -22,8 +22,8 @@ type Output struct {
 
 // Render makes the files of a template for these values, in the order of their paths. It touches nothing.
 func Render(t *Template, v Values) ([]Output, error) {
-	v.Params = t.withDefaults(v.Params)
-	if err := v.check(t); err != nil {
+	v, err := t.complete(v)
+	if err != nil {
 		return nil, err
 	}
 	var out []Output
@@ -45,6 +45,20 @@ func Render(t *Template, v Values) ([]Output, error) {
 	}
 	slices.SortStableFunc(out, func(a, b Output) int { return strings.Compare(a.Path, b.Path) })
 	return out, checkOutputs(out)
+}
+
+// complete adds what is not said, and refuses what is wrong. Nothing is rendered with values that were not
+// checked.
+func (t *Template) complete(v Values) (Values, error) {
+	v.Params = t.withDefaults(v.Params)
+	if err := v.checkParams(t); err != nil {
+		return v, err
+	}
+	v, err := t.withEvents(v)
+	if err != nil {
+		return v, err
+	}
+	return v, v.check(t)
 }
 
 func (t *Template) withDefaults(given map[string]string) map[string]string {

@@ -35,6 +35,7 @@ type Template struct {
 	Kit      bool      `yaml:"kit"`      // it uses the kit, which is written once per stack
 	Needs    []string  `yaml:"needs"`    // kinds of resources without which it does not work
 	Knows    []string  `yaml:"knows"`    // kinds of resources that it has code for; others are only given
+	Events   Events    `yaml:"events"`
 	Params   []Param   `yaml:"params"`
 	Service  Service   `yaml:"service"`
 	Files    []File    `yaml:"files"`
@@ -176,6 +177,9 @@ func (t *Template) check() error {
 		if err := p.check(); err != nil {
 			add("params: %v", err)
 		}
+	}
+	if err := t.Events.check(); err != nil {
+		add("events: %v", err)
 	}
 	for _, f := range t.Files {
 		if err := t.checkFile(f); err != nil {

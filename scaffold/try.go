@@ -21,6 +21,9 @@ func Try(t *Template) error {
 	full := plain
 	full.Calls = []Call{{"users", "http"}, {"payments", "grpc"}}
 	full.Uses = []Use{{Name: "example-db", Kind: "postgres"}, {Name: "broker", Kind: "rabbitmq"}, {Name: "cache", Kind: "redis"}}
+	if len(t.Events.Needs) > 0 {
+		full.Publishes, full.Consumes = []Event{{"example.made"}}, []Event{{"order.confirmed"}, {"user.*"}}
+	}
 	_, err := Render(t, full)
 	if len(t.Needs) > 0 {
 		return err

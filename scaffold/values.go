@@ -17,6 +17,9 @@ type Values struct {
 	Calls   []Call
 	Uses    []Use
 	Params  map[string]string
+
+	Publishes []Event // beside what the template publishes unasked
+	Consumes  []Event
 }
 
 // Call is another service that the new one calls.
@@ -107,6 +110,9 @@ func (v Values) check(t *Template) error {
 		if !nameForm.MatchString(u.Name) || !nameForm.MatchString(u.Kind) {
 			return fmt.Errorf("read use: %q of type %q is no resource", u.Name, u.Kind)
 		}
+	}
+	if err := v.checkEvents(t); err != nil {
+		return err
 	}
 	return v.checkParams(t)
 }
