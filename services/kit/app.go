@@ -25,6 +25,9 @@ type App struct {
 	// Public says that anybody may call: how long a caller waits is then not believed. It would open the
 	// circuits behind, which count what is cut off as a failure of the callee.
 	Public bool
+	// Patience is how long a callee may take until its answer begins; 0 means 4 s. A call's own deadline
+	// may be sooner.
+	Patience time.Duration
 	// Listening is told each address that the app listens on; nil is fine. Tests find ports by it.
 	Listening func(listener string, addr net.Addr)
 

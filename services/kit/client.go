@@ -2,6 +2,7 @@ package kit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,7 +52,7 @@ func (a *App) Client(service string) (*Client, error) {
 func (a *App) newClient(service string, base *url.URL) *Client {
 	var wire http.RoundTripper = &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: time.Second}).DialContext,
-		ResponseHeaderTimeout: 4 * time.Second,
+		ResponseHeaderTimeout: cmp.Or(a.Patience, 4*time.Second),
 		MaxIdleConnsPerHost:   32,
 		IdleConnTimeout:       30 * time.Second,
 	}
