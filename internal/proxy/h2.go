@@ -19,6 +19,7 @@ const (
 	h2Room         = 32 << 10               // of data that was written and not yet sent
 	h2Stuck        = 1 << 20                // that a target does not take: its connection ends
 	h2Resets       = 2 * h2Streams          // streams that a caller resets in one second
+	h2Resizes      = 128                    // changes of what a peer takes of each stream, in one second
 	h2Farewell     = 250 * time.Millisecond // between the GOAWAY and the end of a connection
 )
 
@@ -38,8 +39,8 @@ type h2caller struct {
 	works   sync.WaitGroup
 	closing bool // by Close
 	closed  bool // the caller's connection has ended: no more works
-	resets  int  // by the caller, since second
-	second  time.Time
+	resets  rate // by the caller
+	sweeper *time.Timer
 }
 
 // serveH2 serves a connection that began with the preface of HTTP/2, which is still in client.
@@ -90,6 +91,9 @@ func (x *h2caller) end() {
 	x.closed = true
 	if x.conn.farewell != nil {
 		x.conn.farewell.Stop()
+	}
+	if x.sweeper != nil {
+		x.sweeper.Stop()
 	}
 	for _, s := range x.conn.streams {
 		s.left()
@@ -169,13 +173,25 @@ var errRapid = http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
 
 // rapid counts streams that the caller reset, and refuses a flood of them.
 func (x *h2caller) rapid() error {
-	if now := time.Now(); now.Sub(x.second) > time.Second {
-		x.second, x.resets = now, 0
-	}
-	if x.resets++; x.resets > h2Resets {
+	if x.resets.over(h2Resets) {
 		return errRapid
 	}
 	return nil
+}
+
+// rate counts what happens in one second.
+type rate struct {
+	n     int
+	since time.Time
+}
+
+// over counts one more, and reports whether they are too many.
+func (r *rate) over(most int) bool {
+	if now := time.Now(); now.Sub(r.since) > time.Second {
+		r.since, r.n = now, 0
+	}
+	r.n++
+	return r.n > most
 }
 
 // work runs do aside, unless the caller is gone.

@@ -109,6 +109,7 @@ func (s *h2stream) detach() {
 		return
 	}
 	delete(c.streams, s.up.id)
+	delete(c.waits, &s.up)
 	s.up.to = nil
 	c.closeIdle()
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -73,5 +74,57 @@ func TestH2NoStreams(t *testing.T) {
 	}
 	if call := r.wait(t, 1)[0]; call.Err != "connect payments: it takes no streams" {
 		t.Errorf("got %q", call.Err)
+	}
+}
+
+// TestH2Resizes checks that a peer may not have the edge look at all streams again and again (CVE-2019-9515).
+func TestH2Resizes(t *testing.T) {
+	_, _, base := h2Web(t, func(http.ResponseWriter, *http.Request) {})
+	f := h2Dial(t, base)
+	go func() {
+		for i := range uint32(100_000) {
+			if f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 + i%2}) != nil {
+				return
+			}
+		}
+	}()
+	f.conn.SetReadDeadline(time.Now().Add(patience))
+	if got := f.await(http2.FrameGoAway); got == nil || got.(*http2.GoAwayFrame).ErrCode != http2.ErrCodeEnhanceYourCalm {
+		t.Errorf("got %v, want a GOAWAY that asks for calm", got)
+	}
+}
+
+// TestH2Resume checks that what a connection takes anew goes to the streams that wait, and no others are looked at.
+func TestH2Resume(t *testing.T) {
+	x := &h2caller{e: &Edge{}}
+	c := x.newConn(nil, nil)
+	x.conn = c
+	c.window = 0
+	for id := uint32(1); id < 2*h2Streams; id += 2 {
+		s := &h2stream{x: x, up: h2way{sent: true}}
+		s.down = h2way{s: s, to: c, id: id, window: 1 << 20}
+		c.streams[id] = s
+		if id%4 == 1 {
+			s.down.push([]byte("ab"))
+		}
+	}
+	if got, want := len(c.waits), h2Streams/2; got != want {
+		t.Fatalf("%d wait, want %d", got, want)
+	}
+	c.window = 3
+	c.resume()
+	moved := 0
+	for _, s := range c.streams {
+		moved += int(s.down.moved)
+	}
+	if got, want := len(c.waits), h2Streams/2-1; moved != 3 || got != want {
+		t.Errorf("%d bytes sent, %d wait; want 3 and %d", moved, got, want)
+	}
+	for id, s := range c.streams {
+		s.forget()
+		delete(c.streams, id)
+	}
+	if len(c.waits) != 0 {
+		t.Errorf("%d streams that are gone wait", len(c.waits))
 	}
 }

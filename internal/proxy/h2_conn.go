@@ -24,16 +24,18 @@ type h2conn struct {
 	out      []byte  // to be sent
 	flushing bool
 	dirty    bool // it is in x.dirty
-	blocked  bool // a stream has data that this connection did not take
 
 	streams map[uint32]*h2stream // by the number that they have here
-	last    uint32               // number of the newest
-	most    uint32               // streams that the target takes at once
-	window  int64                // bytes that the peer takes of all streams
-	initial int64                // bytes that it takes of a new one
-	frame   int                  // longest frame that it takes
-	granted int64                // bytes that it may send
-	owed    int64                // bytes that were passed on and not granted anew
+	waits   map[*h2way]struct{}  // have data that this connection did not take
+	resizes rate
+	last    uint32 // number of the newest
+	seen    uint32 // what last was at the latest sweep
+	most    uint32 // streams that the target takes at once
+	window  int64  // bytes that the peer takes of all streams
+	initial int64  // bytes that it takes of a new one
+	frame   int    // longest frame that it takes
+	granted int64  // bytes that it may send
+	owed    int64  // bytes that were passed on and not granted anew
 
 	known    bool          // its settings came
 	ready    chan struct{} // closed when known is set or the connection has ended
@@ -44,7 +46,7 @@ type h2conn struct {
 
 func (x *h2caller) newConn(w *wire, t *target) *h2conn {
 	c := &h2conn{
-		x: x, target: t, wire: w, streams: map[uint32]*h2stream{}, most: h2Streams, window: 65535, initial: 65535,
+		x: x, target: t, wire: w, streams: map[uint32]*h2stream{}, waits: map[*h2way]struct{}{}, most: h2Streams, window: 65535, initial: 65535,
 		frame: 16 << 10, granted: h2ConnBuffer, ready: make(chan struct{}),
 	}
 	c.frames = http2.NewFramer(c, h2reader{c})
@@ -171,10 +173,17 @@ func (c *h2conn) settings(f *http2.SettingsFrame) error {
 
 const h2MaxWindow = 1<<31 - 1
 
-// resize changes what the peer takes of each stream.
+// resize changes what the peer takes of each stream. It looks at all of them, so that a peer may not ask for it
+// again and again.
 func (c *h2conn) resize(to int64) error {
 	by := to - c.initial
 	c.initial = to
+	switch {
+	case by == 0:
+		return nil
+	case c.resizes.over(h2Resizes):
+		return errRapid
+	}
 	for _, s := range c.streams {
 		w := s.toward(c)
 		if w.window += by; w.window > h2MaxWindow {
@@ -241,14 +250,14 @@ func (c *h2conn) owe(n int64) {
 	}
 }
 
-// resume sends what streams hold because the connection took no more.
+// resume sends what streams hold because the connection took no more, as far as it takes it now.
 func (c *h2conn) resume() {
-	if !c.blocked {
-		return
-	}
-	c.blocked = false
-	for _, s := range c.streams {
-		s.toward(c).push(nil)
+	for w := range c.waits {
+		if c.window <= 0 || len(c.out) >= h2Room {
+			return
+		}
+		delete(c.waits, w)
+		w.push(nil)
 	}
 }
 

@@ -87,6 +87,49 @@ func TestH2Trailers(t *testing.T) {
 	}
 }
 
+// TestH2ForbiddenTrailers checks that trailers of a request do not say what only its head may.
+func TestH2ForbiddenTrailers(t *testing.T) {
+	for _, tt := range []struct{ sent, want []string }{
+		{[]string{"host", "evil", "content-length", "9", "authorization", "x", "digest", "d", "te", "trailers"}, []string{"digest"}},
+		{[]string{"content-type", "text/html"}, nil},
+	} {
+		told := make(chan []string, 1)
+		_, _, addr := h2Target(t, func(_ int, f *frames) {
+			f.WriteSettings()
+			id := f.await(http2.FrameHeaders).Header().StreamID
+			for ended := false; !ended; {
+				var names []string
+				switch got, err := f.ReadFrame(); got := got.(type) {
+				case *http2.MetaHeadersFrame:
+					for _, one := range got.Fields {
+						names = append(names, one.Name)
+					}
+					ended = true
+				case *http2.DataFrame:
+					ended = got.StreamEnded()
+				default:
+					ended = err != nil
+				}
+				if ended {
+					told <- names
+				}
+			}
+			f.fields(id, true, ":status", "200")
+			f.await(http2.FrameGoAway)
+		})
+		f := h2Dial(t, addr)
+		f.fields(1, false, ":method", "POST", ":scheme", "http", ":path", "/", ":authority", "x")
+		f.WriteData(1, false, []byte("body"))
+		f.fields(1, true, tt.sent...)
+		if got := f.next(); got != "head 200" {
+			t.Errorf("got %q", got)
+		}
+		if d := cmp.Diff(tt.want, <-told); d != "" {
+			t.Errorf("trailers %q: %s", tt.sent, d)
+		}
+	}
+}
+
 // TestH2EarlyAnswer checks that an answer which does not wait for its request arrives, and the connection stays.
 func TestH2EarlyAnswer(t *testing.T) {
 	r, c, base := h2Web(t, func(w http.ResponseWriter, r *http.Request) {
@@ -300,6 +343,8 @@ func TestH2Bodies(t *testing.T) {
 		"shorter than declared": {func(f *frames) { f.get(1, false, "content-length", "2"); f.WriteData(1, true, []byte("x")) }, "reset PROTOCOL_ERROR"},
 		"behind its end":        {func(f *frames) { f.get(1, true); f.WriteData(1, true, []byte("x")) }, "reset STREAM_CLOSED"},
 		"trailers without end":  {func(f *frames) { f.get(1, false); f.fields(1, false, "a", "b") }, "reset PROTOCOL_ERROR"},
+		"hop-by-hop trailer":    {func(f *frames) { f.get(1, false); f.fields(1, true, "connection", "close") }, "reset PROTOCOL_ERROR"},
+		"pseudo trailer":        {func(f *frames) { f.get(1, false); f.fields(1, true, ":path", "/b") }, "reset PROTOCOL_ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, base := h2Web(t, func(w http.ResponseWriter, r *http.Request) {

@@ -39,7 +39,11 @@ func (x *h2caller) pool(t *target) *h2pool {
 
 // room returns a connection that takes one more stream, or nil.
 func (x *h2caller) room(t *target) *h2conn {
-	for _, c := range x.pool(t).conns {
+	p := x.to[t]
+	if p == nil {
+		return nil
+	}
+	for _, c := range p.conns {
 		if !c.leaving && len(c.streams) < int(min(c.most, h2Streams)) && len(c.out) < h2Stuck/4 {
 			return c
 		}
@@ -71,7 +75,9 @@ func (x *h2caller) reach(ctx context.Context, t *target) error {
 	p.dial, d.err = nil, err
 	if err == nil && !c.leaving {
 		p.conns = append(p.conns, c)
+		x.sweepLater()
 	}
+	x.tidy(t)
 	close(d.done)
 	return err
 }
@@ -104,6 +110,7 @@ func (x *h2caller) connect(ctx context.Context, t *target) (*h2conn, error) {
 		defer x.mu.Unlock()
 		switch {
 		case c.known && c.most > 0:
+			t.h2.add(c)
 			return c, nil
 		case c.known:
 			err = errFull
@@ -125,8 +132,11 @@ func (x *h2caller) connect(ctx context.Context, t *target) (*h2conn, error) {
 func (x *h2caller) lost(ctx context.Context, c *h2conn, err error) {
 	c.wire.conn.Close()
 	x.mu.Lock()
-	p := x.pool(c.target)
-	p.conns = slices.DeleteFunc(p.conns, func(one *h2conn) bool { return one == c })
+	if p := x.to[c.target]; p != nil {
+		p.conns = slices.DeleteFunc(p.conns, func(one *h2conn) bool { return one == c })
+		x.tidy(c.target)
+	}
+	c.target.h2.remove(c)
 	c.leaving = true
 	if c.err == nil {
 		c.err = err

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -291,15 +293,22 @@ func (s *h2stream) attach(c *h2conn) {
 	s.up.push(nil)
 }
 
-// requestTrailers takes what ends the request's body.
+// requestTrailers takes what ends the request's body. Fields that may not stand there, by RFC 9110 section 6.5.1, are
+// left out: a callee that merges them with the head would let them say who asks, or how long the body was.
 func (s *h2stream) requestTrailers(f *http2.MetaHeadersFrame) error {
 	switch {
 	case s.up.ended:
 		return s.spoil(s.x.conn, http2.ErrCodeStreamClosed)
 	case !f.StreamEnded() || len(f.PseudoFields()) > 0 || f.Truncated || s.up.left > 0:
 		return s.spoil(s.x.conn, http2.ErrCodeProtocol)
+	case slices.ContainsFunc(f.Fields, func(one hpack.HeaderField) bool { return hopByHop(one.Name) }):
+		return s.spoil(s.x.conn, http2.ErrCodeProtocol)
 	}
-	s.up.finish(f.Fields)
+	fields := slices.DeleteFunc(f.Fields, func(one hpack.HeaderField) bool { return !httpguts.ValidTrailerHeader(one.Name) })
+	if len(fields) == 0 {
+		fields = nil
+	}
+	s.up.finish(fields)
 	return nil
 }
 

@@ -101,10 +101,13 @@ func (w *h2way) keep(b []byte) {
 // send returns how many bytes the receiver takes now. The end goes with the last of them.
 func (w *h2way) send(b []byte) (n int) {
 	to := w.to
+	delete(to.waits, w)
 	for n < len(b) {
 		most := min(int64(len(b)-n), w.window, to.window, int64(to.frame), int64(h2Room-len(to.out)))
 		if most <= 0 {
-			to.blocked = to.blocked || w.window > 0
+			if w.window > 0 {
+				to.waits[w] = struct{}{}
+			}
 			break
 		}
 		m := n + int(most)
@@ -151,4 +154,7 @@ func (w *h2way) drop() {
 		w.from.owe(int64(n))
 	}
 	w.queue, w.off, w.sent = nil, 0, true
+	if w.to != nil {
+		delete(w.to.waits, w)
+	}
 }

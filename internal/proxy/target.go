@@ -31,6 +31,7 @@ type target struct {
 	outs       atomic.Int32 // ejections in a row
 	until      atomic.Int64 // unix ns until which it is out
 	idle       idle         // HTTP connections to it that wait for a request
+	h2         h2open       // HTTP/2 connections to it
 }
 
 // table is one list of targets. It is read-only but for the shares of its groups, which Edge.share guards.
@@ -73,6 +74,7 @@ func (e *Edge) SetTargets(list []Target) {
 	for _, live := range old.live {
 		if !slices.Contains(t.live, live) {
 			live.idle.close()
+			live.h2.retire()
 		}
 	}
 }
