@@ -18,22 +18,21 @@ func (p *prepared) put(key uint64, st *statement) {
 	if p.known == nil {
 		p.known = make(map[uint64]*statement)
 	}
+	p.drop(key) // the name may stand for another text now
 	if len(p.known) >= maxPrepared {
 		clear(p.known)
 		p.size = 0
 	}
-	if p.size > maxPreparedTexts {
+	if p.size+len(st.text) > maxPreparedTexts {
 		st = st.short()
 	}
-	if _, again := p.known[key]; !again {
-		p.size += len(st.text)
-	}
+	p.size += len(st.text)
 	p.known[key] = st
 }
 
 func (p *prepared) drop(key uint64) {
 	if st := p.known[key]; st != nil {
-		p.size = max(0, p.size-len(st.text))
+		p.size -= len(st.text)
 		delete(p.known, key)
 	}
 }

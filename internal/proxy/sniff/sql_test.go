@@ -77,3 +77,26 @@ func FuzzSQL(f *testing.F) {
 		}
 	})
 }
+
+// TestPreparedBound checks that names which are given to longer and longer statements take no more room.
+func TestPreparedBound(t *testing.T) {
+	var p prepared
+	for _, text := range []string{"", strings.Repeat("x", maxText), strings.Repeat("y", maxText)} {
+		for key := range uint64(maxPrepared) {
+			p.put(key, &statement{name: "SELECT", text: text})
+		}
+	}
+	kept := 0
+	for _, st := range p.known {
+		kept += len(st.text)
+	}
+	if kept > maxPreparedTexts || kept != p.size || len(p.known) != maxPrepared {
+		t.Errorf("%d bytes of %d statements kept, %d counted; want at most %d", kept, len(p.known), p.size, maxPreparedTexts)
+	}
+	for key := range uint64(maxPrepared) {
+		p.drop(key)
+	}
+	if p.size != 0 {
+		t.Errorf("%d bytes counted of nothing", p.size)
+	}
+}
