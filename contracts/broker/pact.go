@@ -12,24 +12,6 @@ import (
 	"time"
 )
 
-// hash names the content of a pact: its interactions and messages, whatever wrote them.
-func hash(content []byte) (string, error) {
-	var doc struct {
-		Interactions, Messages any
-	}
-	d := json.NewDecoder(bytes.NewReader(content))
-	d.UseNumber()
-	if err := d.Decode(&doc); err != nil {
-		return "", err
-	}
-	canonical, err := json.Marshal(doc)
-	if err != nil {
-		return "", err
-	}
-	sum := sha1.Sum(canonical)
-	return hex.EncodeToString(sum[:]), nil
-}
-
 // InteractionID names the nth interaction of a pact's content in results.
 func InteractionID(hash string, n int) string {
 	sum := sha1.Sum([]byte(hash + "/" + strconv.Itoa(n)))

@@ -3,10 +3,13 @@ package broker
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"time"
+
+	"msctl.dev/msctl/contracts"
 )
 
 // publishing is what a client sends to publish its pacts.
@@ -75,10 +78,14 @@ func (b *Broker) publish(x exchange) error {
 
 // take keeps one pact and says in words what that was. A version's pact is never replaced by another.
 func (d *Data) take(p Publication, content []byte) (Publication, string, error) {
-	var err error
-	if p.Hash, err = hash(content); err != nil {
+	read, err := contracts.Parse(content, contracts.Limits{})
+	if err == nil && (read.Consumer != p.Consumer || read.Provider != p.Provider) {
+		err = fmt.Errorf("it is of %s", read.Edge())
+	}
+	if err != nil {
 		return p, "", refuse(http.StatusBadRequest, "read pact between %s and %s: %v", p.Consumer, p.Provider, err)
 	}
+	p.Hash = read.Hash()[:40]
 	old, again := d.published(p.Consumer, p.Version, p.Provider)
 	switch {
 	case again && old.Hash != p.Hash:
