@@ -83,11 +83,11 @@ func (w *ascent) settled() bool {
 	return len(units) > 0
 }
 
-// doomed reports a unit that waits only for what loops or failed.
+// doomed reports a unit that waits for what loops, failed, or was stopped.
 func doomed(snap state.Snapshot, u state.Unit) bool {
 	for _, name := range u.WaitsFor {
 		for _, n := range pick(snap.Units, []string{name}) {
-			if n.Phase == state.Failed || n.Phase == state.Looping || n.Phase == state.Pending && n.Name != u.Name && doomed(snap, n) {
+			if n.Phase == state.Failed || n.Phase == state.Looping || n.Phase == state.Stopped || n.Phase == state.Pending && n.Name != u.Name && doomed(snap, n) {
 				return true
 			}
 		}

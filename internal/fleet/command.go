@@ -35,7 +35,7 @@ func (f *Fleet) Start(ctx context.Context, names []string) error {
 func (f *Fleet) bring(units []*unit, command func(*unit) int) (await func(context.Context) error) {
 	defer func() { <-f.changing }()
 	numbers := make([]int, len(units))
-	for i, u := range units {
+	for i, u := range slices.Backward(units) { // needs stand behind who needs them
 		numbers[i] = command(u)
 	}
 	return func(ctx context.Context) error {
@@ -72,8 +72,12 @@ func (f *Fleet) Stop(ctx context.Context, names []string) error {
 }
 
 // Restart runs services, resources or units anew, built again where their inputs changed, and returns when
-// they are ready. It builds first: where that breaks, everything is left as it is.
+// they are ready. It builds first: where that breaks, or where what they need is stopped, everything is left
+// as it is.
 func (f *Fleet) Restart(ctx context.Context, names []string) error {
+	if err := f.restartable(names); err != nil {
+		return err
+	}
 	if err := f.rebuild(ctx, names); err != nil {
 		return err
 	}
@@ -94,6 +98,25 @@ func (f *Fleet) Restart(ctx context.Context, names []string) error {
 		g.Go(func() error { return f.roll(ctx, row, nil) })
 	}
 	return errors.Join(await(ctx), g.Wait())
+}
+
+// restartable refuses to end what could not start again.
+func (f *Fleet) restartable(names []string) error {
+	units, err := f.find(names)
+	if err != nil {
+		return err
+	}
+	units = f.withServers(units)
+	coming := map[*unit]bool{}
+	for _, u := range units {
+		coming[u] = true
+	}
+	for _, u := range units {
+		if held := f.held(u, coming); held != nil {
+			return held
+		}
+	}
+	return nil
 }
 
 // rebuild makes the services of the names again while they run on, and shows what broke.
@@ -144,8 +167,12 @@ func servicesOf(units []*unit) []*stack.Service {
 
 // awaitUp blocks until the unit is ready, or says why it is not going to be.
 func (u *unit) awaitUp(ctx context.Context, number int) error {
+	var held *heldError
 	g, err := u.door.await(ctx, func(g gate) bool {
-		return g.order >= number && (g.ready || g.broken != "" || !g.alive)
+		if held = nil; g.held { // as it was seen last: the need may be on its way by now
+			held = u.f.held(u, nil)
+		}
+		return g.order >= number && (g.ready || g.broken != "" || !g.alive || held != nil)
 	})
 	switch {
 	case err != nil:
@@ -154,6 +181,8 @@ func (u *unit) awaitUp(ctx context.Context, number int) error {
 		return nil
 	case g.broken != "":
 		return fmt.Errorf("start %s: %s", u.name, g.broken)
+	case held != nil && g.alive:
+		return fmt.Errorf("start %s: %w", u.name, held)
 	}
 	return fmt.Errorf("start %s: %w", u.name, errStop)
 }

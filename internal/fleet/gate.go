@@ -10,6 +10,7 @@ type gate struct {
 	order  int    // number of the order that this answers
 	ready  bool   // ready, done, or skipped: who needs it may start
 	broken string // why it is not ready and may never be; "" while it is on its way
+	held   bool   // it waits for what somebody stopped
 	alive  bool   // something of it may run
 	run    int    // counts its starts, so that a resource sees that its server is a fresh one
 }

@@ -18,6 +18,7 @@ func (u *unit) awaitNeeds(ctx context.Context) bool {
 		missing, broken := u.f.missing(u.plan().Needs)
 		if len(missing) == 0 {
 			leave()
+			u.door.set(func(g *gate) { g.held = false })
 			return true
 		}
 		u.showWaiting(missing, broken)
@@ -59,18 +60,19 @@ func (u *unit) showWaiting(missing []string, broken string) {
 		s.Phase, s.Reason, s.WaitsFor = phase, broken, missing
 		return true
 	})
-	u.door.set(func(g *gate) { g.ready, g.broken = false, broken })
+	held := u.f.held(u, nil) != nil
+	u.door.set(func(g *gate) { g.ready, g.broken, g.held = false, broken, held })
 }
 
-// missing returns the needs that are not ready, optional ones that are broken left out, and why one of
-// them cannot become so, or "".
+// missing returns the needs that are not ready, optional ones that are broken or stopped left out, and why
+// one of them cannot become so, or "".
 func (f *Fleet) missing(needs []Need) (missing []string, broken string) {
 	for _, n := range needs {
 		g, ok := f.groupGate(n.Name)
 		if !ok || g.ready {
 			continue
 		}
-		if n.Soft && g.broken != "" {
+		if n.Soft && (g.broken != "" || f.asleep(n.Name)) {
 			continue
 		}
 		missing = append(missing, n.Name)
