@@ -103,7 +103,7 @@ func TestFleet(t *testing.T) {
 	s.msctl("new", "service", "billing", "--uses", "postgres,rabbitmq", "--yes")
 	s.msctl("new", "service", "prices", "--template", "go-grpc", "--param", "noun=price", "--yes")
 	s.msctl("new", "service", "ledger", "--calls", "billing,prices:grpc", "--uses", "billing-db-2:postgres,redis", "--yes")
-	s.msctl("new", "service", "worker", "--template", "go-worker", "--param", "consumes=item.created", "--yes")
+	s.msctl("new", "service", "worker", "--template", "go-worker", "--consumes", "item.created", "--yes")
 	services, http, workers := []string{"billing", "prices", "ledger", "worker"}, []string{"billing", "ledger"}, []string{"worker"}
 	override := "services:\n"
 	if _, err := exec.LookPath("node"); err == nil {
@@ -118,7 +118,7 @@ func TestFleet(t *testing.T) {
 	if _, err := exec.LookPath("python3"); err == nil {
 		bin := python(t)
 		s.msctl("new", "service", "pages", "--template", "python-http", "--calls", "ledger", "--yes")
-		s.msctl("new", "service", "printer", "--template", "python-worker", "--param", "consumes=item.*", "--yes")
+		s.msctl("new", "service", "printer", "--template", "python-worker", "--consumes", "item.*", "--yes")
 		for _, name := range []string{"pages", "printer"} {
 			override += fmt.Sprintf("  %s: {build: \"true\", command: [%s, -B, main.py]}\n", name, bin)
 		}

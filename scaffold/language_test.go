@@ -108,7 +108,7 @@ func TestPythonServices(t *testing.T) {
 	}{
 		{"python-http", scaffold.Values{Service: "plain"}},
 		{"python-http", scaffold.Values{Service: "full", Calls: calls, Params: map[string]string{"noun": "value"}}},
-		{"python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}}},
+		{"python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}, Publishes: paid, Consumes: told}},
 	} {
 		dir := t.TempDir()
 		write(t, dir, render(t, s.template, s.values))
@@ -133,6 +133,11 @@ func TestCopies(t *testing.T) {
 		"templates/go-grpc/files/neighbours.go.tmpl":        "templates/go-http/files/neighbours.go.tmpl",
 		"templates/go-grpc/files/Dockerfile.dockerignore":   "templates/go-http/files/Dockerfile.dockerignore",
 		"templates/go-grpc/files/ci.yml.tmpl":               "templates/go-http/files/ci.yml.tmpl",
+		"templates/go-grpc/files/events.go.tmpl":            "templates/go-http/files/events.go.tmpl",
+		"templates/go-grpc/files/events_test.go.tmpl":       "templates/go-http/files/events_test.go.tmpl",
+		"templates/go-grpc/files/listener.go.tmpl":          "templates/go-http/files/listener.go.tmpl",
+		"templates/go-worker/files/events.go.tmpl":          "templates/go-http/files/events.go.tmpl",
+		"templates/go-worker/files/events_test.go.tmpl":     "templates/go-http/files/events_test.go.tmpl",
 		"templates/go-grpc/files/noun.go.tmpl":              "templates/go-http/files/noun.go.tmpl",
 		"templates/go-grpc/files/store.go.tmpl":             "templates/go-http/files/store.go.tmpl",
 		"templates/go-grpc/files/memory.go.tmpl":            "templates/go-http/files/memory.go.tmpl",

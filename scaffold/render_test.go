@@ -55,7 +55,7 @@ func TestEveryTemplate(t *testing.T) {
 // TestRegister adds a service to a text and leaves the rest of it as it is.
 func TestRegister(t *testing.T) {
 	const before = "# mine\nversion: 1\nname: shop\n\nresources:\n  broker: {type: rabbitmq} # one\n\nservices:\n  users:\n    command: x\n\n  # the last\n"
-	v := scaffold.Values{Service: "billing", Path: "services/billing", Calls: calls,
+	v := scaffold.Values{Service: "billing", Consumes: told, Publishes: paid[1:2], Path: "services/billing", Calls: calls,
 		Uses: []scaffold.Use{broker, {Name: "billing-db", Kind: "postgres", New: true}, {Name: "cache", Kind: "redis", New: true}}}
 	after, err := scaffold.Register([]byte(before), load(t, "python-http"), v)
 	if err != nil {
@@ -64,7 +64,8 @@ func TestRegister(t *testing.T) {
 	for _, part := range []string{
 		"# mine\nversion: 1\n", "broker: {type: rabbitmq} # one\n", "\n  billing-db: {type: postgres, embedded: sqlite}\n", "\n  cache: {type: redis}\n",
 		"\n  billing:\n    path: services/billing\n    listen: {http: auto}\n    calls: {users: http, big-payments: grpc}\n" +
-			"    uses: [broker, billing-db, cache]\n    health: {http: /readyz}\n    requires: {python: \">=3.11\"}\n",
+			"    uses: [broker, billing-db, cache]\n    publishes: [billing.paid]\n    consumes: [order.confirmed, \"user.*\", billing.paid]\n" +
+			"    health: {http: /readyz}\n    requires: {python: \">=3.11\"}\n",
 	} {
 		if !strings.Contains(string(after), part) {
 			t.Errorf("lacks %q:\n%s", part, after)

@@ -40,6 +40,8 @@ var (
 	database = scaffold.Use{Name: "orders-db", Kind: "postgres"}
 	broker   = scaffold.Use{Name: "broker", Kind: "rabbitmq"}
 	cache    = scaffold.Use{Name: "cache", Kind: "redis"}
+	paid     = []scaffold.Event{{Key: "value.created"}, {Key: "billing.paid"}, {Key: "3d.late-payment"}}
+	told     = []scaffold.Event{{Key: "order.confirmed"}, {Key: "user.*"}, {Key: "billing.paid"}}
 	calls    = []scaffold.Call{{Name: "users", Protocol: "http"}, {Name: "big-payments", Protocol: "grpc"}}
 )
 
@@ -50,10 +52,13 @@ var goServices = []struct {
 }{
 	{"go-http", scaffold.Values{Service: "plain"}},
 	{"go-http", scaffold.Values{Service: "full", Calls: calls, Uses: []scaffold.Use{database, broker, cache},
-		Params: map[string]string{"noun": "value"}}},
+		Params: map[string]string{"noun": "value"}, Publishes: paid, Consumes: told}},
 	{"go-worker", scaffold.Values{Service: "mailer", Calls: calls, Uses: []scaffold.Use{database, broker}}},
-	{"go-grpc", scaffold.Values{Service: "big-prices", Calls: calls, Uses: []scaffold.Use{database, broker}}},
+	{"go-worker", scaffold.Values{Service: "printer", Uses: []scaffold.Use{database, broker}, Publishes: paid, Consumes: told}},
+	{"go-grpc", scaffold.Values{Service: "big-prices", Calls: calls, Uses: []scaffold.Use{database, broker}, Publishes: paid}},
 	{"go-grpc", scaffold.Values{Service: "prices", Params: map[string]string{"noun": "price"}}},
+	{"go-gateway", scaffold.Values{Service: "door"}},
+	{"go-gateway", scaffold.Values{Service: "gateway", Calls: calls, Uses: []scaffold.Use{cache}}},
 	{"go-http", scaffold.Values{Service: "3d", Calls: calls[1:], Uses: []scaffold.Use{database, cache}, Params: map[string]string{"noun": "type"}}},
 }
 
@@ -65,14 +70,15 @@ func TestGoServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := kit
-	packages := []string{}
+	packages, more := []string{}, []string{}
 	for _, s := range goServices {
+		more = append(more, load(t, s.template).Modules...)
 		out := render(t, s.template, s.values)
 		all = append(all, out...)
 		packages = append(packages, "./services/"+s.values.Service+"/...")
 	}
 	write(t, dir, all)
-	modules, err := scaffold.Modules(msctl.Files, os.DirFS(dir), "example.com/shop")
+	modules, err := scaffold.Modules(msctl.Files, os.DirFS(dir), "example.com/shop", true, more)
 	if err != nil {
 		t.Fatal(err)
 	}

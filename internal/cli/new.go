@@ -20,6 +20,7 @@ func newNew(a *App) *cobra.Command {
 type serviceOptions struct {
 	template, path, module string
 	calls, uses            []string
+	publishes, consumes    []string
 	params                 map[string]string
 	yes, dryRun, overwrite bool
 }
@@ -33,10 +34,11 @@ func newNewService(a *App) *cobra.Command {
 			"without touching anything else there, and, if the fleet is up, brings it up. At a terminal it asks for\n" +
 			"what is not said; --yes takes the defaults. Go services share a kit, which is written once per stack.\n\n" +
 			"--uses takes a resource of the stack, or a kind: a database is then the service's own, of a broker or\n" +
-			"cache the stack's only one is taken, and what there is not is added.",
+			"cache the stack's only one is taken, and what there is not is added. --publishes and --consumes bring a broker\n" +
+			"and a place for what was sent and handled: a database, or a cache.",
 		Example: "  msctl new service billing\n" +
 			"  msctl new service billing --template go-http --calls users,payments:grpc --uses postgres,rabbitmq --yes\n" +
-			"  msctl new service mailer --template go-worker --param consumes=order.confirmed\n" +
+			"  msctl new service mailer --template go-worker --consumes order.confirmed\n" +
 			"  msctl new service billing --template ./team/service --dry-run",
 		Args: args(cobra.MaximumNArgs(1)),
 	}
@@ -45,6 +47,8 @@ func newNewService(a *App) *cobra.Command {
 	f.StringVar(&o.template, "template", "", "`TEMPLATE` by name, or the folder of one (default: go-http)")
 	f.StringSliceVar(&o.calls, "calls", nil, "`SERVICES` that it calls, as NAME or NAME:PROTOCOL")
 	f.StringSliceVar(&o.uses, "uses", nil, "`RESOURCES` that it uses: names, kinds such as postgres, or NAME:KIND")
+	f.StringSliceVar(&o.publishes, "publishes", nil, "keys of the `EVENTS` that it publishes, such as billing.paid")
+	f.StringSliceVar(&o.consumes, "consumes", nil, "keys of the `EVENTS` that it is told of; order.* is every one of that form")
 	f.StringVar(&o.path, "path", "", "`FOLDER` of the service, from the stack's (default: services/NAME)")
 	f.StringVar(&o.module, "module", "", "`PATH` of the Go module, where the stack has none yet (default: example.com/STACK)")
 	f.StringToStringVar(&o.params, "param", nil, "`NAME=VALUE` of the template's own parameters, see `msctl template show`")
@@ -78,6 +82,14 @@ func (a *App) completeNew(cmd *cobra.Command) {
 			return nil
 		}
 		return namesOf(st.Services)
+	}))
+	cmd.RegisterFlagCompletionFunc("publishes", cobra.NoFileCompletions)
+	cmd.RegisterFlagCompletionFunc("consumes", of(func() []string {
+		st, err := a.load("")
+		if err != nil {
+			return nil
+		}
+		return published(st)
 	}))
 	cmd.RegisterFlagCompletionFunc("uses", of(func() []string {
 		st, err := a.load("")

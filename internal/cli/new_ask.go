@@ -44,6 +44,9 @@ func (n *newService) ask(ctx context.Context) error {
 		q.until(ctx, "Resources that it uses (postgres, rabbitmq, redis, … or one of the stack's)", "none",
 			func(s string) (err error) { n.o.uses = words(s); return n.checkUses() })
 	}
+	if n.tells() {
+		n.askEvents(ctx, q)
+	}
 	for _, p := range n.template.Params {
 		if _, said := n.o.params[p.Name]; !said {
 			q.until(ctx, strings.ToUpper(p.Doc[:min(1, len(p.Doc))])+p.Doc[min(1, len(p.Doc)):], p.Default, func(s string) error {
@@ -56,6 +59,22 @@ func (n *newService) ask(ctx context.Context) error {
 		}
 	}
 	return q.err
+}
+
+// askEvents asks what the service tells others, and what it is told.
+func (n *newService) askEvents(ctx context.Context, q *questions) {
+	if len(n.o.consumes) == 0 {
+		other := orElse(n.template.Events.Consumes, "none")
+		question := "Events that it consumes"
+		if known := published(n.stack); len(known) > 0 {
+			question += " (" + someOf(known) + ")"
+		}
+		q.until(ctx, question, other, func(s string) error { n.o.consumes = words(s); return n.events() })
+	}
+	if len(n.o.publishes) == 0 {
+		q.until(ctx, "Events that it publishes, such as "+n.values.Service+".changed", "none",
+			func(s string) error { n.o.publishes = words(s); return n.events() })
+	}
 }
 
 // checkUses reads each word of --uses alone.

@@ -94,6 +94,9 @@ func (n *newService) resolve() error {
 	if v.Calls, err = n.calls(); err != nil {
 		return err
 	}
+	if err := n.events(); err != nil {
+		return err
+	}
 	if v.Uses, err = n.uses(); err != nil {
 		return err
 	}
@@ -141,13 +144,16 @@ func (n *newService) plan() ([]scaffold.Change, error) {
 	}
 	here := os.DirFS(n.stack.Dir)
 	var rewrites []scaffold.Rewrite
-	if n.template.Kit && !scaffold.HasKit(here, n.values.Kit) { // where it is, so are the modules that it needs
-		kit, err := scaffold.Kit(msctl.Files, n.values.Module, n.values.Kit)
-		if err != nil {
-			return nil, err
+	if n.template.Kit {
+		bring := !scaffold.HasKit(here, n.values.Kit)
+		if bring {
+			kit, err := scaffold.Kit(msctl.Files, n.values.Module, n.values.Kit)
+			if err != nil {
+				return nil, err
+			}
+			out = append(kit, out...)
 		}
-		out = append(kit, out...)
-		if rewrites, err = scaffold.Modules(msctl.Files, here, n.values.Module); err != nil {
+		if rewrites, err = scaffold.Modules(msctl.Files, here, n.values.Module, bring, n.template.Modules); err != nil {
 			return nil, err
 		}
 	}

@@ -81,7 +81,7 @@ func (n *newService) uses() ([]scaffold.Use, error) {
 		}
 		add(u)
 	}
-	for _, need := range n.template.Needs {
+	for _, need := range n.needs() {
 		kinds := strings.Split(need, "|")
 		if slices.ContainsFunc(all, func(u scaffold.Use) bool { return slices.Contains(kinds, u.Kind) }) {
 			continue

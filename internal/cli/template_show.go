@@ -14,6 +14,7 @@ type templateFact struct {
 	Language string      `json:"language"`
 	Needs    []string    `json:"needs"`
 	Knows    []string    `json:"knows"`
+	Events   []string    `json:"events"` // kinds that it needs for --publishes and --consumes
 	Params   []paramFact `json:"params"`
 	Files    []string    `json:"files"`
 }
@@ -26,7 +27,7 @@ type paramFact struct {
 }
 
 func templateFacts(t *scaffold.Template) templateFact {
-	f := templateFact{Name: t.Name, Doc: t.Doc, Language: t.Language, Needs: t.Needs, Knows: t.Knows}
+	f := templateFact{Name: t.Name, Doc: t.Doc, Language: t.Language, Needs: t.Needs, Knows: t.Knows, Events: t.Events.Needs}
 	for _, p := range t.Params {
 		f.Params = append(f.Params, paramFact{p.Name, p.Doc, p.Default, p.Pattern})
 	}
@@ -44,6 +45,9 @@ func printTemplate(a *App, t *scaffold.Template) {
 	}
 	if len(t.Knows) > 0 {
 		fmt.Fprintf(a.Out, "has code for   %s\n", clean(strings.Join(t.Knows, ", ")))
+	}
+	if len(t.Events.Needs) > 0 {
+		fmt.Fprintf(a.Out, "publishes and consumes events with   %s\n", clean(strings.Join(t.Events.Needs, ", ")))
 	}
 	if len(t.Params) > 0 {
 		fmt.Fprintln(a.Out, "\nparameters")
