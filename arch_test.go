@@ -40,10 +40,10 @@ var allowed = map[string][]string{
 	"internal/telemetry/desk":        {"internal/telemetry", "internal/telemetry/filter", "internal/telemetry/insight", "internal/telemetry/printed"},
 	"internal/proxy/sniff":           {},
 	"internal/tui":                   {"internal/state", "internal/output", "internal/telemetry", "internal/telemetry/filter"},
-	"internal/need":                  {}, // tests only
-	"internal/failpoint":             {}, // tests only
-	"internal/mishap":                {}, // tests only
-	"internal/lastly":                {}, // tests only
+	"internal/need":                  {"contracts/library"}, // tests only
+	"internal/failpoint":             {},                    // tests only
+	"internal/mishap":                {},                    // tests only
+	"internal/lastly":                {},                    // tests only
 	"internal/testlog":               {},
 	"internal/picture":               {}, // documents only
 	"internal/bench":                 {},
@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 	"internal/bench/edges":           {"internal/proxy", "internal/bench/proc"},
 	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
 	"contracts":                      {},
+	"contracts/library":              {},
 	"contracts/broker":               {"contracts"},
 	"contracts/stub":                 {"contracts", "contracts/schema"},
 	"contracts/schema":               {},
