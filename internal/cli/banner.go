@@ -90,9 +90,13 @@ func firstLine(text string) string {
 	return line
 }
 
-// The last line of the banner.
+// keys is the last line of a banner: what to do next, with one of these words before.
+func (a *App) keys(before string) string {
+	return before + a.called() + " ps · logs -f NAME · restart NAME · open NAME · down"
+}
+
 const (
-	foregroundKeys = "Ctrl-C takes it down. Elsewhere: msctl ps · logs NAME · restart · open NAME"
-	attachedKeys   = "Ctrl-C leaves it running. Next: msctl ps · logs NAME · restart NAME · down"
-	detachedKeys   = "Next: msctl ps · logs -f NAME · restart NAME · open NAME · msctl down"
+	foregroundKeys = "Ctrl-C takes it down. Elsewhere: "
+	attachedKeys   = "Ctrl-C leaves it running. Next: "
+	detachedKeys   = "Next: "
 )

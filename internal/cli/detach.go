@@ -31,7 +31,7 @@ func (a *App) upDetached(ctx context.Context, p place, o *upOptions) error {
 	c, err := control.Dial(ctx, p.socket())
 	if err == nil {
 		defer c.Close()
-		fmt.Fprintf(a.Err, "already up (pid %d)%s\n", c.Info().PID, heldBy(c.Info()))
+		fmt.Fprintf(a.Err, "already up (pid %d)%s\n", c.Info().PID, a.aimed(heldBy(c.Info())))
 		if err := a.tellLacks(ctx, c, o); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (a *App) awaitUp(ctx context.Context, p place, c *control.Client, o *upOpti
 		return err
 	}
 	if !o.json {
-		banner(v.liner.screen, snap, time.Since(begun), detachedKeys)
+		banner(v.liner.screen, snap, time.Since(begun), a.keys(detachedKeys))
 	}
 	var bad []string
 	for _, u := range pick(snap.Units, o.services) {

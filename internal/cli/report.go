@@ -24,7 +24,7 @@ func report(a *App, err error) int {
 	}
 	veil := a.veil()
 	for _, m := range mistakes(err) {
-		say(a.Err, veil.Text(m.text), veil.Text(m.hint))
+		say(a.Err, veil.Text(m.text), a.aimed(veil.Text(m.hint)))
 	}
 	return code
 }

@@ -181,7 +181,7 @@ func (s *supervisor) show(ctx, live context.Context, cancel context.CancelCauseF
 		return nil
 	}
 	v := &foreground{app: s.app, place: s.place, opts: s.opts, source: here{s.fleet},
-		mask: func(b []byte) []byte { return []byte(s.fleet.Mask(string(b))) }, keys: foregroundKeys, begun: time.Now()}
+		mask: func(b []byte) []byte { return []byte(s.fleet.Mask(string(b))) }, keys: s.app.keys(foregroundKeys), begun: time.Now()}
 	defer context.AfterFunc(ctx, v.stopping)()
 	err := v.run(live)
 	if err != nil {

@@ -94,13 +94,14 @@ func (a *App) up(ctx context.Context, o *upOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.dryRun {
-		return a.dryRun(ctx, p, st, o)
-	}
 	if o.isolated && !o.daemon {
 		if p, err = a.isolate(p); err != nil {
 			return err
 		}
+	}
+	o.isolated = o.isolated || p.instance != "" // a copy stays one
+	if o.dryRun {
+		return a.dryRun(ctx, p, st, o)
 	}
 	if err := p.prepare(); err != nil {
 		return err
@@ -165,7 +166,8 @@ func (a *App) isolate(p place) (place, error) {
 			return p, err
 		}
 		l.release()
-		fmt.Fprintf(a.Err, "this copy is %s: msctl --instance %s ps\n", p.instance, p.instance)
+		a.instance = p.instance
+		fmt.Fprintf(a.Err, "this copy is %s: %s ps\n", p.instance, a.called())
 		return p, nil
 	}
 	return p, failed("`msctl down --instance i1` ends one", "find a free copy: 99 copies run")

@@ -79,7 +79,7 @@ func (a *App) joinScreen(ctx context.Context, p place, c *control.Client, o *upO
 	if err := a.join(ctx, c, o); err != nil {
 		return err
 	}
-	if err := a.look(ctx, p, c, strings.Join(lacks, "; ")); err != nil {
+	if err := a.look(ctx, p, c, a.aimed(strings.Join(lacks, "; "))); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Err, "left; the fleet that was up already (pid %d) stays as it is\n", c.Info().PID)
@@ -122,7 +122,7 @@ func (b *backHalf) detach(err error) error {
 	if err != nil {
 		return b.app.dashEnd(b.place, err)
 	}
-	fmt.Fprintln(b.app.Err, "detached: it runs on; `msctl dash` shows it, `msctl down` ends it")
+	fmt.Fprintln(b.app.Err, b.app.aimed("detached: it runs on; `msctl dash` shows it, `msctl down` ends it"))
 	return nil
 }
 

@@ -96,7 +96,7 @@ func TestTablesFit(t *testing.T) {
 	for _, width := range []int{20, 40, 49, 80, 100, 120, 200} {
 		for name, draw := range map[string]func(screen){
 			"ps":     func(s screen) { psTable(s, units, time.Now()) },
-			"banner": func(s screen) { banner(s, state.Snapshot{Stack: "shop", Units: units}, time.Second, detachedKeys) },
+			"banner": func(s screen) { banner(s, state.Snapshot{Stack: "shop", Units: units}, time.Second, (&App{}).keys(detachedKeys)) },
 		} {
 			var b bytes.Buffer
 			draw(screen{Writer: &b, width: width})
@@ -116,7 +116,7 @@ func TestPipesGetWholeTables(t *testing.T) {
 	url := "postgres://orders@127.0.0.1:54321/orders?sslmode=disable"
 	units := []state.Unit{{Name: "orders-db", Sort: state.Resource, Phase: state.Ready, Backing: "container registry.example/postgres:17", URL: url}}
 	psTable(a.screenOf(&b), units, time.Now())
-	banner(a.screenOf(&b), state.Snapshot{Stack: "shop", Units: units}, time.Second, detachedKeys)
+	banner(a.screenOf(&b), state.Snapshot{Stack: "shop", Units: units}, time.Second, (&App{}).keys(detachedKeys))
 	if got := b.String(); strings.Count(got, url) != 2 || strings.Contains(got, "…") {
 		t.Errorf("got:\n%s", got)
 	}
@@ -130,7 +130,7 @@ func TestBannerIsOneScreen(t *testing.T) {
 	}
 	units[321].Phase, units[321].Reason = state.Failed, "no luck"
 	var b bytes.Buffer
-	banner(screen{Writer: &b, width: 80, height: 24}, state.Snapshot{Stack: "many", Units: units}, time.Second, detachedKeys)
+	banner(screen{Writer: &b, width: 80, height: 24}, state.Snapshot{Stack: "many", Units: units}, time.Second, (&App{}).keys(detachedKeys))
 	if n := strings.Count(b.String(), "\n"); n > 24 {
 		t.Errorf("%d lines", n)
 	}
