@@ -33,7 +33,7 @@ type Client struct {
 
 	service string
 	http    *http.Client
-	breaker circuitbreaker.CircuitBreaker[*http.Response]
+	circuit *Circuit
 }
 
 // Client makes a client of the service by its name in stack.yaml: "users" is at USERS_URL.
@@ -61,16 +61,16 @@ func (a *App) newClient(service string, base *url.URL) *Client {
 	} else {
 		wire = propagator{wire}
 	}
-	b := newBreaker(service, a.Log)
-	t := newResilient(b, headers{wire})
-	return &Client{Base: base, Transport: t, service: service, breaker: b,
+	c := NewCircuit(service, a.Log)
+	t := newResilient(c, headers{wire})
+	return &Client{Base: base, Transport: t, service: service, circuit: c,
 		http: &http.Client{Transport: t, CheckRedirect: noRedirect}}
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Open reports whether the circuit to the service is open: calls fail at once.
-func (c *Client) Open() bool { return c.breaker.IsOpen() }
+func (c *Client) Open() bool { return c.circuit.Open() }
 
 // JSON calls method on path with in as the body (nil: none) and decodes the answer into out (nil:
 // dropped). An answer of 4xx is a *[Problem]; any other failure is an error that becomes 502, 503

@@ -277,7 +277,7 @@ func TestCircuitOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls, status := 0, 500
 		c := client(t, testApp(t, io.Discard, nil), "http://other.example")
-		c.http.Transport = newResilient(c.breaker, roundTrip(func() int { calls++; return status }))
+		c.http.Transport = newResilient(c.circuit, roundTrip(func() int { calls++; return status }))
 		call := func() error { return c.JSON(t.Context(), "POST", "/", nil, nil) }
 		for range 20 {
 			_ = call()

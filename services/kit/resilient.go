@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -14,30 +13,16 @@ import (
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
 
-// resilient is a RoundTripper with a circuit breaker, and with retries for what may be sent twice.
+// resilient is a RoundTripper with a circuit, and with retries for what may be sent twice.
 type resilient struct {
 	next    http.RoundTripper
-	once    failsafe.Executor[*http.Response] // breaker
-	retried failsafe.Executor[*http.Response] // breaker inside retries
-}
-
-// newBreaker opens after 5 failures among the last 10 calls, and tries again after a second.
-func newBreaker(service string, log *slog.Logger) circuitbreaker.CircuitBreaker[*http.Response] {
-	return circuitbreaker.NewBuilder[*http.Response]().
-		HandleIf(unhealthy).
-		WithFailureThresholdRatio(5, 10).
-		WithDelay(time.Second).
-		WithSuccessThreshold(1).
-		OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
-			log.Warn("circuit changed", "to", service, "state", e.NewState.String())
-		}).Build()
+	circuit *Circuit
+	retried failsafe.Executor[*http.Response] // each try of its own in the circuit
 }
 
 // newResilient retries twice, after about 50 and 100 ms, while at most a fifth of the calls in
 // flight are retries.
-func newResilient(
-	b circuitbreaker.CircuitBreaker[*http.Response], next http.RoundTripper,
-) *resilient {
+func newResilient(c *Circuit, next http.RoundTripper) *resilient {
 	retry := retrypolicy.NewBuilder[*http.Response]().
 		HandleIf(passing).
 		WithMaxRetries(2).
@@ -46,19 +31,7 @@ func newResilient(
 		WithBudget(budget.New()).
 		ReturnLastFailure().
 		Build()
-	return &resilient{
-		next:    next,
-		once:    failsafe.With[*http.Response](b),
-		retried: failsafe.With[*http.Response](retry, b),
-	}
-}
-
-// unhealthy says that the callee is to blame.
-func unhealthy(resp *http.Response, err error) bool {
-	if err != nil {
-		return !errors.Is(err, context.Canceled)
-	}
-	return resp != nil && resp.StatusCode >= 500
+	return &resilient{next: next, circuit: c, retried: failsafe.With[*http.Response](retry)}
 }
 
 // passing says that another try may succeed.
@@ -85,18 +58,17 @@ func Idempotent(r *http.Request) bool {
 }
 
 func (t *resilient) RoundTrip(r *http.Request) (*http.Response, error) {
-	exec := t.once
-	if Idempotent(r) && (r.Body == nil || r.Body == http.NoBody || r.GetBody != nil) {
-		exec = t.retried
+	if !Idempotent(r) || r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+		return t.try(r)
 	}
-	return exec.WithContext(r.Context()).GetWithExecution(
+	return t.retried.WithContext(r.Context()).GetWithExecution(
 		func(e failsafe.Execution[*http.Response]) (*http.Response, error) {
 			if last := e.LastResult(); last != nil {
 				_, _ = io.CopyN(io.Discard, last.Body, 64<<10) // lets the connection be used again
 				last.Body.Close()
 			}
 			if e.IsFirstAttempt() || r.GetBody == nil {
-				return t.next.RoundTrip(r)
+				return t.try(r)
 			}
 			again := r.Clone(r.Context())
 			body, err := r.GetBody()
@@ -104,6 +76,21 @@ func (t *resilient) RoundTrip(r *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 			again.Body = body
-			return t.next.RoundTrip(again)
+			return t.try(again)
 		})
+}
+
+// try sends r once. The callee is well if it answers, and not with a failure of its own.
+func (t *resilient) try(r *http.Request) (resp *http.Response, err error) {
+	open := t.circuit.Do(r.Context(), func() bool {
+		resp, err = t.next.RoundTrip(r)
+		return err == nil && resp.StatusCode < 500
+	})
+	if open != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, open
+	}
+	return resp, err
 }
