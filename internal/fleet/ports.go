@@ -139,7 +139,7 @@ func choosePorts(ctx context.Context, o Options, all []demand, own Ports) (Ports
 		return nil, err
 	}
 	for k, port := range last { // what is not run now keeps its port for the next time
-		if _, there := c.out[k]; !there && !c.used[port] {
+		if _, there := c.out[k]; !there && !c.used[port] && !gone(o.Stack, k) {
 			last[k] = port
 		} else {
 			delete(last, k)
@@ -152,6 +152,13 @@ func choosePorts(ctx context.Context, o Options, all []demand, own Ports) (Ports
 		return nil, err
 	}
 	return c.out, writePorts(file, last)
+}
+
+// gone reports the port of an edge that the stack no longer has.
+func gone(st *stack.Stack, key string) bool {
+	rest, edge := strings.CutPrefix(key, edgePrefix)
+	name, _, _ := strings.Cut(rest, "/")
+	return edge && !slices.ContainsFunc(st.Edges, func(e stack.Edge) bool { return e.From+":"+e.To == name })
 }
 
 // chooser gives out ports.

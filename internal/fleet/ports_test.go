@@ -96,6 +96,30 @@ func TestStablePorts(t *testing.T) {
 	}
 }
 
+// TestPortsOfGoneEdges checks that the port of an edge is kept while the stack has the edge, whether it is run or not,
+// and not for ever.
+func TestPortsOfGoneEdges(t *testing.T) {
+	o := options(t, listening(t.TempDir(), 0, 0, 0), &drivertest.Fake{})
+	o.Stack.Edges = []stack.Edge{{From: "a", To: "b"}, {From: "a", To: "c"}}
+	first := ports(t, o)
+	kept := func() map[string]string { return PastEdges(o.StateDir) }
+	if got := kept(); len(got) != 2 {
+		t.Fatalf("kept %v, want two edges", got)
+	}
+	o.Services = []string{"b"}
+	ports(t, o) // neither edge is run this time
+	if got := kept(); len(got) != 2 {
+		t.Errorf("kept %v, want those of what is not run", got)
+	}
+	o.Services, o.Stack.Edges = nil, o.Stack.Edges[1:]
+	if again := ports(t, o); again["edge/a:c/http"] != first["edge/a:c/http"] {
+		t.Errorf("the edge that stays had port %d and has %d", first["edge/a:c/http"], again["edge/a:c/http"])
+	}
+	if got, want := kept(), map[string]string{addr(first["edge/a:c/http"]): "a:c"}; !maps.Equal(got, want) {
+		t.Errorf("kept %v, want %v", got, want)
+	}
+}
+
 // TestPastEdges finds in the state folder where msctl stood in earlier runs: between services, and not in
 // front of a file.
 func TestPastEdges(t *testing.T) {
