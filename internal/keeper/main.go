@@ -3,13 +3,9 @@ package keeper
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
-	"time"
 
 	"msctl.dev/msctl/internal/output"
 )
@@ -34,6 +30,7 @@ func Main(args []string) int {
 	os.Stdin.Close()
 	seal()
 	line := dial()
+	defer line.end()
 	held, err := lock(lockPath(spec.RunDir, spec.Unit))
 	if err == nil && !held {
 		return ExitBusy
@@ -70,43 +67,6 @@ func tend(spec Spec, line *lifeline) error {
 	u := &unit{spec: spec, line: line, log: log, path: RecordPath(spec.RunDir, spec.Unit)}
 	defer u.limit.close()
 	return u.run()
-}
-
-// lifeline is the socket to the supervisor. Nothing that goes wrong with it concerns the unit.
-type lifeline struct {
-	mu   sync.Mutex
-	conn net.Conn      // nil where there is none
-	lost chan struct{} // closed when the supervisor is gone
-}
-
-func dial() *lifeline {
-	l := &lifeline{lost: make(chan struct{})}
-	f := os.NewFile(socketFD, "lifeline")
-	if conn, err := net.FileConn(f); err == nil {
-		l.conn = conn
-	}
-	f.Close() // FileConn has its own, which children do not inherit
-	if l.conn == nil {
-		close(l.lost)
-		return l
-	}
-	go func() {
-		defer close(l.lost)
-		io.Copy(io.Discard, l.conn)
-	}()
-	return l
-}
-
-// send tells the supervisor, unless it is gone or does not listen.
-func (l *lifeline) send(m Message) {
-	b, err := json.Marshal(m)
-	if err != nil || l.conn == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conn.SetWriteDeadline(time.Now().Add(3 * time.Second)) // on a busy machine a moment passes before the write
-	l.conn.Write(append(b, '\n'))
 }
 
 // lookPath finds a program as a shell in dir with that environment would.
