@@ -8,9 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
-	"msctl.dev/msctl"
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/scaffold"
 )
@@ -63,23 +63,39 @@ func nodeModules(t *testing.T) string {
 	}), "node_modules")
 }
 
-// python is an interpreter with what both templates' requirements name: the worker's has the other's in it.
+// rendered returns one file of a service.
+func rendered(t *testing.T, template string, v scaffold.Values, name string) []byte {
+	t.Helper()
+	for _, o := range render(t, template, v) {
+		if filepath.Base(o.Path) == name {
+			return o.Data
+		}
+	}
+	t.Fatalf("%s has no %s", template, name)
+	return nil
+}
+
+// python is an interpreter with what both templates' requirements name, each with the hash that it has there.
 func python(t *testing.T) string {
 	t.Helper()
 	need.Tool(t, "python3")
-	want, err := msctl.Files.ReadFile("templates/python-worker/files/requirements.txt")
-	if err != nil {
-		t.Fatal(err)
+	lists := map[string][]byte{
+		"worker.txt": rendered(t, "python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}}, "requirements.txt"),
+		"http.txt":   rendered(t, "python-http", scaffold.Values{Service: "http", Uses: []scaffold.Use{database}}, "requirements.txt"),
 	}
-	dir := installed(t, "python3", "push", want, func(dir string) [][]string {
-		list := filepath.Join(t.TempDir(), "requirements.txt")
-		if err := os.WriteFile(list, want, 0o600); err != nil {
-			t.Fatal(err)
+	dir := installed(t, "python3", "python", slices.Concat(lists["worker.txt"], lists["http.txt"]), func(dir string) [][]string {
+		at := t.TempDir()
+		for name, text := range lists {
+			if err := os.WriteFile(filepath.Join(at, name), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		bin := filepath.Join(dir, "bin", "python")
+		install := []string{bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r"}
 		return [][]string{
 			{"python3", "-m", "venv", "--clear", dir},
-			{bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", list},
+			append(slices.Clone(install), filepath.Join(at, "worker.txt")),
+			append(slices.Clone(install), filepath.Join(at, "http.txt")),
 		}
 	})
 	return filepath.Join(dir, "bin", "python")
@@ -107,7 +123,8 @@ func TestPythonServices(t *testing.T) {
 		values   scaffold.Values
 	}{
 		{"python-http", scaffold.Values{Service: "plain"}},
-		{"python-http", scaffold.Values{Service: "full", Calls: calls, Params: map[string]string{"noun": "value"}}},
+		{"python-http", scaffold.Values{Service: "kept", Uses: []scaffold.Use{database}}},
+		{"python-http", scaffold.Values{Service: "full", Uses: []scaffold.Use{database}, Calls: calls, Params: map[string]string{"noun": "value"}}},
 		{"python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}, Publishes: paid, Consumes: told}},
 	} {
 		dir := t.TempDir()
@@ -119,28 +136,32 @@ func TestPythonServices(t *testing.T) {
 // TestCopies holds what templates share with the reference fleet, and with each other, to be the same.
 func TestCopies(t *testing.T) {
 	for one, other := range map[string]string{
-		"templates/node-http/files/env.js":                  "services/bff/env.js",
-		"templates/node-http/files/log.js":                  "services/bff/log.js",
-		"templates/node-http/files/problem.js":              "services/bff/problem.js",
-		"templates/python-worker/files/jsonlog.py":          "services/push/jsonlog.py",
-		"templates/python-http/files/jsonlog.py":            "services/push/jsonlog.py",
-		"templates/python-worker/files/requirements.txt":    "services/push/requirements.txt",
-		"templates/python-http/files/env.py":                "templates/python-worker/files/env.py",
-		"templates/go-worker/files/neighbours.go.tmpl":      "templates/go-http/files/neighbours.go.tmpl",
-		"templates/go-worker/files/Dockerfile.tmpl":         "templates/go-http/files/Dockerfile.tmpl",
-		"templates/go-worker/files/Dockerfile.dockerignore": "templates/go-http/files/Dockerfile.dockerignore",
-		"templates/go-worker/files/ci.yml.tmpl":             "templates/go-http/files/ci.yml.tmpl",
-		"templates/go-grpc/files/neighbours.go.tmpl":        "templates/go-http/files/neighbours.go.tmpl",
-		"templates/go-grpc/files/Dockerfile.dockerignore":   "templates/go-http/files/Dockerfile.dockerignore",
-		"templates/go-grpc/files/ci.yml.tmpl":               "templates/go-http/files/ci.yml.tmpl",
-		"templates/go-grpc/files/events.go.tmpl":            "templates/go-http/files/events.go.tmpl",
-		"templates/go-grpc/files/events_test.go.tmpl":       "templates/go-http/files/events_test.go.tmpl",
-		"templates/go-grpc/files/listener.go.tmpl":          "templates/go-http/files/listener.go.tmpl",
-		"templates/go-worker/files/events.go.tmpl":          "templates/go-http/files/events.go.tmpl",
-		"templates/go-worker/files/events_test.go.tmpl":     "templates/go-http/files/events_test.go.tmpl",
-		"templates/go-grpc/files/noun.go.tmpl":              "templates/go-http/files/noun.go.tmpl",
-		"templates/go-grpc/files/store.go.tmpl":             "templates/go-http/files/store.go.tmpl",
-		"templates/go-grpc/files/memory.go.tmpl":            "templates/go-http/files/memory.go.tmpl",
+		"templates/node-http/files/env.js":                   "services/bff/env.js",
+		"templates/node-http/files/log.js":                   "services/bff/log.js",
+		"templates/node-http/files/problem.js":               "services/bff/problem.js",
+		"templates/python-worker/files/jsonlog.py":           "services/push/jsonlog.py",
+		"templates/python-http/files/jsonlog.py":             "services/push/jsonlog.py",
+		"templates/python-worker/files/logexport.py":         "templates/python-http/files/logexport.py",
+		"templates/python-worker/files/requirements-dev.in":  "templates/python-http/files/requirements-dev.in",
+		"templates/python-http/files/env.py":                 "templates/python-worker/files/env.py",
+		"templates/go-worker/files/neighbours.go.tmpl":       "templates/go-http/files/neighbours.go.tmpl",
+		"templates/go-worker/files/Dockerfile.tmpl":          "templates/go-http/files/Dockerfile.tmpl",
+		"templates/go-worker/files/Dockerfile.dockerignore":  "templates/go-http/files/Dockerfile.dockerignore",
+		"templates/go-worker/files/ci.yml.tmpl":              "templates/go-http/files/ci.yml.tmpl",
+		"templates/go-gateway/files/Dockerfile.dockerignore": "templates/go-http/files/Dockerfile.dockerignore",
+		"templates/go-gateway/files/ci.yml.tmpl":             "templates/go-http/files/ci.yml.tmpl",
+		"templates/go-gateway/files/jwks.go.tmpl":            "services/gateway/remote.go",
+		"templates/go-grpc/files/neighbours.go.tmpl":         "templates/go-http/files/neighbours.go.tmpl",
+		"templates/go-grpc/files/Dockerfile.dockerignore":    "templates/go-http/files/Dockerfile.dockerignore",
+		"templates/go-grpc/files/ci.yml.tmpl":                "templates/go-http/files/ci.yml.tmpl",
+		"templates/go-grpc/files/events.go.tmpl":             "templates/go-http/files/events.go.tmpl",
+		"templates/go-grpc/files/events_test.go.tmpl":        "templates/go-http/files/events_test.go.tmpl",
+		"templates/go-grpc/files/listener.go.tmpl":           "templates/go-http/files/listener.go.tmpl",
+		"templates/go-worker/files/events.go.tmpl":           "templates/go-http/files/events.go.tmpl",
+		"templates/go-worker/files/events_test.go.tmpl":      "templates/go-http/files/events_test.go.tmpl",
+		"templates/go-grpc/files/noun.go.tmpl":               "templates/go-http/files/noun.go.tmpl",
+		"templates/go-grpc/files/store.go.tmpl":              "templates/go-http/files/store.go.tmpl",
+		"templates/go-grpc/files/memory.go.tmpl":             "templates/go-http/files/memory.go.tmpl",
 	} {
 		a, err := os.ReadFile(filepath.Join("..", one))
 		if err != nil {
