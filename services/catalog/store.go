@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -25,11 +23,8 @@ const selectItems = `SELECT id, name, description, amount, currency, items.versi
 
 // items returns those of the ids that there are, by id, in one query.
 func (s store) items(ctx context.Context, ids []string) (map[string]Item, error) {
-	places, args := make([]string, len(ids)), make([]any, len(ids))
-	for i, id := range ids {
-		places[i], args[i] = "$"+strconv.Itoa(i+1), id
-	}
-	list, err := s.list(ctx, selectItems+`WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
+	places, args := db.In(ids)
+	list, err := s.list(ctx, selectItems+`WHERE id IN `+places, args...)
 	found := make(map[string]Item, len(list))
 	for _, i := range list {
 		found[i.ID] = i
@@ -43,22 +38,15 @@ func (s store) page(ctx context.Context, after string, limit int) ([]Item, error
 }
 
 func (s store) list(ctx context.Context, query string, args ...any) ([]Item, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	list, err := db.Collect(scan)(s.db.QueryContext(ctx, query, args...))
 	if err != nil {
 		return nil, fmt.Errorf("list items: %w", err)
 	}
-	defer rows.Close()
-	list := []Item{}
-	for rows.Next() {
-		var i Item
-		err := rows.Scan(&i.ID, &i.Name, &i.Description, &i.Price.Amount, &i.Price.Currency,
-			&i.Version, &i.Available)
-		if err != nil {
-			return nil, fmt.Errorf("read item: %w", err)
-		}
-		list = append(list, i)
-	}
-	return list, rows.Err()
+	return list, nil
+}
+
+func scan(row db.Row) (i Item, err error) {
+	return i, row.Scan(&i.ID, &i.Name, &i.Description, &i.Price.Amount, &i.Price.Currency, &i.Version, &i.Available)
 }
 
 // put makes or changes an item and returns its version, and whether there was something to change.
@@ -96,14 +84,11 @@ func (s store) put(ctx context.Context, id string, c Content) (version int64, ch
 // restock notes how many of an item are available, unless something newer is known.
 func (s store) restock(ctx context.Context, l Level) error {
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO stock (item_id, available, version)
+		n, err := db.Changed(tx.ExecContext(ctx, `INSERT INTO stock (item_id, available, version)
 			VALUES ($1, $2, $3) ON CONFLICT (item_id) DO UPDATE SET
 			available = excluded.available, version = excluded.version
-			WHERE stock.version < excluded.version`, l.Item, l.Available, l.Version)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			WHERE stock.version < excluded.version`, l.Item, l.Available, l.Version))
+		if err != nil || n == 0 {
 			return err
 		}
 		return outdate(ctx, tx, l.Item)

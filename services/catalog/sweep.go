@@ -61,21 +61,13 @@ func (w sweeper) sweep(ctx context.Context) error {
 type mark struct{ id, mark string }
 
 func (s store) stale(ctx context.Context) ([]mark, error) {
-	rows, err := s.db.QueryContext(ctx,
-		`SELECT item_id, mark FROM stale ORDER BY item_id LIMIT $1`, sweepBatch)
+	list, err := db.Collect(func(row db.Row) (m mark, err error) {
+		return m, row.Scan(&m.id, &m.mark)
+	})(s.db.QueryContext(ctx, `SELECT item_id, mark FROM stale ORDER BY item_id LIMIT $1`, sweepBatch))
 	if err != nil {
 		return nil, fmt.Errorf("find stale items: %w", err)
 	}
-	defer rows.Close()
-	var list []mark
-	for rows.Next() {
-		var m mark
-		if err := rows.Scan(&m.id, &m.mark); err != nil {
-			return nil, fmt.Errorf("find stale items: %w", err)
-		}
-		list = append(list, m)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // swept forgets the marks; one that was made meanwhile stays.

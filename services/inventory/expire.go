@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"msctl.dev/msctl/services/kit"
+	"msctl.dev/msctl/services/kit/db"
 )
 
 const (
@@ -87,21 +88,14 @@ func (e expirer) leave(ctx context.Context) {
 
 // due returns orders whose hold is over at that time, the oldest first.
 func (s store) due(ctx context.Context, at time.Time) ([]string, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT order_id FROM reservations
-		WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2`, at.UnixMilli(), expireBatch)
+	orders, err := db.Collect(func(row db.Row) (order string, err error) {
+		return order, row.Scan(&order)
+	})(s.db.QueryContext(ctx, `SELECT order_id FROM reservations
+		WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2`, at.UnixMilli(), expireBatch))
 	if err != nil {
 		return nil, fmt.Errorf("find due reservations: %w", err)
 	}
-	defer rows.Close()
-	var orders []string
-	for rows.Next() {
-		var order string
-		if err := rows.Scan(&order); err != nil {
-			return nil, fmt.Errorf("find due reservations: %w", err)
-		}
-		orders = append(orders, order)
-	}
-	return orders, rows.Err()
+	return orders, nil
 }
 
 // lease takes or renews the right to expire reservations.

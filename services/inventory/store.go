@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -25,12 +24,9 @@ func (s store) levels(ctx context.Context, ids []string) ([]Level, error) {
 	if len(ids) == 0 {
 		return []Level{}, nil
 	}
-	places, args := make([]string, len(ids)), make([]any, len(ids))
-	for i, id := range ids {
-		places[i], args[i] = "$"+strconv.Itoa(i+1), id
-	}
+	places, args := db.In(ids)
 	return s.list(ctx, `SELECT `+levelColumns+` FROM levels
-		WHERE item_id IN (`+strings.Join(places, ", ")+`) ORDER BY item_id`, args...)
+		WHERE item_id IN `+places+` ORDER BY item_id`, args...)
 }
 
 // page returns up to limit levels in the order of their ids, from the one behind after.
@@ -40,23 +36,14 @@ func (s store) page(ctx context.Context, after string, limit int) ([]Level, erro
 }
 
 func (s store) list(ctx context.Context, query string, args ...any) ([]Level, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	list, err := db.Collect(scanLevel)(s.db.QueryContext(ctx, query, args...))
 	if err != nil {
 		return nil, fmt.Errorf("list levels: %w", err)
 	}
-	defer rows.Close()
-	list := []Level{}
-	for rows.Next() {
-		l, err := scanLevel(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, l)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
-func scanLevel(row interface{ Scan(...any) error }) (Level, error) {
+func scanLevel(row db.Row) (Level, error) {
 	var l Level
 	err := row.Scan(&l.Item, &l.Available, &l.Reserved, &l.Sold, &l.Received, &l.Version)
 	if err != nil {
@@ -162,9 +149,6 @@ func refuse(code codes.Code, reason string, meta map[string]string, format strin
 
 // one reports whether a statement changed a row.
 func one(res sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
+	n, err := db.Changed(res, err)
 	return n == 1, err
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -81,9 +83,17 @@ func answerLine(w http.ResponseWriter, b booking) {
 	_, _ = io.WriteString(w, b.answer()) // who hung up asks again
 }
 
-// booked lists every booking, for audits.
+// booked lists bookings in the order of their numbers, from the one behind ?after=, for audits.
 func (b bank) booked(w http.ResponseWriter, r *http.Request) error {
-	bs, err := b.store.bookings(r.Context(), "")
+	limit, err := kit.Limit(r, 200, 1000)
+	if err != nil {
+		return err
+	}
+	after, err := strconv.ParseInt(cmp.Or(r.FormValue("after"), "0"), 10, 64)
+	if err != nil {
+		return kit.BadRequest("after is not the number of a booking")
+	}
+	bs, err := b.store.booked(r.Context(), after, limit)
 	if err != nil {
 		return err
 	}

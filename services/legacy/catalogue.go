@@ -50,28 +50,16 @@ func (c catalogue) read(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c catalogue) list(w http.ResponseWriter, r *http.Request, limit int) error {
-	rows, err := c.store.db.QueryContext(r.Context(), `SELECT no, title, price FROM items
-		WHERE no > $1 ORDER BY no LIMIT $2`, r.FormValue("after"), limit)
+	items, err := db.Collect(scanItem)(c.store.db.QueryContext(r.Context(), `SELECT no, title, price FROM items
+		WHERE no > $1 ORDER BY no LIMIT $2`, r.FormValue("after"), limit))
 	if err != nil {
-		return fmt.Errorf("list items: %w", err)
-	}
-	defer rows.Close()
-	items := []item{}
-	for rows.Next() {
-		i, err := scanItem(rows)
-		if err != nil {
-			return err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
 		return fmt.Errorf("list items: %w", err)
 	}
 	kit.WriteJSON(w, http.StatusOK, map[string]any{"ITEMS": items})
 	return nil
 }
 
-func scanItem(row interface{ Scan(...any) error }) (item, error) {
+func scanItem(row db.Row) (item, error) {
 	var i item
 	var cents int64
 	if err := row.Scan(&i.No, &i.Title, &cents); err != nil {

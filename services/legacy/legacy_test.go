@@ -92,14 +92,17 @@ func sell(ref string, amount int64, pan string) string {
 	return txn{op: sale, ref: ref, amount: amount, pan: pan}.String()
 }
 
-// booked returns the audit list, one line each.
+// booked returns the audit list, one line each. It is read by small pages.
 func booked(t *testing.T, base string) []string {
 	t.Helper()
-	var out struct{ Bookings []booking }
-	kittest.Call(t, "GET", base+"/bank/booked", nil, &out)
 	lines := []string{}
-	for _, b := range out.Bookings {
-		lines = append(lines, fmt.Sprintf("%s %s %d %s", b.Op, b.Ref, b.Amount, b.RC))
+	for after, more := int64(0), true; more; {
+		var out struct{ Bookings []booking }
+		kittest.Call(t, "GET", fmt.Sprintf("%s/bank/booked?after=%d&limit=2", base, after), nil, &out)
+		for _, b := range out.Bookings {
+			lines, after = append(lines, fmt.Sprintf("%s %s %d %s", b.Op, b.Ref, b.Amount, b.RC)), b.Txn
+		}
+		more = len(out.Bookings) == 2
 	}
 	return lines
 }

@@ -55,21 +55,10 @@ func (p pushes) send(w http.ResponseWriter, r *http.Request) error {
 
 // deliveries answers what was taken, oldest first.
 func (p pushes) deliveries(w http.ResponseWriter, r *http.Request) error {
-	rows, err := p.store.db.QueryContext(r.Context(),
-		`SELECT id, device, title, body FROM pushes ORDER BY place`)
+	list, err := db.Collect(func(row db.Row) (d push, err error) {
+		return d, row.Scan(&d.ID, &d.Device, &d.Title, &d.Body)
+	})(p.store.db.QueryContext(r.Context(), `SELECT id, device, title, body FROM pushes ORDER BY place`))
 	if err != nil {
-		return fmt.Errorf("list pushes: %w", err)
-	}
-	defer rows.Close()
-	list := []push{}
-	for rows.Next() {
-		var d push
-		if err := rows.Scan(&d.ID, &d.Device, &d.Title, &d.Body); err != nil {
-			return fmt.Errorf("read push: %w", err)
-		}
-		list = append(list, d)
-	}
-	if err := rows.Err(); err != nil {
 		return fmt.Errorf("list pushes: %w", err)
 	}
 	kit.WriteJSON(w, http.StatusOK, map[string]any{"deliveries": list})

@@ -21,8 +21,8 @@ type querier interface {
 
 // find returns the booking of that reference; ok: there is one.
 func find(ctx context.Context, q querier, ref, op string) (b booking, ok bool, err error) {
-	err = q.QueryRowContext(ctx, `SELECT `+bookingColumns+` FROM bookings
-		WHERE ref = $1 AND op = $2`, ref, op).Scan(&b.Ref, &b.Op, &b.Amount, &b.RC, &b.Txn)
+	b, err = scan(q.QueryRowContext(ctx, `SELECT `+bookingColumns+` FROM bookings
+		WHERE ref = $1 AND op = $2`, ref, op))
 	if errors.Is(err, sql.ErrNoRows) {
 		return booking{Ref: ref, Op: op, RC: rcUnknown}, false, nil
 	}
@@ -110,21 +110,24 @@ func add(ctx context.Context, tx *db.Tx, b booking) (booking, error) {
 	return b, nil
 }
 
-// bookings returns those of a reference, or of all for "", in the order of their numbers.
+// bookings returns those of a reference in the order of their numbers.
 func (s store) bookings(ctx context.Context, ref string) ([]booking, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+bookingColumns+` FROM bookings
-		WHERE ref = $1 OR $1 = '' ORDER BY txn`, ref)
+	return s.list(ctx, `WHERE ref = $1 ORDER BY txn`, ref)
+}
+
+// booked returns up to limit bookings in the order of their numbers, from the one behind after.
+func (s store) booked(ctx context.Context, after int64, limit int) ([]booking, error) {
+	return s.list(ctx, `WHERE txn > $1 ORDER BY txn LIMIT $2`, after, limit)
+}
+
+func (s store) list(ctx context.Context, which string, args ...any) ([]booking, error) {
+	list, err := db.Collect(scan)(s.db.QueryContext(ctx, `SELECT `+bookingColumns+` FROM bookings `+which, args...))
 	if err != nil {
 		return nil, fmt.Errorf("list bookings: %w", err)
 	}
-	defer rows.Close()
-	list := []booking{}
-	for rows.Next() {
-		var b booking
-		if err := rows.Scan(&b.Ref, &b.Op, &b.Amount, &b.RC, &b.Txn); err != nil {
-			return nil, fmt.Errorf("read booking: %w", err)
-		}
-		list = append(list, b)
-	}
-	return list, rows.Err()
+	return list, nil
+}
+
+func scan(row db.Row) (b booking, err error) {
+	return b, row.Scan(&b.Ref, &b.Op, &b.Amount, &b.RC, &b.Txn)
 }

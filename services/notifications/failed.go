@@ -67,27 +67,22 @@ func settleTask(ctx context.Context, tx *db.Tx, queue string, body []byte, st St
 
 // failed returns up to limit messages, oldest first, from the id behind after.
 func (s store) failed(ctx context.Context, after string, limit int) ([]FailedItem, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, queue, message_id, reason, attempts, body, failed_at
-		FROM failed WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	list, err := db.Collect(scanFailed)(s.db.QueryContext(ctx, `SELECT id, queue, message_id, reason, attempts, body, failed_at
+		FROM failed WHERE id > $1 ORDER BY id LIMIT $2`, after, limit))
 	if err != nil {
 		return nil, fmt.Errorf("list failed messages: %w", err)
 	}
-	defer rows.Close()
-	list := []FailedItem{}
-	for rows.Next() {
-		var f FailedItem
-		var body string
-		err := rows.Scan(&f.ID, &f.Queue, &f.Message, &f.Reason, &f.Attempts, &body, &f.FailedAt)
-		if err != nil {
-			return nil, fmt.Errorf("read failed message: %w", err)
-		}
-		if f.Body = json.RawMessage(body); !json.Valid(f.Body) {
-			f.Body, _ = json.Marshal(body) // a string can always be encoded
-		}
-		f.FailedAt = f.FailedAt.UTC()
-		list = append(list, f)
+	return list, nil
+}
+
+func scanFailed(row db.Row) (f FailedItem, err error) {
+	var body string
+	err = row.Scan(&f.ID, &f.Queue, &f.Message, &f.Reason, &f.Attempts, &body, &f.FailedAt)
+	if f.Body = json.RawMessage(body); !json.Valid(f.Body) {
+		f.Body, _ = json.Marshal(body) // a string can always be encoded
 	}
-	return list, rows.Err()
+	f.FailedAt = f.FailedAt.UTC()
+	return f, err
 }
 
 // requeue sends a failed message again, under its old id, to where it was published at first.

@@ -20,41 +20,31 @@ type pending struct {
 	Notification
 	header string
 	tries  int
+	due    int64 // when it became so, in Unix milliseconds
+}
+
+func scanPending(row db.Row) (p pending, err error) {
+	p.Notification, err = scan(tail{row, []any{&p.header, &p.tries, &p.due}})
+	return p, err
 }
 
 // claim takes what is due, for as long as the lease lasts.
 func (s store) claim(ctx context.Context) ([]pending, error) {
 	at := time.Now()
-	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+`, header, tries, due FROM notifications
-		WHERE status = 'accepted' AND due <= $1 ORDER BY due LIMIT $2`, at.UnixMilli(), dispatchBatch)
+	found, err := db.Collect(scanPending)(s.db.QueryContext(ctx, `SELECT `+columns+`, header, tries, due FROM notifications
+		WHERE status = 'accepted' AND due <= $1 ORDER BY due LIMIT $2`, at.UnixMilli(), dispatchBatch))
 	if err != nil {
 		return nil, fmt.Errorf("find due notifications: %w", err)
 	}
-	defer rows.Close()
-	var found []pending
-	var dues []int64
-	for rows.Next() {
-		var p pending
-		var due int64
-		n, err := scan(tail{rows, []any{&p.header, &p.tries, &due}})
-		if err != nil {
-			return nil, err
-		}
-		p.Notification = n
-		found, dues = append(found, p), append(dues, due)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("find due notifications: %w", err)
-	}
 	var mine []pending
-	for i, p := range found {
-		res, err := s.db.ExecContext(ctx, `UPDATE notifications SET due = $1
+	for _, p := range found {
+		n, err := db.Changed(s.db.ExecContext(ctx, `UPDATE notifications SET due = $1
 			WHERE id = $2 AND due = $3 AND status = 'accepted'`,
-			at.Add(dispatchLease).UnixMilli(), p.ID, dues[i])
+			at.Add(dispatchLease).UnixMilli(), p.ID, p.due))
 		if err != nil {
 			return mine, fmt.Errorf("claim notification: %w", err)
 		}
-		if n, _ := res.RowsAffected(); n == 1 { // else another replica was quicker
+		if n == 1 { // else another replica was quicker
 			mine = append(mine, p)
 		}
 	}
@@ -63,7 +53,7 @@ func (s store) claim(ctx context.Context) ([]pending, error) {
 
 // tail scans more columns behind those that scan knows.
 type tail struct {
-	row  interface{ Scan(...any) error }
+	row  db.Row
 	more []any
 }
 
@@ -76,13 +66,13 @@ func (s store) decided(ctx context.Context, p pending, ds []Delivery, tasks []ki
 		why = "the user wants no channel"
 	}
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE notifications SET status = $1, reason = $2,
-			updated_at = $3 WHERE id = $4 AND status = 'accepted'`, sum(ds), why, now(), p.ID)
+		n, err := db.Changed(tx.ExecContext(ctx, `UPDATE notifications SET status = $1, reason = $2,
+			updated_at = $3 WHERE id = $4 AND status = 'accepted'`, sum(ds), why, now(), p.ID))
 		if err != nil {
 			return fmt.Errorf("decide %s: %w", p.ID, err)
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return err
+		if n == 0 {
+			return nil
 		}
 		for _, d := range ds {
 			_, err := tx.ExecContext(ctx, `INSERT INTO deliveries

@@ -114,22 +114,10 @@ func (s store) notification(ctx context.Context, id string) (Notification, error
 
 // notifications returns up to limit of a user's, "" for everybody's, newest first.
 func (s store) notifications(ctx context.Context, user, before string, limit int) ([]Notification, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM notifications
+	list, err := db.Collect(scan)(s.db.QueryContext(ctx, `SELECT `+columns+` FROM notifications
 		WHERE (user_id = $1 OR $1 = '') AND (id < $2 OR $2 = '') ORDER BY id DESC LIMIT $3`,
-		user, before, limit)
+		user, before, limit))
 	if err != nil {
-		return nil, fmt.Errorf("list notifications: %w", err)
-	}
-	defer rows.Close()
-	list := []Notification{}
-	for rows.Next() {
-		n, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, n)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list notifications: %w", err)
 	}
 	for i := range list {
@@ -140,7 +128,7 @@ func (s store) notifications(ctx context.Context, user, before string, limit int
 	return list, nil
 }
 
-func scan(row interface{ Scan(...any) error }) (Notification, error) {
+func scan(row db.Row) (Notification, error) {
 	var n Notification
 	var request string
 	err := row.Scan(&n.ID, &n.Status, &n.Reason, &request, &n.CreatedAt, &n.UpdatedAt)
@@ -160,22 +148,16 @@ type querier interface {
 }
 
 func deliveries(ctx context.Context, q querier, id string) ([]Delivery, error) {
-	rows, err := q.QueryContext(ctx, `SELECT channel, status, reason, updated_at FROM deliveries
-		WHERE notification_id = $1 ORDER BY channel`, id)
+	list, err := db.Collect(func(row db.Row) (d Delivery, err error) {
+		err = row.Scan(&d.Channel, &d.Status, &d.Reason, &d.UpdatedAt)
+		d.UpdatedAt = d.UpdatedAt.UTC()
+		return d, err
+	})(q.QueryContext(ctx, `SELECT channel, status, reason, updated_at FROM deliveries
+		WHERE notification_id = $1 ORDER BY channel`, id))
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries of %s: %w", id, err)
 	}
-	defer rows.Close()
-	list := []Delivery{}
-	for rows.Next() {
-		var d Delivery
-		if err := rows.Scan(&d.Channel, &d.Status, &d.Reason, &d.UpdatedAt); err != nil {
-			return nil, fmt.Errorf("read delivery of %s: %w", id, err)
-		}
-		d.UpdatedAt = d.UpdatedAt.UTC()
-		list = append(list, d)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // settle notes what became of one delivery. What was sent stays sent.

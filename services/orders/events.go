@@ -53,7 +53,7 @@ func (s store) append(ctx context.Context, tx *db.Tx, o Order, kind Step, b Body
 	if err != nil {
 		return o, fmt.Errorf("take position: %w", err)
 	}
-	n, err := changed(tx.ExecContext(ctx, `INSERT INTO events
+	n, err := db.Changed(tx.ExecContext(ctx, `INSERT INTO events
 		(order_id, seq, position, kind, body, at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (order_id, seq) DO NOTHING`, e.Order, e.Seq, e.Position, e.Kind, string(body), e.At))
 	if err == nil && n == 0 {
@@ -63,14 +63,6 @@ func (s store) append(ctx context.Context, tx *db.Tx, o Order, kind Step, b Body
 		return o, err
 	}
 	return after, nil
-}
-
-// changed is how many rows a statement changed.
-func changed(res sql.Result, err error) (int64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
 }
 
 // order folds the events of one, or returns a 404 problem.
@@ -94,7 +86,7 @@ func (s store) events(ctx context.Context, q querier, id string) ([]Event, error
 const selectEvents = `SELECT order_id, seq, position, kind, body, at FROM events`
 
 func readEvents(rows *sql.Rows, err error) ([]Event, error) {
-	return collect(func(row *sql.Rows) (e Event, err error) {
+	return db.Collect(func(row db.Row) (e Event, err error) {
 		var body []byte
 		if err := row.Scan(&e.Order, &e.Seq, &e.Position, &e.Kind, &body, &e.At); err != nil {
 			return e, err
@@ -102,24 +94,6 @@ func readEvents(rows *sql.Rows, err error) ([]Event, error) {
 		e.At = e.At.UTC()
 		return e, json.Unmarshal(body, &e.Body)
 	})(rows, err)
-}
-
-// collect returns a function that reads each row of an answer by scan, and closes it.
-func collect[T any](scan func(*sql.Rows) (T, error)) func(*sql.Rows, error) ([]T, error) {
-	return func(rows *sql.Rows, err error) (list []T, _ error) {
-		if err != nil {
-			return nil, fmt.Errorf("read rows: %w", err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			v, err := scan(rows)
-			if err != nil {
-				return nil, fmt.Errorf("read row: %w", err)
-			}
-			list = append(list, v)
-		}
-		return list, rows.Err()
-	}
 }
 
 // poke wakes whoever listens. It never blocks.

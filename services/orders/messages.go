@@ -105,7 +105,7 @@ func (s store) paymentChanged(ctx context.Context, m kit.Message) error {
 		return bus.Permanent(err)
 	}
 	err := s.db.Once(ctx, eventQueue, m, func(tx *db.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `UPDATE sagas SET seq = seq WHERE order_id = $1`, p.Order))
+		n, err := db.Changed(tx.ExecContext(ctx, `UPDATE sagas SET seq = seq WHERE order_id = $1`, p.Order))
 		if err != nil || n == 0 {
 			return err
 		}

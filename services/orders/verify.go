@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+
+	"msctl.dev/msctl/services/kit/db"
 )
 
 const (
@@ -51,9 +53,9 @@ func (s store) verify(ctx context.Context) (v verdict, err error) {
 // compare returns a page of all orders behind after that are known on either side, and those of
 // them whose events do not fold to what readers see.
 func compare(ctx context.Context, q querier, generation, position int64, after string) (ids, differ []string, err error) {
-	type row struct{ id, body string }
-	page, err := collect(func(rows *sql.Rows) (r row, err error) {
-		return r, rows.Scan(&r.id, &r.body)
+	type known struct{ id, body string }
+	page, err := db.Collect(func(row db.Row) (r known, err error) {
+		return r, row.Scan(&r.id, &r.body)
 	})(q.QueryContext(ctx, `SELECT known.order_id, COALESCE(v.body, '{}') FROM (
 			SELECT order_id FROM (SELECT order_id FROM events
 				WHERE seq = 1 AND position <= $1 AND order_id > $3 ORDER BY order_id LIMIT $4) AS told

@@ -144,7 +144,7 @@ type filter struct {
 
 // list reads the read model in the order of the ids.
 func (s store) list(ctx context.Context, f filter) ([]named, error) {
-	list, err := collect(func(row *sql.Rows) (n named, err error) {
+	list, err := db.Collect(func(row db.Row) (n named, err error) {
 		var body []byte
 		if err := row.Scan(&body, &n.user); err != nil {
 			return n, err

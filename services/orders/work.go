@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +76,7 @@ func (s store) begin(ctx context.Context, tx *db.Tx, w work, drive bool, conflic
 	if drive {
 		owner, due = s.me, s.leased()
 	}
-	n, err := changed(tx.ExecContext(ctx, `INSERT INTO sagas
+	n, err := db.Changed(tx.ExecContext(ctx, `INSERT INTO sagas
 		(order_id, seq, owner, due, tries, card, header) VALUES ($1, 1, $2, $3, 0, $4, $5)
 		ON CONFLICT `+conflict, w.order, owner, due, w.card, string(header)))
 	if err == nil && n == 0 {
@@ -102,7 +101,7 @@ func (s store) advance(ctx context.Context, o Order, kind Step, b Body) (Order, 
 		if (Order{Step: kind}).ended() {
 			query, args = `DELETE FROM sagas WHERE order_id = $1 AND owner = $2`, args[:2]
 		}
-		n, err := changed(tx.ExecContext(ctx, query, args...))
+		n, err := db.Changed(tx.ExecContext(ctx, query, args...))
 		if err == nil && n == 0 {
 			err = errLost
 		}
@@ -134,7 +133,7 @@ func (s store) putOff(ctx context.Context, o Order, wait time.Duration) error {
 
 // claim takes up to limit orders that nobody drives, or whose driver's lease is over.
 func (s store) claim(ctx context.Context, limit int) ([]work, error) {
-	found, err := collect(func(row *sql.Rows) (w work, err error) {
+	found, err := db.Collect(func(row db.Row) (w work, err error) {
 		var header []byte
 		if err := row.Scan(&w.order, &w.card, &header, &w.tries, &w.due); err != nil {
 			return w, err
@@ -162,7 +161,7 @@ func (s store) claim(ctx context.Context, limit int) ([]work, error) {
 // exec runs one statement in a transaction, and returns how many rows it changed.
 func (s store) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		n, err = changed(tx.ExecContext(ctx, query, args...))
+		n, err = db.Changed(tx.ExecContext(ctx, query, args...))
 		return err
 	})
 	return n, err

@@ -69,17 +69,16 @@ func insert(ctx context.Context, tx *db.Tx, b bank.Sale, st Status, why string, 
 	if err != nil {
 		return false, err
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO payments
+	n, err := db.Changed(tx.ExecContext(ctx, `INSERT INTO payments
 		(order_id, status, amount, currency, card, captured, refunded, reason, refund_wanted, header,
 		 tries, due, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, 0, 0, $6, FALSE, $7, 0, $8, $9, $9)
 		ON CONFLICT (order_id) DO NOTHING`,
-		b.Order, st, b.Amount, b.Currency, b.Card, why, string(header), due, now())
+		b.Order, st, b.Amount, b.Currency, b.Card, why, string(header), due, now()))
 	if err != nil {
 		return false, fmt.Errorf("add payment of %s: %w", b.Order, err)
 	}
-	n, err := res.RowsAffected()
-	return n == 1, err
+	return n == 1, nil
 }
 
 // learn changes the payment by what the bank told, and returns it.
@@ -150,20 +149,11 @@ func (s store) payments(ctx context.Context, after string, limit int) ([]Payment
 }
 
 func (s store) list(ctx context.Context, query string, args ...any) ([]Payment, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	list, err := db.Collect(scan)(s.db.QueryContext(ctx, query, args...))
 	if err != nil {
 		return nil, fmt.Errorf("list payments: %w", err)
 	}
-	defer rows.Close()
-	list := []Payment{}
-	for rows.Next() {
-		p, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, p)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // querier is the database or a transaction.
@@ -179,7 +169,7 @@ func one(ctx context.Context, q querier, order string) (Payment, error) {
 	return p, err
 }
 
-func scan(row interface{ Scan(...any) error }) (Payment, error) {
+func scan(row db.Row) (Payment, error) {
 	var p Payment
 	err := row.Scan(&p.Order, &p.Status, &p.Amount, &p.Currency, &p.Captured, &p.Refunded, &p.Reason,
 		&p.RefundWanted, &p.UpdatedAt, &p.card, &p.header, &p.tries)

@@ -117,27 +117,20 @@ func (a *auditor) readPayments(ctx context.Context, b *books) error {
 }
 
 func (a *auditor) readBank(ctx context.Context, b *books) error {
-	var got struct {
-		Bookings []struct {
-			Ref    string `json:"ref"`
-			Op     string `json:"op"`
-			Amount int64  `json:"amount"`
-			RC     string `json:"rc"`
-		} `json:"bookings"`
-	}
-	if err := a.legacy.JSON(ctx, http.MethodGet, "/bank/booked", nil, &got); err != nil {
-		return fmt.Errorf("ask the bank: %w", err)
-	}
-	for _, k := range got.Bookings {
-		switch {
-		case k.RC != "00":
-		case k.Op == "SALE":
-			b.bookings[k.Ref] += k.Amount
-		case k.Op == "REFUND":
-			b.bookings[k.Ref] -= k.Amount
+	for after := int64(0); ; {
+		var got struct{ Bookings []booking }
+		path := fmt.Sprintf("/bank/booked?after=%d&limit=%d", after, page)
+		if err := a.legacy.JSON(ctx, http.MethodGet, path, nil, &got); err != nil {
+			return fmt.Errorf("ask the bank: %w", err)
+		}
+		for _, k := range got.Bookings {
+			b.bookings[k.Ref] += k.moved()
+			after = k.Txn
+		}
+		if len(got.Bookings) < page {
+			return nil
 		}
 	}
-	return nil
 }
 
 func (a *auditor) readStock(ctx context.Context, b *books) error {

@@ -21,6 +21,26 @@ type books struct {
 	unserved      string         // a channel that nobody serves here; "" is none
 }
 
+// booking is one line of the bank's books.
+type booking struct {
+	Ref    string
+	Op     string
+	Amount int64
+	RC     string
+	Txn    int64
+}
+
+// moved is what the bank took; what it gave back is below zero.
+func (k booking) moved() int64 {
+	switch {
+	case k.RC != "00":
+		return 0
+	case k.Op == "REFUND":
+		return -k.Amount
+	}
+	return k.Amount
+}
+
 type notification struct {
 	ID         string     `json:"id"`
 	Request    string     `json:"request_id"`

@@ -66,23 +66,14 @@ func (s store) newest(ctx context.Context, after string, limit int) ([]Template,
 }
 
 func (s store) list(ctx context.Context, query string, args ...any) ([]Template, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	list, err := db.Collect(scan)(s.db.QueryContext(ctx, query, args...))
 	if err != nil {
 		return nil, fmt.Errorf("list templates: %w", err)
 	}
-	defer rows.Close()
-	list := []Template{}
-	for rows.Next() {
-		t, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, t)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
-func scan(row interface{ Scan(...any) error }) (Template, error) {
+func scan(row db.Row) (Template, error) {
 	var t Template
 	var content string
 	if err := row.Scan(&t.ID, &t.Version, &content, &t.CreatedAt); err != nil {

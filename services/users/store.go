@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -82,12 +80,12 @@ func (s store) user(ctx context.Context, id string) (User, error) {
 
 // users returns up to limit users in the order of their ids, from the one behind after.
 func (s store) users(ctx context.Context, after string, limit int) ([]User, error) {
-	rows, err := s.db.QueryContext(ctx,
-		`SELECT `+columns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	list, err := db.Collect(scan)(s.db.QueryContext(ctx,
+		`SELECT `+columns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, limit))
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}
-	return all(rows)
+	return list, nil
 }
 
 // batch returns those of the ids that there are, each once, in the order asked.
@@ -95,18 +93,10 @@ func (s store) batch(ctx context.Context, ids []string) ([]User, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	places, args := make([]string, len(ids)), make([]any, len(ids))
-	for i, id := range ids {
-		places[i], args[i] = "$"+strconv.Itoa(i+1), id
-	}
-	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM users WHERE id IN (`+
-		strings.Join(places, ", ")+`)`, args...)
+	places, args := db.In(ids)
+	found, err := db.Collect(scan)(s.db.QueryContext(ctx, `SELECT `+columns+` FROM users WHERE id IN `+places, args...))
 	if err != nil {
 		return nil, fmt.Errorf("read %d users: %w", len(ids), err)
-	}
-	found, err := all(rows)
-	if err != nil {
-		return nil, err
 	}
 	slices.SortFunc(found, func(a, b User) int {
 		return slices.Index(ids, a.ID) - slices.Index(ids, b.ID)
@@ -114,21 +104,7 @@ func (s store) batch(ctx context.Context, ids []string) ([]User, error) {
 	return found, nil
 }
 
-// all reads the rows and closes them.
-func all(rows *sql.Rows) ([]User, error) {
-	defer rows.Close()
-	list := []User{}
-	for rows.Next() {
-		u, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, u)
-	}
-	return list, rows.Err()
-}
-
-func scan(row interface{ Scan(...any) error }) (User, error) {
+func scan(row db.Row) (User, error) {
 	var u User
 	var ways string
 	err := row.Scan(&u.ID, &u.Name, &u.Language, &ways, &u.Version, &u.CreatedAt, &u.UpdatedAt)

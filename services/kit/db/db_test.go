@@ -88,6 +88,33 @@ func TestSameSQLOnBoth(t *testing.T) {
 	})
 }
 
+// TestCollect reads some rows of many, and tells what a query or a scan complains of.
+func TestCollect(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		d := open(t, url)
+		for _, id := range []string{"a", "b", "c"} {
+			n, err := db.Changed(d.Exec(`INSERT INTO things (id, n, ok, at) VALUES ($1, 0, TRUE, '2026-01-01')`, id))
+			if n != 1 || err != nil {
+				t.Fatalf("changed %d rows, %v", n, err)
+			}
+		}
+		ids := db.Collect(func(row db.Row) (id string, err error) { return id, row.Scan(&id) })
+		places, args := db.In([]string{"c", "a", "x"})
+		got, err := ids(d.Query(`SELECT id FROM things WHERE id IN `+places+` ORDER BY id`, args...))
+		if err != nil || !slices.Equal(got, []string{"a", "c"}) {
+			t.Errorf("got %v, %v; want a and c", got, err)
+		}
+		if got, err := ids(d.Query(`SELECT id FROM things WHERE id = 'x'`)); got == nil || len(got) > 0 || err != nil {
+			t.Errorf("got %#v, %v; want an empty list", got, err)
+		}
+		for _, query := range []string{`SELECT nothing FROM things`, `SELECT id, n FROM things`} {
+			if got, err := ids(d.Query(query)); err == nil {
+				t.Errorf("%s: got %v", query, got)
+			}
+		}
+	})
+}
+
 // TestWritersWait writes from many goroutines of two processes' worth of connections: none is
 // turned away, none is lost.
 func TestWritersWait(t *testing.T) {

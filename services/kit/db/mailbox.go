@@ -39,13 +39,12 @@ func (t *Tx) Publish(ctx context.Context, ms ...kit.Message) error {
 // First notes that consumer has handled the message of that id, and reports whether it is the
 // first time. It holds if and only if the transaction commits.
 func (t *Tx) First(ctx context.Context, consumer, id string) (bool, error) {
-	res, err := t.ExecContext(ctx, `INSERT INTO inbox (consumer, id, at) VALUES ($1, $2, $3)
-		ON CONFLICT (consumer, id) DO NOTHING`, consumer, id, time.Now().Unix())
+	n, err := Changed(t.ExecContext(ctx, `INSERT INTO inbox (consumer, id, at) VALUES ($1, $2, $3)
+		ON CONFLICT (consumer, id) DO NOTHING`, consumer, id, time.Now().Unix()))
 	if err != nil {
 		return false, fmt.Errorf("note message %s: %w", id, err)
 	}
-	n, err := res.RowsAffected()
-	return n == 1, err
+	return n == 1, nil
 }
 
 // Once runs fn in a transaction unless consumer has handled message m before: what fn writes, what

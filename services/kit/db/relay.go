@@ -101,14 +101,13 @@ func (r *relay) pending(ctx context.Context) (some bool, err error) {
 // lease takes or renews the right to publish.
 func (r *relay) lease(ctx context.Context) (bool, error) {
 	now := time.Now()
-	res, err := r.db.ExecContext(ctx, `UPDATE outbox_lease SET owner = $1, until = $2
+	n, err := Changed(r.db.ExecContext(ctx, `UPDATE outbox_lease SET owner = $1, until = $2
 		WHERE name = 'relay' AND (owner = $1 OR until < $3)`,
-		r.me, now.Add(relayLease).UnixMilli(), now.UnixMilli())
+		r.me, now.Add(relayLease).UnixMilli(), now.UnixMilli()))
 	if err != nil {
 		return false, fmt.Errorf("take lease: %w", err)
 	}
-	n, err := res.RowsAffected()
-	return n == 1, err
+	return n == 1, nil
 }
 
 func (r *relay) release(ctx context.Context) {
@@ -129,27 +128,21 @@ type letter struct {
 
 // next reads the oldest letters.
 func (r *relay) next(ctx context.Context) ([]letter, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT place, id, exchange, key, header, body FROM outbox
-		ORDER BY place LIMIT $1`, relayBatch)
+	ls, err := Collect(func(row Row) (l letter, err error) {
+		var header []byte
+		if err := row.Scan(&l.place, &l.ID, &l.Exchange, &l.Key, &header, &l.Body); err != nil {
+			return l, err
+		}
+		if err := json.Unmarshal(header, &l.Header); err != nil {
+			return l, fmt.Errorf("header of %s: %w", l.ID, err)
+		}
+		return l, nil
+	})(r.db.QueryContext(ctx, `SELECT place, id, exchange, key, header, body FROM outbox
+		ORDER BY place LIMIT $1`, relayBatch))
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
-	defer rows.Close()
-	var ls []letter
-	for rows.Next() {
-		var l letter
-		var header, body string
-		err := rows.Scan(&l.place, &l.ID, &l.Exchange, &l.Key, &header, &body)
-		if err != nil {
-			return nil, fmt.Errorf("read outbox: %w", err)
-		}
-		if err := json.Unmarshal([]byte(header), &l.Header); err != nil {
-			return nil, fmt.Errorf("read header of %s: %w", l.ID, err)
-		}
-		l.Body = []byte(body)
-		ls = append(ls, l)
-	}
-	return ls, rows.Err()
+	return ls, nil
 }
 
 // publish sends letters and then forgets them. Between the two a crash sends them again: that is
