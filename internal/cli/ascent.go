@@ -214,6 +214,10 @@ func ascentStatus(snap state.Snapshot, d time.Duration) string {
 		case state.Ready, state.Done, state.Skipped:
 			ready++
 		case state.Starting, state.Building, state.Looping:
+			if n := len(words); n > 0 && u.Phase == state.Building && strings.HasSuffix(words[n-1], because(" building", u)) {
+				words[n-1] = u.Name + ", " + words[n-1] // one command builds them all
+				continue
+			}
 			words = append(words, because(u.Name+" "+string(u.Phase), u))
 		}
 	}

@@ -56,6 +56,9 @@ func (s slow) look(snap state.Snapshot, now time.Time) []string {
 }
 
 func delayedText(u state.Unit, took time.Duration) string {
+	if u.Phase == state.Building && u.Reason != "" { // it says for how long
+		return because(u.Name+": building", u)
+	}
 	doing := string(u.Phase)
 	if u.Sort == state.Job && u.Phase == state.Starting {
 		doing = "running"

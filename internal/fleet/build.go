@@ -16,7 +16,6 @@ import (
 
 	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/stack"
-	"msctl.dev/msctl/internal/state"
 )
 
 // Writer is where a build prints.
@@ -36,8 +35,9 @@ type maker struct {
 
 // making is one attempt to make a service. err is set before done is closed.
 type making struct {
-	done chan struct{}
-	err  error
+	done  chan struct{}
+	err   error
+	doing *doing
 }
 
 // buildError is a build that broke, with the end of what it printed.
@@ -77,20 +77,26 @@ func (m *maker) begin(ctx context.Context, steps []*Step) {
 func (m *maker) start(ctx context.Context, services []*stack.Service) map[string]*making {
 	begun := map[string]*making{}
 	modules := map[string][]*stack.Service{}
+	together := map[string]*doing{} // by module
 	for _, s := range services {
 		if !makes(s) {
 			continue
 		}
-		begun[s.Name] = &making{done: make(chan struct{})}
+		job := &making{done: make(chan struct{}), doing: &doing{}}
+		begun[s.Name] = job
 		if s.Language == stack.Go && (s.Build == nil || len(s.Build.Command) == 0 && s.Build.Dockerfile == "") {
 			root := moduleRoot(source(s))
 			modules[root] = append(modules[root], s)
+			if together[root] == nil {
+				together[root] = job.doing
+			}
+			job.doing = together[root]
 			continue
 		}
-		m.running.Go(func() { m.finish(ctx, begun[s.Name], func() error { return m.one(ctx, s) }) })
+		m.running.Go(func() { m.finish(ctx, job, func() error { return m.one(ctx, s, job.doing) }) })
 	}
 	for root, of := range modules {
-		m.running.Go(func() { m.module(ctx, root, of, begun) })
+		m.running.Go(func() { m.module(ctx, root, of, begun, together[root]) })
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,14 +119,15 @@ func (m *maker) finish(ctx context.Context, job *making, build func() error) {
 }
 
 // module makes all Go services of one module, then the images of those that run in containers.
-func (m *maker) module(ctx context.Context, root string, services []*stack.Service, begun map[string]*making) {
-	errs := m.golang.build(ctx, root, services)
+func (m *maker) module(ctx context.Context, root string, services []*stack.Service, begun map[string]*making, at *doing) {
+	errs := m.golang.build(ctx, root, services, at)
 	for _, s := range services {
 		m.running.Go(func() {
 			m.finish(ctx, begun[s.Name], func() error {
 				if err := errs[s.Name]; err != nil || !container(s) {
 					return err
 				}
+				at.begin("image")
 				return m.f.o.Images.BuildStatic(ctx, goProgram(s, m.f.o.CacheDir), image(m.f.o, s))
 			})
 		})
@@ -159,24 +166,24 @@ func makes(s *stack.Service) bool {
 }
 
 // one makes a service that is not Go's own way.
-func (m *maker) one(ctx context.Context, s *stack.Service) error {
+func (m *maker) one(ctx context.Context, s *stack.Service, at *doing) error {
 	if s.Build != nil && len(s.Build.Command) > 0 {
-		return command(ctx, s.Name, source(s), s.Build.Command)
+		return command(ctx, at, s.Name, source(s), s.Build.Command)
 	}
 	if container(s) {
-		return m.image(ctx, s)
+		return m.image(ctx, s, at)
 	}
 	switch s.Language {
 	case stack.Node:
-		return nodeModules(ctx, s, m.f.o.CacheDir)
+		return nodeModules(ctx, s, m.f.o.CacheDir, at)
 	case stack.Python:
-		return pythonVenv(ctx, s, m.f.o.CacheDir)
+		return pythonVenv(ctx, s, m.f.o.CacheDir, at)
 	}
 	return nil
 }
 
 // image builds a service's image from its Dockerfile.
-func (m *maker) image(ctx context.Context, s *stack.Service) error {
+func (m *maker) image(ctx context.Context, s *stack.Service, at *doing) error {
 	file := "Dockerfile"
 	if s.Build != nil && s.Build.Dockerfile != "" {
 		file = s.Build.Dockerfile
@@ -184,8 +191,8 @@ func (m *maker) image(ctx context.Context, s *stack.Service) error {
 	if m.f.o.Images == nil {
 		return fmt.Errorf("build image of %s: no container engine answers", s.Name)
 	}
-	var out tailWriter
-	if err := m.f.o.Images.Build(ctx, source(s), file, image(m.f.o, s), &out); err != nil {
+	out := at.begin("image")
+	if err := m.f.o.Images.Build(ctx, source(s), file, image(m.f.o, s), out); err != nil {
 		return &buildError{what: "build image of " + s.Name, lines: out.lines(), err: err}
 	}
 	return nil
@@ -199,15 +206,10 @@ func (u *unit) make(ctx context.Context, st *Step, fresh bool) error {
 	job := u.f.made.job(st.def, fresh)
 	select {
 	case <-job.done:
+		return job.err
 	default:
-		u.phase(state.Building, "", u.name+" is being built")
-		select {
-		case <-job.done:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		return u.awaitMade(ctx, job)
 	}
-	return job.err
 }
 
 // job returns the newest attempt to make a service, a new one where it is to be made afresh.
@@ -245,11 +247,11 @@ func (f *Fleet) resolve(st *Step) driver.Unit {
 
 // command runs a build command with msctl's own environment, the developer's, and keeps the end of what it
 // prints.
-func command(ctx context.Context, name, dir string, argv []string, env ...string) error {
-	var out tailWriter
+func command(ctx context.Context, at *doing, name, dir string, argv []string, env ...string) error {
+	out := at.begin(title(argv))
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr = out, out
 	if len(env) > 0 {
 		cmd.Env = append(cmd.Environ(), env...)
 	}

@@ -47,7 +47,7 @@ func (g *goBuilds) module(root string) *goModule {
 // build makes services of one module and returns what broke, by service. What goes into them is asked for
 // beside a first build. Beside a later one that would take time from it: it is asked for afterwards, with
 // the module still locked, while they start.
-func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Service) map[string]error {
+func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Service, at *doing) map[string]error {
 	if root == "" {
 		return each(services, func(s *stack.Service) error { return fmt.Errorf("build %s: %w", s.Name, errNoModule) })
 	}
@@ -63,7 +63,7 @@ func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Ser
 	if m.graph == nil {
 		g.f.made.running.Go(func() { list() })
 	}
-	errs := g.compile(ctx, m, services)
+	errs := g.compile(ctx, m, services, at)
 	learn := func() {
 		defer m.mu.Unlock()
 		g.learn(m, list(), errs)
@@ -109,7 +109,7 @@ func (m *goModule) stale(services []*stack.Service, cache string) []*stack.Servi
 }
 
 // compile runs the go command and puts the programs into their places.
-func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.Service) map[string]error {
+func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.Service, at *doing) map[string]error {
 	names := make([]string, len(services))
 	for i, s := range services {
 		names[i] = s.Name
@@ -119,7 +119,7 @@ func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.S
 	errs := map[string]error{}
 	for i, batch := range batches(services) {
 		stage := filepath.Join(g.f.o.CacheDir, "go", fmt.Sprintf("%s-%d", shortHash(m.root), i))
-		for name, err := range g.goBuild(ctx, m, batch, stage) {
+		for name, err := range g.goBuild(ctx, at, m, batch, stage) {
 			errs[name] = err
 		}
 	}
@@ -153,7 +153,7 @@ next:
 func programBase(s *stack.Service) string { return filepath.Base(source(s)) }
 
 // goBuild runs the go command once and links what it made to where it is run from.
-func (g *goBuilds) goBuild(ctx context.Context, m *goModule, services []*stack.Service, stage string) map[string]error {
+func (g *goBuilds) goBuild(ctx context.Context, at *doing, m *goModule, services []*stack.Service, stage string) map[string]error {
 	if err := os.MkdirAll(stage, 0o700); err != nil {
 		return each(services, func(s *stack.Service) error { return fmt.Errorf("build %s: %w", s.Name, err) })
 	}
@@ -165,7 +165,7 @@ func (g *goBuilds) goBuild(ctx context.Context, m *goModule, services []*stack.S
 	if container(services[0]) {
 		env = []string{"CGO_ENABLED=0", "GOOS=linux"}
 	}
-	err := command(ctx, services[0].Name, m.root, argv, env...)
+	err := command(ctx, at, services[0].Name, m.root, argv, env...)
 	blame := m.graph.blame(services, err)
 	errs := map[string]error{}
 	for _, s := range services {

@@ -79,7 +79,7 @@ func TestNodeModules(t *testing.T) {
 	s := &stack.Service{Name: "svc", Dir: dir, Language: stack.Node}
 	install := func() {
 		t.Helper()
-		if err := nodeModules(t.Context(), s, cache); err != nil {
+		if err := nodeModules(t.Context(), s, cache, &doing{}); err != nil {
 			t.Fatal(err)
 		}
 		if !exists(filepath.Join(dir, "node_modules", "dep", "package.json")) {
@@ -98,7 +98,7 @@ func TestNodeModules(t *testing.T) {
 		t.Error("not installed again after an edit")
 	}
 	write("package.json", `{"name": "svc", "version": "1.0.0", "dependencies": {"other": "1"}}`)
-	err := nodeModules(t.Context(), s, cache)
+	err := nodeModules(t.Context(), s, cache, &doing{})
 	var broken *buildError
 	if !errors.As(err, &broken) || len(broken.lines) == 0 {
 		t.Errorf("got %v, want what npm says of a lock that does not fit", err)

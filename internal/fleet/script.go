@@ -14,7 +14,7 @@ import (
 )
 
 // nodeModules installs what package.json names, when it or the lock has changed since the last time.
-func nodeModules(ctx context.Context, s *stack.Service, cache string) error {
+func nodeModules(ctx context.Context, s *stack.Service, cache string, at *doing) error {
 	dir := source(s)
 	argv := []string{"npm", "ci", "--no-audit", "--no-fund"}
 	if !exists(filepath.Join(dir, "package-lock.json")) {
@@ -28,7 +28,7 @@ func nodeModules(ctx context.Context, s *stack.Service, cache string) error {
 	if exists(filepath.Join(dir, "node_modules")) && holds(stamp, now) {
 		return nil
 	}
-	if err := command(ctx, s.Name, dir, argv); err != nil {
+	if err := command(ctx, at, s.Name, dir, argv); err != nil {
 		return err
 	}
 	return replaceFile(stamp, []byte(now))
@@ -73,7 +73,7 @@ func pyproject(s *stack.Service) string {
 }
 
 // pythonVenv makes the virtual environment and installs into it, when what is needed has changed.
-func pythonVenv(ctx context.Context, s *stack.Service, cache string) error {
+func pythonVenv(ctx context.Context, s *stack.Service, cache string, at *doing) error {
 	file := requirements(s)
 	if file == "" {
 		return nil
@@ -88,7 +88,7 @@ func pythonVenv(ctx context.Context, s *stack.Service, cache string) error {
 	if python == "" {
 		return fmt.Errorf("build %s: python is not installed", s.Name)
 	}
-	if err := command(ctx, s.Name, source(s), []string{python, "-m", "venv", "--clear", dir}); err != nil {
+	if err := command(ctx, at, s.Name, source(s), []string{python, "-m", "venv", "--clear", dir}); err != nil {
 		return err
 	}
 	what := []string{"-r", file}
@@ -96,7 +96,7 @@ func pythonVenv(ctx context.Context, s *stack.Service, cache string) error {
 		what = []string{source(s)}
 	}
 	install := append([]string{filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--disable-pip-version-check", "-q"}, what...)
-	if err := command(ctx, s.Name, source(s), install); err != nil {
+	if err := command(ctx, at, s.Name, source(s), install); err != nil {
 		return err
 	}
 	return replaceFile(stamp, []byte(now))
