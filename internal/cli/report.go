@@ -85,11 +85,6 @@ func stackMistake(err error) bool {
 	return errors.As(err, &all) || errors.As(err, &one)
 }
 
-// flagError is a wrong flag, with the command's own help as the hint.
-func flagError(cmd *cobra.Command, err error) error {
-	return usage("see `"+cmd.CommandPath()+" --help`", "%v", err)
-}
-
 // commandArgs refuses every word where only a command can stand.
 func commandArgs(cmd *cobra.Command, given []string) error {
 	if len(given) == 0 {

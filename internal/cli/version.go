@@ -20,15 +20,21 @@ func newVersion(a *App) *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		v := versionInfo{Version: version(), Commit: setting("vcs.revision"), Go: runtime.Version(),
-			System: runtime.GOOS + "/" + runtime.GOARCH, Protocol: control.Protocol}
+		v := versionInfo{Version: version(), Commit: setting("vcs.revision"), Go: runtime.Version(), System: system, Protocol: control.Protocol}
 		if *asJSON {
 			return writeJSON(a.Out, "version", v)
 		}
-		_, err := fmt.Fprintf(a.Out, "msctl %s %s %s\n", v.Version, v.System, v.Go)
+		_, err := fmt.Fprintln(a.Out, versionText())
 		return err
 	}
 	return cmd
+}
+
+const system = runtime.GOOS + "/" + runtime.GOARCH
+
+// versionText is the version for people: "msctl v1.2.3 linux/amd64 go1.26".
+func versionText() string {
+	return fmt.Sprintf("msctl %s %s %s", version(), system, runtime.Version())
 }
 
 type versionInfo struct {
