@@ -1,0 +1,77 @@
+package verify
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"msctl.dev/msctl/contracts/broker"
+)
+
+// published is what the verifier says of one pact.
+type published struct {
+	TestResults []struct {
+		InteractionID string           `json:"interactionId"`
+		Success       bool             `json:"success"`
+		Mismatches    []map[string]any `json:"mismatches"`
+		Exceptions    []struct {
+			Message string `json:"message"`
+		} `json:"exceptions"`
+	} `json:"testResults"`
+}
+
+// take puts what the verifier said of one pact into the report.
+func (w work) take(got broker.Result, r *Report) {
+	var p published
+	if json.Unmarshal(got.Body, &p) != nil {
+		return // the results that are missing are told
+	}
+	for _, t := range p.TestResults {
+		id := w.named[t.InteractionID]
+		at, known := w.place[id]
+		if !known {
+			continue
+		}
+		res := &r.Results[at]
+		res.Outcome = Holds
+		for _, m := range t.Mismatches {
+			res.Mismatches = append(res.Mismatches, mismatch(m))
+		}
+		for _, e := range t.Exceptions {
+			res.Mismatches = append(res.Mismatches, Mismatch{Attribute: "verifier", Description: plain(e.Message)})
+		}
+		if !t.Success || len(res.Mismatches) > 0 {
+			res.Outcome = Broken
+		}
+		if res.Outcome == Broken && w.list[id].Pending {
+			res.Outcome = Pending
+		}
+	}
+}
+
+// blame turns what the machinery is to be blamed for into failures.
+func (w work) blame(t *turns, r *Report) {
+	for id, at := range w.place {
+		if err := t.why(id); err != nil {
+			res := &r.Results[at]
+			res.Outcome, res.Reason, res.Mismatches = Failed, err.Error(), nil
+		}
+	}
+}
+
+// mismatch reads one mismatch in the words of the verifier.
+func mismatch(m map[string]any) Mismatch {
+	text := func(name string) string { s, _ := m[name].(string); return plain(s) }
+	return Mismatch{
+		Attribute:   text("attribute"),
+		Identifier:  cmp.Or(text("identifier"), text("path")),
+		Description: cmp.Or(text("description"), text("mismatch")),
+	}
+}
+
+// escapes are the colours in the verifier's texts.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// plain removes colours.
+func plain(s string) string { return strings.TrimSpace(escapes.ReplaceAllString(s, "")) }
