@@ -13,6 +13,8 @@ const (
 	kitModule = "msctl.dev/msctl/" + kitFolder
 	kitMod    = "templates/kit.mod.txt"
 	kitSum    = "templates/kit.sum.txt"
+	moreMod   = "templates/more.mod.txt" // what some templates need beside
+	moreSum   = "templates/more.sum.txt"
 )
 
 // Kit renders the kit of the reference fleet as a stack's own code at folder, under the stack's module.

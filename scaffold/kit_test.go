@@ -65,6 +65,7 @@ func TestModulesAreTheFleets(t *testing.T) {
 		return f
 	}
 	ours, theirs := read("go.mod"), read("templates/kit.mod.txt")
+	theirs.Require = append(theirs.Require, read("templates/more.mod.txt").Require...)
 	versions := map[string]string{}
 	for _, r := range ours.Require {
 		versions[r.Mod.Path] = r.Mod.Version
@@ -72,7 +73,7 @@ func TestModulesAreTheFleets(t *testing.T) {
 	for _, r := range theirs.Require {
 		want, known := versions[r.Mod.Path]
 		if known && r.Mod.Version != want || !known && !r.Indirect {
-			t.Errorf("templates/kit.mod.txt requires %s %s, go.mod has %q", r.Mod.Path, r.Mod.Version, want)
+			t.Errorf("a new stack requires %s %s, go.mod has %q", r.Mod.Path, r.Mod.Version, want)
 		}
 	}
 	if ours.Go.Version != theirs.Go.Version {
@@ -98,7 +99,7 @@ func TestModules(t *testing.T) {
 	}
 	change := func() []scaffold.Rewrite {
 		t.Helper()
-		all, err := scaffold.Modules(msctl.Files, os.DirFS(dir), module)
+		all, err := scaffold.Modules(msctl.Files, os.DirFS(dir), module, true, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

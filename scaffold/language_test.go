@@ -3,16 +3,19 @@ package scaffold_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/scaffold"
+	"msctl.dev/msctl/services/kit/kittest"
 )
 
 // installed returns a folder of this user's cache in which make has installed what lock names, once for each
@@ -50,7 +53,7 @@ func nodeModules(t *testing.T) string {
 	t.Helper()
 	need.Tool(t, "node")
 	files := map[string][]byte{}
-	for _, o := range render(t, "node-http", scaffold.Values{Service: "modules"}) {
+	for _, o := range render(t, "node-http", scaffold.Values{Service: "modules", Uses: []scaffold.Use{database}}) {
 		files[filepath.Base(o.Path)] = o.Data
 	}
 	return filepath.Join(installed(t, "node", "node", files["package-lock.json"], func(dir string) [][]string {
@@ -101,23 +104,47 @@ func python(t *testing.T) string {
 	return filepath.Join(dir, "bin", "python")
 }
 
+// emptyPostgres returns what names an empty database of its own each time, where PostgreSQL is installed.
+func emptyPostgres(t *testing.T) func() []string {
+	t.Helper()
+	if need.Program("postgres") == "" {
+		return func() []string { return nil }
+	}
+	url := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	d, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	n := 0
+	return func() []string {
+		n++
+		if _, err := d.ExecContext(t.Context(), fmt.Sprintf("CREATE DATABASE empty%d", n)); err != nil {
+			t.Fatal(err)
+		}
+		return []string{"TEST_DATABASE_URL=" + strings.Replace(url, "/postgres?", fmt.Sprintf("/empty%d?", n), 1)}
+	}
+}
+
 // TestNodeServices renders Node services of both shapes and runs their tests.
 func TestNodeServices(t *testing.T) {
 	modules := nodeModules(t)
-	for _, v := range []scaffold.Values{{Service: "plain"}, {Service: "full", Calls: calls, Params: map[string]string{"noun": "value"}}} {
+	databases := emptyPostgres(t)
+	for _, v := range []scaffold.Values{{Service: "plain"}, {Service: "kept", Uses: []scaffold.Use{database}},
+		{Service: "full", Calls: calls, Uses: []scaffold.Use{database}, Params: map[string]string{"noun": "value"}}} {
 		dir := t.TempDir()
 		write(t, dir, render(t, "node-http", v))
 		at := filepath.Join(dir, "services", v.Service)
 		if err := os.Symlink(modules, filepath.Join(at, "node_modules")); err != nil {
 			t.Fatal(err)
 		}
-		run(t, at, "node", "--test")
+		runWith(t, at, databases(), "node", "--test")
 	}
 }
 
 // TestPythonServices renders Python services of every shape and runs their tests.
 func TestPythonServices(t *testing.T) {
-	bin := python(t)
+	bin, databases := python(t), emptyPostgres(t)
 	for _, s := range []struct {
 		template string
 		values   scaffold.Values
@@ -129,7 +156,11 @@ func TestPythonServices(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, dir, render(t, s.template, s.values))
-		run(t, filepath.Join(dir, "services", s.values.Service), bin, "-B", "-W", "error", "-m", "unittest", "-q")
+		at := filepath.Join(dir, "services", s.values.Service)
+		run(t, at, bin, "-B", "-W", "error", "-m", "unittest", "-q")
+		if env := databases(); s.values.Uses != nil && s.template == "python-http" && env != nil {
+			runWith(t, at, env, bin, "-B", "-W", "error", "-m", "unittest", "-q")
+		}
 	}
 }
 
@@ -137,7 +168,6 @@ func TestPythonServices(t *testing.T) {
 func TestCopies(t *testing.T) {
 	for one, other := range map[string]string{
 		"templates/node-http/files/env.js":                   "services/bff/env.js",
-		"templates/node-http/files/log.js":                   "services/bff/log.js",
 		"templates/node-http/files/problem.js":               "services/bff/problem.js",
 		"templates/python-worker/files/jsonlog.py":           "services/push/jsonlog.py",
 		"templates/python-http/files/jsonlog.py":             "services/push/jsonlog.py",

@@ -28,15 +28,12 @@ func ModuleOf(stack fs.FS) (string, error) {
 	return path, nil
 }
 
-// Modules returns what go.mod, go.sum and go.work of a stack become so that the kit builds: a module of that
-// path where there is none; else what the kit needs is added, and a version that is older is raised.
-func Modules(files, stack fs.FS, module string) ([]Rewrite, error) {
-	want, err := fs.ReadFile(files, kitMod)
-	if err != nil {
-		return nil, err
-	}
-	sums, err := fs.ReadFile(files, kitSum)
-	if err != nil {
+// Modules returns what go.mod, go.sum and go.work of a stack become so that the kit builds, and with it what a
+// template needs beside: a module of that path where there is none; else what is missing is added, and a
+// version that is older is raised. Where the stack has its kit, so it has what the kit needs.
+func Modules(files, stack fs.FS, module string, kit bool, more []string) ([]Rewrite, error) {
+	want, sums, err := needed(files, kit, more)
+	if err != nil || len(want.Require) == 0 {
 		return nil, err
 	}
 	var all []Rewrite
@@ -66,12 +63,52 @@ func Modules(files, stack fs.FS, module string) ([]Rewrite, error) {
 	return all, nil
 }
 
-// require adds what the kit's go.mod requires to another, or makes one.
-func require(before, kit []byte, module string) ([]byte, error) {
-	want, err := modfile.Parse(kitMod, kit, nil)
-	if err != nil {
-		return nil, err
+// needed returns what is to be required, as a go.mod, and the lines of go.sum that go with it.
+func needed(files fs.FS, kit bool, more []string) (want *modfile.File, sums []byte, err error) {
+	if want, sums, err = modules(files, kitMod, kitSum); err != nil {
+		return nil, nil, err
 	}
+	if !kit {
+		want.SetRequire(nil)
+		want.Cleanup()
+	}
+	if len(more) == 0 {
+		return want, sums, nil
+	}
+	beside, besideSums, err := modules(files, moreMod, moreSum)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, path := range more {
+		i := slices.IndexFunc(beside.Require, func(r *modfile.Require) bool { return r.Mod.Path == path })
+		if i < 0 {
+			return nil, nil, fmt.Errorf("read modules: msctl knows no version of %s", path)
+		}
+		if err := want.AddRequire(path, beside.Require[i].Mod.Version); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !kit {
+		return want, besideSums, nil
+	}
+	return want, union(sums, besideSums), nil
+}
+
+func modules(files fs.FS, mod, sum string) (*modfile.File, []byte, error) {
+	text, err := fs.ReadFile(files, mod)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := modfile.Parse(mod, text, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	sums, err := fs.ReadFile(files, sum)
+	return f, sums, err
+}
+
+// require adds what another go.mod requires to one, or makes it.
+func require(before []byte, want *modfile.File, module string) ([]byte, error) {
 	if before == nil {
 		if err := want.AddModuleStmt(module); err != nil {
 			return nil, err

@@ -59,6 +59,9 @@ func entry(t *Template, v Values) string {
 	if len(ports) == 0 {
 		ports = []string{"http: auto"}
 	}
+	if t.Service.Public {
+		ports[0] = strings.Replace(ports[0], "auto", `"auto:auto"`, 1)
+	}
 	fmt.Fprintf(&b, "listen: {%s}\n", strings.Join(ports, ", "))
 	if len(v.Calls) > 0 {
 		fmt.Fprintf(&b, "calls: %s\n", calls(v.Calls))
@@ -74,6 +77,12 @@ func entry(t *Template, v Values) string {
 	writeEvents(&b, "consumes", v.Consumes)
 	writeMap(&b, "health", t.Service.Health)
 	writeMap(&b, "requires", t.Service.Requires)
+	if len(t.Service.Env) > 0 {
+		b.WriteString("env:\n")
+		for _, name := range slices.Sorted(maps.Keys(t.Service.Env)) {
+			fmt.Fprintf(&b, "  %s: %s\n", name, stack.Quote(t.Service.Env[name]))
+		}
+	}
 	return b.String()
 }
 

@@ -108,9 +108,16 @@ func write(t *testing.T, dir string, out []scaffold.Output) {
 
 func run(t *testing.T, dir, program string, args ...string) {
 	t.Helper()
+	runWith(t, dir, nil, program, args...)
+}
+
+// runWith is run with more in the environment.
+func runWith(t *testing.T, dir string, env []string, program string, args ...string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(cmd.Env, env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
 	}

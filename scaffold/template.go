@@ -33,6 +33,7 @@ type Template struct {
 	Doc      string    `yaml:"doc"`      // one line
 	Language string    `yaml:"language"` // "go", "node", "python"
 	Kit      bool      `yaml:"kit"`      // it uses the kit, which is written once per stack
+	Modules  []string  `yaml:"modules"`  // Go modules beside those of the kit; msctl says in which version
 	Needs    []string  `yaml:"needs"`    // kinds of resources without which it does not work
 	Knows    []string  `yaml:"knows"`    // kinds of resources that it has code for; others are only given
 	Events   Events    `yaml:"events"`
@@ -45,8 +46,10 @@ type Template struct {
 // Service is what stack.yaml is told of a service beside its path, calls and uses.
 type Service struct {
 	Listen   []string          `yaml:"listen"`   // names of its ports; none means http
+	Public   bool              `yaml:"public"`   // it is called from outside: msctl holds a port in front of its first
 	Health   map[string]string `yaml:"health"`   // one probe: http: /readyz
 	Requires map[string]string `yaml:"requires"` // python: ">=3.11"
+	Env      map[string]string `yaml:"env"`      // variables
 }
 
 // Param is one choice that a template leaves to who uses it.
@@ -186,9 +189,16 @@ func (t *Template) check() error {
 			add("files: %v", err)
 		}
 	}
+	for name, value := range t.Service.Env {
+		if !varName.MatchString(name) || !oneLine(value) {
+			add("service: env: %q must be one word and one line", name)
+		}
+	}
 	errs = append(errs, t.checkTexts()...)
 	return errors.Join(errs...)
 }
+
+var varName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,100}$`)
 
 var paramName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
 
