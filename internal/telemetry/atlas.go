@@ -66,18 +66,9 @@ func (n *numbers[T]) put(v T) uint16 {
 	return i
 }
 
-// numbered is a block that is known by the number of its batch or segment.
-type numbered interface {
-	block
-	number() (seq uint64, sealed bool)
-}
-
-func (s *snapshot) number() (uint64, bool) { return s.seq, false }
-func (s *segment) number() (uint64, bool)  { return s.seq, true }
-
 // draw brings the charts up to date with the blocks, those that a window needs. What is not finished when
 // ctx ends is done by the next call.
-func (a *atlas) draw(ctx context.Context, blocks []block, w span) error {
+func (a *atlas) draw(ctx context.Context, all []volume, w span) error {
 	if a.heads == nil {
 		a.heads, a.torn, a.told = map[uint64]int32{}, map[uint64]bool{}, map[[2]uint16]uint16{}
 		a.places = make([]placed, 1)
@@ -85,32 +76,33 @@ func (a *atlas) draw(ctx context.Context, blocks []block, w span) error {
 	at := make(map[uint64]*chart, len(a.charts))
 	for _, c := range a.charts {
 		at[c.seq] = c
-		c.b, c.v = nil, nil
+		c.release()
 	}
-	for _, b := range slices.Backward(blocks) {
+	for i := range slices.Backward(all) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		seq, sealed := b.(numbered).number()
-		c := at[seq]
-		if c != nil && c.sealed == sealed {
-			c.b = b
+		v := &all[i]
+		c := at[v.seq]
+		if c != nil && c.sealed == v.sealed {
+			c.hold(v)
 		}
-		if z := b.bounds(); add(z.maxTime, near) < w.since || z.minTime > add(w.until, near) {
+		if v.zone.far(w) {
 			continue
 		}
-		if c == nil || c.sealed != sealed {
-			c = &chart{seq: seq, sealed: sealed, b: b}
+		if c == nil || c.sealed != v.sealed {
+			c = &chart{seq: v.seq, sealed: v.sealed}
+			c.hold(v)
 			a.charts = append(a.charts, c)
 		}
 		c.wanted = true
-		c.grow(a)
+		c.grow(a, v.rows)
 	}
 	a.charts = slices.DeleteFunc(a.charts, func(c *chart) bool {
-		if c.b == nil { // its block has gone
+		if !c.here { // its blocks have gone
 			a.remove(c)
 		}
-		return c.b == nil
+		return !c.here
 	})
 	return a.join(ctx)
 }
@@ -171,31 +163,11 @@ func (a *atlas) join(ctx context.Context) error {
 	}
 	a.torn = map[uint64]bool{} // what is left is on no chart; a map that was large stays so
 	for _, c := range a.charts {
-		if c.changed && a.open(c) {
+		if c.changed {
 			c.sums, c.changed = c.add(a, span{math.MinInt64, math.MaxInt64}), false
 		}
 	}
 	return nil
-}
-
-// maxOpen is how many charts have their columns at hand.
-const maxOpen = 16
-
-// open makes the columns of a chart readable. It returns false for a block that cannot be read.
-func (a *atlas) open(c *chart) bool {
-	if c.v != nil {
-		return true
-	}
-	v, err := newView(c.b, false, []string{})
-	if err != nil {
-		return false
-	}
-	c.v = v
-	if a.opened = append(a.opened, c); len(a.opened) > maxOpen {
-		a.opened[0].v = nil
-		a.opened = slices.Delete(a.opened, 0, 1)
-	}
-	return true
 }
 
 // trim lets go of all blocks, and forgets charts that the last window did not need, the oldest first,
@@ -204,7 +176,7 @@ func (a *atlas) trim() {
 	a.opened = nil
 	size := int64(len(a.places)) * 48
 	for _, c := range a.charts {
-		c.b, c.v = nil, nil
+		c.release()
 		size += c.bytes()
 	}
 	slices.SortStableFunc(a.charts, func(x, y *chart) int { return cmp.Compare(x.seq, y.seq) })

@@ -13,6 +13,7 @@ type block interface {
 	bounds() *zone
 	mayHave(id TraceID) bool
 	mayEqual(key string, hashes []uint64) bool // one of the values; false: surely not
+	mayOwn(key string) bool                    // a resource has an attribute of this key; false: surely not
 	keys() []string                            // reserved ones included
 	alive() bitset                             // a copy; nil: all rows
 
@@ -33,6 +34,8 @@ type keyColumn struct {
 	id     []uint32 // of the value of each of these rows
 	values *values
 	exact  bool // each value has a row
+
+	origins *origins // of a column of resources; nil: each is decoded anew
 }
 
 // find returns the number of the value of one row.

@@ -5,17 +5,19 @@ import (
 	"sync"
 )
 
-// cache keeps the columns of segments that were read last, up to a number of bytes.
+// cache keeps the columns of chunks that were read last, up to a number of bytes.
 type cache struct {
 	mu    sync.Mutex
 	max   int64
 	bytes int64
 	byKey map[cacheKey]*list.Element
 	order list.List // of *cached, last used first
+
+	origins origins
 }
 
 type cacheKey struct {
-	s   *segment
+	c   *chunk
 	col int
 }
 
@@ -69,7 +71,7 @@ func (c *cache) forget(s *segment) {
 	defer c.mu.Unlock()
 	for e := c.order.Front(); e != nil; {
 		next := e.Next()
-		if e.Value.(*cached).at.s == s {
+		if e.Value.(*cached).at.c.s == s {
 			c.remove(e)
 		}
 		e = next

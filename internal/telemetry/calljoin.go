@@ -22,15 +22,10 @@ type joined struct {
 func (a *atlas) joinTrace(hash uint64) {
 	a.rows = a.rows[:0]
 	for i := a.heads[hash]; i != 0; i = a.places[i].next {
-		c := a.places[i].on
-		if !a.open(c) {
-			continue
-		}
-		for _, row := range c.v.trace.rowsOf(a.places[i].trace) {
-			if c.alive(row) {
-				a.rows = append(a.rows, joined{on: c, row: row, id: c.v.span[row], parent: c.v.parent[row], start: c.v.start[row], dur: c.v.dur[row], role: c.role[row]})
-			}
-		}
+		a.eachOf(a.places[i].on, a.places[i].trace, func(r joined) bool {
+			a.rows = append(a.rows, r)
+			return true
+		})
 	}
 	slices.SortFunc(a.rows, func(x, y joined) int { return cmp.Compare(x.id, y.id) })
 	for i := range a.rows {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// chart is what the rows of one block add to the map of calls.
+// chart is what the rows of one batch or segment add to the map of calls.
 type chart struct {
 	seq     uint64
 	sealed  bool
@@ -21,9 +21,9 @@ type chart struct {
 	sums    []sum           // of all rows
 	changed bool            // sums are out of date
 	wanted  bool            // by the window that is asked for
-
-	b block // while the atlas draws
-	v *view // while the rows are read: its columns
+	sheets  []sheet         // in the order of their rows
+	zone    zone
+	here    bool // the sheets have their blocks
 }
 
 // sum is all rows of one call.
@@ -44,41 +44,54 @@ func (c *chart) bytes() int64 {
 	return n
 }
 
-// grow reads the rows of its block that a chart does not have yet. A block that cannot be read adds nothing.
-func (c *chart) grow(a *atlas) {
-	from, n := len(c.role), c.b.rows()
+// grow reads the rows that its blocks have beyond those of a chart. A block that cannot be read adds nothing.
+func (c *chart) grow(a *atlas, n int) {
+	from := len(c.role)
 	if c.sealed && from == n {
 		return
 	}
 	c.role, c.call = slices.Grow(c.role, n-from)[:n], slices.Grow(c.call, n-from)[:n]
 	c.name, c.badge = slices.Grow(c.name, n-from)[:n], slices.Grow(c.badge, n-from)[:n]
-	v, err := newView(c.b, false, slices.Concat(callKeys[:], badgeKeys[:], briefly, []string{edgeKey}))
-	if err != nil {
-		return
+	row := uint32(0)
+	for i := range c.sheets {
+		s := &c.sheets[i]
+		if s.row = row; i > 0 {
+			s.trace = uint32(len(c.traces))
+		}
+		c.read(a, s, uint32(from))
+		row += uint32(s.b.rows())
 	}
-	for t := len(c.traces); t < len(v.trace.ids); t++ {
-		hash := hashTrace(v.trace.ids[t])
-		c.traces = append(c.traces, hash)
-		a.place(c, hash, uint32(t))
-	}
-	c.gists = append(c.gists, make([]gist, len(c.traces)-len(c.gists))...)
-	r := newRoleReader(a, v, c)
-	for row := from; row < n; row++ {
-		r.read(uint32(row))
-		a.torn[c.traces[v.trace.of[row]]] = true
-	}
-	c.bury(a, v)
 	c.changed = c.changed || from < n
 }
 
+// read reads the rows of one sheet, from one of the chart on.
+func (c *chart) read(a *atlas, s *sheet, from uint32) {
+	v, err := newView(s.b, false, slices.Concat(callKeys[:], badgeKeys[:], briefly, []string{edgeKey}))
+	if err != nil {
+		return
+	}
+	for t := len(c.traces) - int(s.trace); t < len(v.trace.ids); t++ {
+		hash := hashTrace(v.trace.ids[t])
+		a.place(c, hash, uint32(len(c.traces)))
+		c.traces = append(c.traces, hash)
+	}
+	c.gists = append(c.gists, make([]gist, len(c.traces)-len(c.gists))...)
+	r := newRoleReader(a, v, c)
+	for at := max(from, s.row) - s.row; int(at) < s.b.rows(); at++ {
+		r.read(at, s.row+at)
+		a.torn[c.traces[s.trace+v.trace.of[at]]] = true
+	}
+	c.bury(a, s, v)
+}
+
 // bury takes out the rows that were replaced since the chart was drawn.
-func (c *chart) bury(a *atlas, v *view) {
-	live := c.b.alive()
+func (c *chart) bury(a *atlas, s *sheet, v *view) {
+	live := s.b.alive()
 	if live == nil {
 		return
 	}
 	c.dead = append(c.dead, make(bitset, len(live)-len(c.dead))...)
-	for row := range c.b.rows() {
+	for row := range s.b.rows() {
 		if !live.has(row) && !c.dead.has(row) {
 			c.dead.set(row)
 			c.call[row], c.changed = 0, true
@@ -140,10 +153,11 @@ func newRoleReader(a *atlas, v *view, c *chart) *roleReader {
 	return r
 }
 
-func (r *roleReader) read(row uint32) {
-	at := roleCells{tag: r.tag[row]}
+// read reads a row of the view, which is one of the chart.
+func (r *roleReader) read(from, row uint32) {
+	at := roleCells{tag: r.tag[from]}
 	r.c.name[row] = 0
-	r.buf = r.cells.cells(row, r.buf[:0])
+	r.buf = r.cells.cells(from, r.buf[:0])
 	for _, c := range r.buf {
 		if slot := r.slot[c.key]; slot != slotName {
 			at.id[slot] = c.id + 1
@@ -160,7 +174,7 @@ func (r *roleReader) read(row uint32) {
 	}
 	t, ok := r.known[at]
 	if !ok {
-		s := r.readSpan(row)
+		s := r.readSpan(from)
 		t = told{r.a.roles.put(roleOf(&s)), badgeOf(&s)}
 		r.known[at] = t
 		r.c.hear(&s)
@@ -181,6 +195,7 @@ func (c *chart) hear(s *Span) {
 
 // add adds up the rows that began in a window.
 func (c *chart) add(a *atlas, w span) []sum {
+	a.openAll(c)
 	rows, ends := c.byCall(a, w)
 	var out []sum
 	from := uint32(0)
@@ -196,36 +211,51 @@ func (c *chart) add(a *atlas, w span) []sum {
 // byCall sorts the rows that began in a window by their calls, and tells where the rows of each call end.
 func (c *chart) byCall(a *atlas, w span) (rows, ends []uint32) {
 	ends = make([]uint32, len(a.calls.all)+1)
-	start := c.v.start
-	for row, call := range c.call {
-		if call != 0 && start[row] >= w.since && start[row] <= w.until {
-			ends[call+1]++
-		}
-	}
+	c.within(w, func(_ uint32, call uint16) { ends[call+1]++ })
 	for i := 1; i < len(ends); i++ {
 		ends[i] += ends[i-1]
 	}
 	rows = make([]uint32, ends[len(ends)-1])
-	for row, call := range c.call {
-		if call != 0 && start[row] >= w.since && start[row] <= w.until {
-			rows[ends[call]] = uint32(row)
-			ends[call]++
-		}
-	}
+	c.within(w, func(row uint32, call uint16) {
+		rows[ends[call]] = row
+		ends[call]++
+	})
 	return rows, ends[:len(ends)-1]
 }
 
+// within calls fn with the rows that began in a window and add to a call.
+func (c *chart) within(w span, fn func(row uint32, call uint16)) {
+	for i := range c.sheets {
+		s := &c.sheets[i]
+		if s.v == nil {
+			continue
+		}
+		for at, start := range s.v.start {
+			row := s.row + uint32(at)
+			if call := c.call[row]; call != 0 && start >= w.since && start <= w.until {
+				fn(row, call)
+			}
+		}
+	}
+}
+
+// sum adds up rows, which ascend.
 func (c *chart) sum(a *atlas, call uint16, rows []uint32) sum {
 	s := sum{call: call}
+	sheets := c.sheets
 	for _, row := range rows {
-		a.scale.add(c.v.dur[row])
+		for len(sheets) > 1 && row >= sheets[1].row {
+			sheets = sheets[1:]
+		}
+		v, at := sheets[0].v, row-sheets[0].row
+		a.scale.add(v.dur[at])
 		list := &s.fine
-		if tagStatus(c.v.tag[row]) == Failed {
+		if tagStatus(v.tag[at]) == Failed {
 			s.errors++
 			list = &s.failed
 		}
-		if at := c.v.start[row]; len(*list) < maxExamples || at <= (*list)[maxExamples-1].At {
-			*list = addExample(*list, Example{at, c.v.trace.ids[c.v.trace.of[row]]})
+		if start := v.start[at]; len(*list) < maxExamples || start <= (*list)[maxExamples-1].At {
+			*list = addExample(*list, Example{start, v.trace.ids[v.trace.of[at]]})
 		}
 	}
 	s.took = a.scale.take()

@@ -16,7 +16,7 @@ import (
 // accepted. Errors of the disk are what it is about.
 func story(t *testing.T, d *memoryDisk) (s *Store, accepted int) {
 	t.Helper()
-	s, err := Open("store", Options{disk: d, Rows: 15, Memory: 1 << 20})
+	s, err := Open("store", Options{disk: d, Rows: 15, Chunk: 6, Memory: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type lookahead struct {
 }
 
 // long is how long a block takes that is read from the disk, and more than any takes in memory.
-const long = 400 * time.Microsecond
+const long = 150 * time.Microsecond
 
 // matched is the rows of one block for which the filter holds.
 type matched struct {

@@ -101,7 +101,7 @@ func (m *matcher) resource(c *keyColumn, id uint32) *origin {
 		if m.origins == nil {
 			m.origins = map[uint32]*origin{}
 		}
-		o = decodeOrigin(c.values.at(id))
+		o = c.origins.of(c.values.at(id))
 		m.origins[id] = o
 	}
 	return o
@@ -145,7 +145,7 @@ func (m *matcher) column(n *filter.Node, key string, always bool) (bitset, error
 func (m *matcher) attr(n *filter.Node) (bitset, error) {
 	var out bitset
 	var err error
-	if m.log {
+	if m.log || !m.b.mayOwn(n.Key) {
 		out = m.all(n.MatchValue(nil, false))
 	} else if out, err = m.origin(n, func(o *origin) (any, bool) { return valueOf(o.attrs, n.Key) }); err != nil {
 		return nil, err

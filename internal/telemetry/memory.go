@@ -47,9 +47,11 @@ type zone struct {
 	failed           int // rows with status error; of logs: with severity error and above
 }
 
+// noZone bounds no rows.
+var noZone = zone{minTime: math.MaxInt64, maxTime: math.MinInt64, maxEnd: math.MinInt64}
+
 func newMemory(logs bool) *memory {
-	return &memory{traces: map[TraceID]uint32{}, keep: logs,
-		zone: zone{minTime: math.MaxInt64, maxTime: math.MinInt64, maxEnd: math.MinInt64}}
+	return &memory{traces: map[TraceID]uint32{}, keep: logs, zone: noZone}
 }
 
 // like makes room for as much as another memory has, which ends most of the growing.
@@ -120,19 +122,23 @@ func (m *memory) traceOf(id TraceID) uint32 {
 // commit makes the rows from first on count: zone, and what they replace.
 func (m *memory) commit(first int) {
 	for i := first; i < m.len(); i++ {
-		start, dur := m.start[i], m.dur[i]
-		z := &m.zone
-		z.minTime, z.maxTime = min(z.minTime, start), max(z.maxTime, start)
-		z.maxDur, z.maxEnd = max(z.maxDur, dur), max(z.maxEnd, start+dur)
-		if failed(m.tag[i], m.keep) {
-			z.failed++
-		}
+		m.widen(&m.zone, i)
 		if m.keep {
 			continue
 		}
 		if old, twice := m.rows.put(m, uint32(i)); twice {
 			m.kill(int(old))
 		}
+	}
+}
+
+// widen makes a zone hold one more row.
+func (m *memory) widen(z *zone, row int) {
+	start, dur := m.start[row], m.dur[row]
+	z.minTime, z.maxTime = min(z.minTime, start), max(z.maxTime, start)
+	z.maxDur, z.maxEnd = max(z.maxDur, dur), max(z.maxEnd, start+dur)
+	if failed(m.tag[row], m.keep) {
+		z.failed++
 	}
 }
 

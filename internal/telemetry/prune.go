@@ -71,17 +71,31 @@ func (m *matcher) mayHaveAttr(n *filter.Node, key string) bool {
 
 // inResource says that a resource of the block has an attribute for which n holds.
 func (m *matcher) inResource(n *filter.Node) bool {
+	if !m.b.mayOwn(n.Key) {
+		return false
+	}
 	c, err := m.b.column(reserved[classResource])
 	if err != nil || c == nil {
 		return err != nil
+	}
+	has := func(id uint32) bool {
+		v, ok := valueOf(m.resource(c, id).attrs, n.Key)
+		return ok && n.MatchValue(v, true)
+	}
+	if c.exact {
+		for id := range c.values.len() {
+			if has(uint32(id)) {
+				return true
+			}
+		}
+		return false
 	}
 	seen := newBitset(c.values.len())
 	for _, id := range c.id {
 		if seen.has(int(id)) {
 			continue
 		}
-		seen.set(int(id))
-		if v, ok := valueOf(m.resource(c, id).attrs, n.Key); ok && n.MatchValue(v, true) {
+		if seen.set(int(id)); has(id) {
 			return true
 		}
 	}

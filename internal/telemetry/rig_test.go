@@ -164,10 +164,10 @@ type fataler interface {
 	Fatalf(string, ...any)
 }
 
-// reopen opens the store of a disk, with segments of few rows.
+// reopen opens the store of a disk, with segments of few rows, of which a few are a chunk.
 func reopen(t fataler, d disk) *Store {
 	t.Helper()
-	s, err := Open("store", Options{disk: d, Rows: 16})
+	s, err := Open("store", Options{disk: d, Rows: 16, Chunk: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

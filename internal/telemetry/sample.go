@@ -40,10 +40,10 @@ func (a *atlas) pick(ctx context.Context, blocks []block, w span, spans int) (*p
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.trim()
-	if err := a.draw(ctx, a.newest(blocks, w, mostDrawn), w); err != nil {
+	if err := a.draw(ctx, a.newest(volumesOf(blocks), w, mostDrawn), w); err != nil {
 		return nil, err
 	}
-	p := &picker{a: a, w: w, spans: spans, at: map[*chart][2]int{}, open: map[*chart]bool{}, took: map[int]bool{}}
+	p := &picker{a: a, w: w, spans: spans, at: map[*chart][2]int{}, open: map[*sheet]bool{}, took: map[int]bool{}}
 	if p.gather() <= spans {
 		p.all()
 	} else {
@@ -58,21 +58,19 @@ func (a *atlas) pick(ctx context.Context, blocks []block, w span, spans int) (*p
 // first question after a restart, it is one of those that came last.
 const mostDrawn = 2_000_000
 
-// newest leaves out blocks of a window that have no chart yet, so that those which came last are drawn up to
-// so many rows.
-func (a *atlas) newest(blocks []block, w span, most int) []block {
+// newest leaves out what has no chart yet, so that what came last is drawn up to so many rows.
+func (a *atlas) newest(all []volume, w span, most int) []volume {
 	drawn := map[uint64]bool{}
 	for _, c := range a.charts {
 		drawn[c.seq] = true
 	}
 	rows := 0
-	return slices.DeleteFunc(slices.Clone(blocks), func(b block) bool {
-		seq, _ := b.(numbered).number()
-		if z := b.bounds(); drawn[seq] || add(z.maxTime, near) < w.since || z.minTime > add(w.until, near) {
+	return slices.DeleteFunc(all, func(v volume) bool {
+		if drawn[v.seq] || v.zone.far(w) {
 			return false
 		}
-		rows += b.rows()
-		return rows > most && rows > b.rows()
+		rows += v.rows
+		return rows > most && rows > v.rows
 	})
 }
 
@@ -84,7 +82,7 @@ type picker struct {
 	every  []pickable
 	at     map[*chart][2]int // where the candidates of a chart begin and end
 	groups []*group
-	open   map[*chart]bool // charts that are read
+	open   map[*sheet]bool // what is read
 	took   map[int]bool    // candidates that are read
 	speaks map[string]bool
 	parts  []part
@@ -111,7 +109,7 @@ type group struct {
 type part struct {
 	b            block
 	seq          uint64
-	trace        uint32
+	row, trace   uint32 // the first row of the block, and the number of the trace there
 	group, place int
 }
 
@@ -119,7 +117,7 @@ type part struct {
 func (p *picker) gather() (spans int) {
 	p.speaks = map[string]bool{}
 	for _, c := range p.a.charts {
-		if z := c.b.bounds(); add(z.maxTime, near) < p.w.since || z.minTime > add(p.w.until, near) {
+		if c.zone.far(p.w) {
 			continue
 		}
 		from := len(p.every)
@@ -224,17 +222,18 @@ func (p *picker) settle() {
 		for place, i := range g.picks {
 			c := &p.every[i]
 			p.a.eachPlace(c.on.traces[c.trace], func(on *chart, trace uint32) {
-				p.parts = append(p.parts, part{on.b, on.seq, trace, n, place})
+				s := on.sheetOf(trace)
+				p.parts = append(p.parts, part{s.b, on.seq, s.row, trace - s.trace, n, place})
 			})
 		}
 	}
-	slices.SortStableFunc(p.parts, func(x, y part) int { return cmp.Compare(x.seq, y.seq) })
+	slices.SortStableFunc(p.parts, func(x, y part) int { return cmp.Or(cmp.Compare(x.seq, y.seq), cmp.Compare(x.row, y.row)) })
 }
 
 // eachPlace calls fn with each chart that a trace is on.
 func (a *atlas) eachPlace(hash uint64, fn func(on *chart, trace uint32)) {
 	for i := a.heads[hash]; i != 0; i = a.places[i].next {
-		if p := &a.places[i]; p.on.b != nil {
+		if p := &a.places[i]; p.on.here {
 			fn(p.on, p.trace)
 		}
 	}

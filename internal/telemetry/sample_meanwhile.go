@@ -48,13 +48,11 @@ func (p *picker) around(i int) (int, bool) {
 
 // begun tells which service began a trace by a call, and when that was.
 func (p *picker) begun(i int) (from string, start, end int64) {
-	p.eachRow(i, func(on *chart, row uint32) bool {
-		r := joined{on: on, row: row, parent: on.v.parent[row], role: on.role[row]}
+	p.eachRow(i, func(r joined) bool {
 		if p.a.traitsOf(&r)&traitBegun == 0 {
 			return true
 		}
-		from = p.a.roles.all[r.role].call.From
-		start, end = on.v.start[row], on.v.start[row]+on.v.dur[row]
+		from, start, end = p.a.roles.all[r.role].call.From, r.start, r.start+r.dur
 		return false
 	})
 	return from, start, end
@@ -62,27 +60,20 @@ func (p *picker) begun(i int) (from string, start, end int64) {
 
 // serving reports a trace in which a service served a request for all of some time.
 func (p *picker) serving(i int, service string, start, end int64) (found bool) {
-	p.eachRow(i, func(on *chart, row uint32) bool {
-		r := &p.a.roles.all[on.role[row]]
-		serves := r.call.To == service && (r.server || r.call.Sort == Crossed && on.badge[row]&badgeAsync == 0)
-		found = serves && on.v.start[row] <= start && on.v.start[row]+on.v.dur[row] >= end
+	p.eachRow(i, func(row joined) bool {
+		r := &p.a.roles.all[row.role]
+		serves := r.call.To == service && (r.server || r.call.Sort == Crossed && row.on.badge[row.row]&badgeAsync == 0)
+		found = serves && row.start <= start && row.start+row.dur >= end
 		return !found
 	})
 	return found
 }
 
 // eachRow calls fn with the rows of a trace that count, until it returns false.
-func (p *picker) eachRow(i int, fn func(on *chart, row uint32) bool) {
+func (p *picker) eachRow(i int, fn func(r joined) bool) {
 	c := &p.every[i]
 	more := true
 	p.a.eachPlace(c.on.traces[c.trace], func(on *chart, trace uint32) {
-		if !more || !p.a.open(on) {
-			return
-		}
-		for _, row := range on.v.trace.rowsOf(trace) {
-			if more = !on.alive(row) || fn(on, row); !more {
-				return
-			}
-		}
+		more = more && p.a.eachOf(on, trace, fn)
 	})
 }

@@ -74,7 +74,9 @@ func (p *picker) short() bool {
 func (p *picker) from(charts []*chart, want int) {
 	for _, c := range charts {
 		if of := p.at[c]; of[0] < of[1] {
-			p.open[c] = true
+			for i := range c.sheets {
+				p.open[&c.sheets[i]] = true
+			}
 		}
 	}
 	for _, c := range charts {
@@ -89,8 +91,8 @@ func (p *picker) from(charts []*chart, want int) {
 // new is how many more charts would have to be read for a trace.
 func (p *picker) new(i int) (n int) {
 	c := &p.every[i]
-	p.a.eachPlace(c.on.traces[c.trace], func(on *chart, _ uint32) {
-		if !p.open[on] {
+	p.a.eachPlace(c.on.traces[c.trace], func(on *chart, trace uint32) {
+		if !p.open[on.sheetOf(trace)] {
 			n++
 		}
 	})
@@ -123,7 +125,7 @@ func (p *picker) add(i int, left *int) bool {
 	}
 	*left -= n
 	c := &p.every[i]
-	p.a.eachPlace(c.on.traces[c.trace], func(on *chart, _ uint32) { p.open[on] = true })
+	p.a.eachPlace(c.on.traces[c.trace], func(on *chart, trace uint32) { p.open[on.sheetOf(trace)] = true })
 	p.take(i)
 	return true
 }
@@ -200,12 +202,9 @@ func (p *picker) example(s *sum, shown []bool, left *int) {
 func (p *picker) show(i int, shown []bool) {
 	c := &p.every[i]
 	p.a.eachPlace(c.on.traces[c.trace], func(on *chart, trace uint32) {
-		if p.a.open(on) {
-			for _, row := range on.v.trace.rowsOf(trace) {
-				if int(row) < len(on.call) {
-					shown[on.call[row]] = true
-				}
-			}
-		}
+		p.a.eachOf(on, trace, func(r joined) bool {
+			shown[on.call[r.row]] = true
+			return true
+		})
 	})
 }

@@ -81,7 +81,7 @@ func sampleCounts(t *rapid.T, s *Store) {
 
 // TestSampleIsSmall reads few spans of many, few segments, and every group.
 func TestSampleIsSmall(t *testing.T) {
-	s, err := Open(t.TempDir(), Options{Rows: 1024})
+	s, err := Open(t.TempDir(), Options{Rows: 1024, Chunk: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +139,8 @@ func TestSampleDrawsTheNewest(t *testing.T) {
 	numbers := func(most int) (out []uint64) {
 		blocks, done := s.spans.blocks()
 		defer done()
-		for _, b := range s.atlas.newest(blocks, windowOf(time.Time{}, time.Time{}), most) {
-			seq, _ := b.(numbered).number()
-			out = append(out, seq)
+		for _, v := range s.atlas.newest(volumesOf(blocks), windowOf(time.Time{}, time.Time{}), most) {
+			out = append(out, v.seq)
 		}
 		return out
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// segment is one file of columns. It is a block: columns are read when they are asked for.
+// segment is one file of columns. Its chunks are blocks: columns are read when they are asked for.
 type segment struct {
 	*meta
 	d     disk
@@ -16,9 +16,9 @@ type segment struct {
 	path  string
 	seq   uint64
 	size  int64
-	bad   error          // it cannot be read: it only takes up room
-	say   func(error)    // tells once that it cannot be read
-	index map[string]int // key -> its place in keys
+	parts []*chunk
+	bad   error       // it cannot be read: it only takes up room
+	say   func(error) // tells once that it cannot be read
 
 	mu   sync.Mutex
 	f    file // open while it is used; guarded by mu
@@ -43,9 +43,8 @@ func openSegment(d disk, c *cache, path string, seq uint64) *segment {
 		return s
 	}
 	s.meta = m
-	s.index = make(map[string]int, len(m.names))
-	for i, name := range m.names {
-		s.index[name] = i
+	for _, l := range m.chunks {
+		s.parts = append(s.parts, &chunk{l, s})
 	}
 	return s
 }
@@ -116,7 +115,7 @@ func (s *segment) load(r *ref) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b, err = dec.DecodeAll(b, make([]byte, 0, r.raw)); err == nil && len(b) != r.raw {
+	if b, err = dec.DecodeAll(b, make([]byte, 0, r.raw)); err == nil && len(b) != int(r.raw) {
 		err = errDamaged
 	}
 	return b, err

@@ -13,32 +13,32 @@ const pieceGap = 16 << 10
 
 // ready brings columns into memory that are used together: what lies side by side in the file with one read.
 // Keys are those that are wanted, nil all. What cannot be read is found out by who asks for the column.
-func (s *segment) ready(want []bool, extras bool) {
+func (c *chunk) ready(want []bool, extras bool) {
 	var need []*ref
 	var jobs []func()
 	add := func(slot int, read func(), refs ...*ref) {
-		if !s.cache.has(cacheKey{s, slot}) {
+		if !c.s.cache.has(cacheKey{c, slot}) {
 			need, jobs = append(need, refs...), append(jobs, read)
 		}
 	}
-	f := &s.meta.fixed
-	add(colTraces, func() { _, _ = s.traces() }, &f[colTraces], &f[colOf])
-	add(colParents, func() { _, _ = s.parents() }, &f[colSpans], &f[colParents])
-	add(colStarts, func() { _, _ = s.starts() }, &f[colStarts])
-	add(colDurations, func() { _, _ = s.durations() }, &f[colDurations])
-	add(colTags, func() { _, _ = s.tags() }, &f[colTags])
+	f := &c.fixed
+	add(colTraces, func() { _, _ = c.traces() }, &f[colTraces], &f[colOf])
+	add(colParents, func() { _, _ = c.parents() }, &f[colSpans], &f[colParents])
+	add(colStarts, func() { _, _ = c.starts() }, &f[colStarts])
+	add(colDurations, func() { _, _ = c.durations() }, &f[colDurations])
+	add(colTags, func() { _, _ = c.tags() }, &f[colTags])
 	if extras {
-		add(colExtras, func() { _, _ = s.extras() }, &f[colExtras])
+		add(colExtras, func() { _, _ = c.extras() }, &f[colExtras])
 	}
-	for k := range s.meta.keys {
-		if m := &s.meta.keys[k]; want == nil || want[k] {
-			add(keySlot(k), func() { _, _ = s.keyColumn(k) }, &m.row, &m.id, &m.value)
+	for k := range c.layout.keys {
+		if m := &c.layout.keys[k]; want == nil || want[k] {
+			add(keySlot(k), func() { _, _ = c.keyColumn(k) }, &m.row, &m.id, &m.value)
 		}
 	}
 	if len(jobs) < 2 {
 		return
 	}
-	defer s.fetch(need)()
+	defer c.s.fetch(need)()
 	for _, read := range jobs {
 		read()
 	}

@@ -33,6 +33,7 @@ func (s *snapshot) rows() int                      { return s.m.len() }
 func (s *snapshot) bounds() *zone                  { return &s.m.zone }
 func (s *snapshot) mayHave(TraceID) bool           { return true }
 func (s *snapshot) mayEqual(string, []uint64) bool { return true }
+func (s *snapshot) mayOwn(string) bool             { return true }
 func (s *snapshot) keys() []string                 { return s.m.keys }
 func (s *snapshot) alive() bitset                  { return slices.Clone(s.live) }
 func (s *snapshot) traces() (*traceColumn, error)  { return &s.table, nil }

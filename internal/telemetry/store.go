@@ -18,6 +18,7 @@ type Options struct {
 	Disk   int64         // bytes that may be held on disk; 0 means 1 GiB
 	Age    time.Duration // of what is kept; 0 means 7 days
 	Rows   int           // spans or log records of one segment; 0 means 16384
+	Chunk  int           // rows of which the columns are read together; 0 means 4096
 	Log    *slog.Logger  // nil: nothing is said
 
 	disk disk             // nil means the file system
@@ -71,6 +72,9 @@ func (o *Options) fill() {
 	}
 	if o.Rows == 0 {
 		o.Rows = 16 << 10
+	}
+	if o.Chunk == 0 {
+		o.Chunk = 4 << 10
 	}
 	if o.disk == nil {
 		o.disk = local{}

@@ -191,7 +191,10 @@ func (t *table) blocks() (all []block, done func()) {
 	for _, s := range slices.Backward(t.segs) {
 		if s.bad == nil {
 			s.use()
-			used, all = append(used, s), append(all, s)
+			used = append(used, s)
+			for _, c := range s.parts {
+				all = append(all, c)
+			}
 		}
 	}
 	return all, func() {
@@ -221,7 +224,9 @@ func (t *table) count(c *Counts) (rows int64) {
 			continue
 		}
 		rows += int64(s.meta.rows)
-		c.Memory += int64(len(s.bloom) + 200*len(s.meta.keys))
+		for _, l := range s.chunks {
+			c.Memory += int64(len(l.bloom) + 150*len(l.keys))
+		}
 	}
 	c.Dropped += t.dropped.Load()
 	c.Expired += t.expired.Load()

@@ -29,7 +29,7 @@ func (s *Store) Traffic(ctx context.Context, since, until time.Time) ([]Flow, er
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer a.trim()
-	if err := a.draw(ctx, blocks, w); err != nil {
+	if err := a.draw(ctx, volumesOf(blocks), w); err != nil {
 		return nil, err
 	}
 	return a.flows(w), nil
@@ -39,13 +39,12 @@ func (s *Store) Traffic(ctx context.Context, since, until time.Time) ([]Flow, er
 func (a *atlas) flows(w span) []Flow {
 	of := map[uint16][]sum{}
 	for _, c := range a.charts {
-		z := c.b.bounds()
-		sums := c.sums
+		z, sums := &c.zone, c.sums
 		switch {
 		case z.maxTime < w.since || z.minTime > w.until:
 			continue
 		case z.minTime >= w.since && z.maxTime <= w.until:
-		case a.open(c):
+		default:
 			sums = c.add(a, w)
 		}
 		for _, s := range sums {

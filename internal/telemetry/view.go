@@ -35,13 +35,8 @@ type view struct {
 	buf     []cell
 	cells   celler
 	memo    [][]any            // per key, by id: of keys with few values
+	shared  *origins           // nil: none
 	origins map[uint32]*origin // by id
-}
-
-// origin is what a resource says, decoded.
-type origin struct {
-	service, instance string
-	attrs             []Attr
 }
 
 // newView opens a block for reading rows. Only nil reads all; otherwise attributes under these keys alone,
@@ -59,8 +54,9 @@ func newView(b block, log bool, only []string) (*view, error) {
 			v.want[i] = slices.Contains(only, k)
 		}
 	}
-	if s, ok := b.(*segment); ok {
-		s.ready(v.want, only == nil)
+	if c, ok := b.(*chunk); ok {
+		v.shared = &c.s.cache.origins
+		c.ready(v.want, only == nil)
 	}
 	var err error
 	get := func(fn func() error) {
@@ -115,7 +111,7 @@ func (v *view) decode(c cell) any {
 	case classResource:
 		o := v.origins[c.id]
 		if o == nil {
-			o = decodeOrigin(c.value)
+			o = v.shared.of(c.value)
 			v.origins[c.id] = o
 		}
 		return o
@@ -127,19 +123,6 @@ func scopeName(b []byte) string {
 	name := ""
 	_ = each(b, 1, func(p []byte) error { name = validText(p); return nil })
 	return name
-}
-
-func decodeOrigin(b []byte) *origin {
-	o := &origin{attrs: unique(decodePairs(b, 1))}
-	for _, a := range o.attrs {
-		switch a.Key {
-		case "service.name":
-			o.service = Format(a.Value)
-		case "service.instance.id":
-			o.instance = Format(a.Value)
-		}
-	}
-	return o
 }
 
 // unique keeps the first of attributes with one key.

@@ -78,7 +78,7 @@ func (s *Store) seal(t *table) (bool, error) {
 			return false, err
 		}
 	}
-	bytes := seal(b.memory, s.enc, t.o.now().UnixNano())
+	bytes := seal(b.memory, s.enc, t.o.now().UnixNano(), t.o.Chunk)
 	s.retain(int64(len(bytes)))
 	path := t.path(b.seq, "seg")
 	if err := writeFile(t.o.disk, t.dir, path, bytes); err != nil {
