@@ -102,6 +102,7 @@ func TestBroker(t *testing.T) {
 			{"stop finishes what is in flight", stopDrains},
 			{"stop gives back what waits for a try", stopGivesBack},
 			{"a message not acknowledged comes again", redelivered},
+			{"a consumer waits for its broker", waitsForBroker},
 		} {
 			t.Run(tt.name, func(t *testing.T) { tt.test(t, url) })
 		}
@@ -257,9 +258,32 @@ func stopGivesBack(t *testing.T, url string) {
 	}
 }
 
+// waitsForBroker starts a consumer while the broker is away: it does not fail, is not ready, and begins
+// when the broker is back.
+func waitsForBroker(t *testing.T, url string) {
+	through, cut, mend := wire(t, url)
+	app := kittest.App(t, map[string]string{"BROKER_URL": through})
+	b, err := bus.Dial(t.Context(), app, "broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	cut()
+	kittest.Eventually(t, "not connected", func() bool { return b.Ready(t.Context()) != nil })
+	got := make(chan kit.Message, 1)
+	defer consume(t, b, bus.Consumer{Queue: kit.EmailQueue, Handle: into(got)})()
+	kittest.Eventually(t, "the reason", func() bool { return app.Ready(t.Context())[kit.EmailQueue] == "not connected" })
+	mend()
+	kittest.Eventually(t, "ready", func() bool { return len(app.Ready(t.Context())) == 0 })
+	sent := send(t, dial(t, url), kit.Notifications, kit.EmailQueue, "a")
+	if m := next(t, got); m.ID != sent.ID {
+		t.Errorf("got %s, want %s", m.ID, sent.ID)
+	}
+}
+
 // redelivered loses the connection while a message is in work, as when a machine dies.
 func redelivered(t *testing.T, url string) {
-	through, cut := wire(t, url)
+	through, cut, _ := wire(t, url)
 	b, err := bus.Dial(t.Context(), kittest.App(t, map[string]string{"BROKER_URL": through, "GRACE": "1ms"}), "broker")
 	if err != nil {
 		t.Fatal(err)
@@ -282,33 +306,38 @@ func redelivered(t *testing.T, url string) {
 	}
 }
 
-// wire returns the URL of a way to the broker that can be cut for good.
-func wire(t *testing.T, broker string) (through string, cut func()) {
+// wire returns the URL of a way to the broker that can be cut, and mended.
+func wire(t *testing.T, broker string) (through string, cut, mend func()) {
 	t.Helper()
 	u, err := url.Parse(broker)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	addr := u.Host
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			near, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { join(ctx, near, addr) })
+	far, near, end := u.Host, "127.0.0.1:0", func() {}
+	mend = func() {
+		ln, err := net.Listen("tcp", near)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	cut = sync.OnceFunc(func() { cancel(); ln.Close(); conns.Wait() })
+		near = ln.Addr().String()
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+		var conns sync.WaitGroup
+		conns.Go(func() {
+			for {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				conns.Go(func() { join(ctx, conn, far) })
+			}
+		})
+		end = sync.OnceFunc(func() { cancel(); ln.Close(); conns.Wait() })
+	}
+	mend()
+	cut = func() { end() } // the newest
 	t.Cleanup(cut)
-	u.Host = ln.Addr().String()
-	return u.String(), cut
+	u.Host = near
+	return u.String(), cut, mend
 }
 
 // join copies both ways until one side ends or ctx does.
@@ -354,4 +383,12 @@ func TestConsumerSurvivesBroker(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestInstalledNATS uses the NATS that is installed here: those before 2.10 know one filter for a consumer.
+func TestInstalledNATS(t *testing.T) {
+	need.Native(t, "nats-server")
+	url := kittest.NATSProgram(t, need.Program("nats-server"))
+	workWaits(t, url)
+	eventsFanOut(t, url)
 }

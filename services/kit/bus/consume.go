@@ -63,16 +63,13 @@ var errStopping = errors.New("stopping")
 // Consume returns the part of a service that handles messages until its context ends. Messages in
 // flight are then finished within the grace; those that wait for another try go back to the queue.
 //
-// The service is not ready before its queue is there: what RabbitMQ is told earlier, no queue keeps.
+// The service is not ready before its queue is there: what RabbitMQ is told earlier, no queue keeps. A
+// broker that is away by then is tried again until it is back.
 func (b *Bus) Consume(c Consumer) func(context.Context) error {
 	c = c.withDefaults()
-	var bound atomic.Bool
-	b.app.Check(c.Queue, func(context.Context) error {
-		if !bound.Load() {
-			return errors.New("not there yet")
-		}
-		return nil
-	})
+	var bound atomic.Pointer[error]
+	bound.Store(new(errors.New("not there yet")))
+	b.app.Check(c.Queue, func(context.Context) error { return *bound.Load() })
 	return func(ctx context.Context) error {
 		work, done := b.app.Draining(ctx)
 		defer done()
@@ -80,14 +77,9 @@ func (b *Bus) Consume(c Consumer) func(context.Context) error {
 		defer cancel()
 		g, started := errgroup.WithContext(started)
 		for range c.Workers {
-			sub := b.broker.subscriber(queue{c.Queue, c.Events, c.Silence})
-			in, err := sub.Subscribe(started, c.Queue)
-			if err != nil && ctx.Err() != nil {
+			in := b.begin(started, c, func(err error) { bound.Store(&err) })
+			if in == nil {
 				return g.Wait()
-			}
-			if err != nil {
-				cancel()
-				return errors.Join(fmt.Errorf("consume %s: %w", c.Queue, err), g.Wait())
 			}
 			g.Go(func() error {
 				for msg := range in {
@@ -100,9 +92,41 @@ func (b *Bus) Consume(c Consumer) func(context.Context) error {
 				return nil
 			})
 		}
-		bound.Store(true)
+		bound.Store(new(error))
 		return g.Wait()
 	}
+}
+
+// How long a consumer that could not begin waits before it tries again.
+const (
+	subscribeAgain = 100 * time.Millisecond
+	subscribeMost  = 2 * time.Second
+)
+
+// begin reads the consumer's queue as soon as the broker lets it. It returns nil where ctx ends before, and
+// tells what it waits for.
+func (b *Bus) begin(ctx context.Context, c Consumer, waits func(error)) <-chan *message.Message {
+	for wait := subscribeAgain; ; wait = min(2*wait, subscribeMost) {
+		in, err := b.subscribe(ctx, c)
+		if err == nil {
+			return in
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		waits(err)
+		b.log.Warn("consumer waiting", "queue", c.Queue, "after", wait.String(), "err", err)
+		if !pause(ctx.Done(), wait) {
+			return nil
+		}
+	}
+}
+
+func (b *Bus) subscribe(ctx context.Context, c Consumer) (<-chan *message.Message, error) {
+	if err := b.broker.alive(); err != nil {
+		return nil, err
+	}
+	return b.broker.subscriber(queue{c.Queue, c.Events, c.Silence}).Subscribe(ctx, c.Queue)
 }
 
 func (c Consumer) withDefaults() Consumer {

@@ -103,22 +103,57 @@ func (j *jet) alive() error {
 
 func (j *jet) close() error { j.conn.Close(); return nil }
 
-// consumer returns the queue's durable consumer, made where it is not there.
+// consumer returns the queue's durable consumer, made where it is not there. Servers before 2.10 know one
+// filter alone: they send all events, and the subscriber leaves out what is not the queue's.
 func (j *jet) consumer(ctx context.Context, q queue) (jetstream.Consumer, error) {
-	stream, subjects := kit.Notifications, []string{kit.Notifications + "." + q.name}
-	if len(q.events) > 0 {
-		stream, subjects = kit.Events, nil
-		for _, key := range q.events {
-			subjects = append(subjects, kit.Events+"."+strings.ReplaceAll(key, "#", ">"))
-		}
+	stream, subjects := q.subjects()
+	config := jetstream.ConsumerConfig{
+		Durable:    strings.ReplaceAll(q.name, ".", "_"), // a dot may not be in a name
+		AckPolicy:  jetstream.AckExplicitPolicy,
+		AckWait:    q.silence,
+		MaxDeliver: -1,
 	}
-	return j.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		Durable:        strings.ReplaceAll(q.name, ".", "_"), // a dot may not be in a name
-		FilterSubjects: subjects,
-		AckPolicy:      jetstream.AckExplicitPolicy,
-		AckWait:        q.silence,
-		MaxDeliver:     -1,
-	})
+	if len(subjects) == 1 {
+		config.FilterSubject = subjects[0]
+	} else {
+		config.FilterSubjects = subjects
+	}
+	c, err := j.js.CreateOrUpdateConsumer(ctx, stream, config)
+	if errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
+		config.FilterSubjects = nil
+		return j.js.CreateOrUpdateConsumer(ctx, stream, config)
+	}
+	return c, err
+}
+
+// subjects returns the stream that holds the queue's messages, and the subjects of these.
+func (q queue) subjects() (stream string, subjects []string) {
+	if len(q.events) == 0 {
+		return kit.Notifications, []string{kit.Notifications + "." + q.name}
+	}
+	for _, key := range q.events {
+		subjects = append(subjects, kit.Events+"."+strings.ReplaceAll(key, "#", ">"))
+	}
+	return kit.Events, subjects
+}
+
+// takes reports whether a message of that subject is the queue's.
+func (q queue) takes(subject string) bool {
+	_, subjects := q.subjects()
+	return slices.ContainsFunc(subjects, func(pattern string) bool { return matches(pattern, subject) })
+}
+
+// matches reports whether a subject is one of the pattern: * stands for one word, > for one or more.
+func matches(pattern, subject string) bool {
+	want, more, open := strings.Cut(pattern, ".")
+	have, rest, deeper := strings.Cut(subject, ".")
+	switch {
+	case want == ">":
+		return true
+	case want != "*" && want != have || open != deeper:
+		return false
+	}
+	return !open || matches(more, rest)
 }
 
 // jetSubscriber reads one message at a time. Watermill's own subscriber for JetStream is not used:
@@ -133,7 +168,7 @@ type jetSubscriber struct {
 func (s *jetSubscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.Message, error) {
 	c, err := s.jet.consumer(ctx, s.queue)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.jet.declare(ctx)) // for the next try: the broker may have lost its data
 	}
 	out := make(chan *message.Message)
 	s.wg.Go(func() {
@@ -179,7 +214,12 @@ func (s *jetSubscriber) read(
 		if err != nil {
 			return err
 		}
-		if err := deliver(ctx, msg, out, s.queue.silence/3); err != nil {
+		if !s.queue.takes(msg.Subject()) {
+			err = msg.Ack()
+		} else {
+			err = deliver(ctx, msg, out, s.queue.silence/3)
+		}
+		if err != nil {
 			return err
 		}
 	}

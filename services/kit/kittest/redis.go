@@ -2,7 +2,6 @@ package kittest
 
 import (
 	"fmt"
-	"net"
 	"strconv"
 	"testing"
 )
@@ -15,12 +14,6 @@ func RedisServer(t testing.TB, program string) string {
 	p := spawn(t, dir, nil, program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
 		"--save", "", "--appendonly", "no")
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	p.until(t, func() bool {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	p.until(t, func() bool { return answers(addr) })
 	return "redis://" + addr + "/0"
 }
