@@ -65,6 +65,7 @@ var commands = []command{
 	{groupLook, newPs},
 	{groupLook, newDash},
 	{groupLook, newLogs},
+	{groupLook, newEvents},
 	{groupLook, newEdges},
 	{groupLook, newOpen},
 	{groupLook, newWait},
@@ -113,6 +114,8 @@ func newRoot(a *App) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.TraverseChildren = true
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return checkFlags(cmd) }
+	versionFlag(root)
 	fileFlag(a, root)
 	root.PersistentFlags().StringVar(&a.instance, "instance", "", "the copy with this `NAME` that up --isolated started")
 	for _, g := range []cobra.Group{

@@ -95,8 +95,10 @@ func TestTablesFit(t *testing.T) {
 	}
 	for _, width := range []int{20, 40, 49, 80, 100, 120, 200} {
 		for name, draw := range map[string]func(screen){
-			"ps":     func(s screen) { psTable(s, units, time.Now()) },
-			"banner": func(s screen) { banner(s, state.Snapshot{Stack: "shop", Units: units}, time.Second, (&App{}).keys(detachedKeys)) },
+			"ps": func(s screen) { psTable(s, units, time.Now()) },
+			"banner": func(s screen) {
+				banner(s, state.Snapshot{Stack: "shop", Units: units}, time.Second, (&App{}).keys(detachedKeys))
+			},
 		} {
 			var b bytes.Buffer
 			draw(screen{Writer: &b, width: width})

@@ -162,10 +162,18 @@ func (a *App) dryRun(ctx context.Context, p place, st *stack.Stack, o *upOptions
 	if err != nil {
 		return err
 	}
+	made.options.DryRun = true
 	plan, err := fleet.NewPlan(ctx, made.options)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(a.Out, a.veil().Text(plan.String()))
-	return err
+	if _, err = io.WriteString(a.Out, a.veil().Text(plan.String())); err != nil {
+		return err
+	}
+	for _, st := range plan.Steps {
+		if st.Lacks != "" && st.Replica <= 1 {
+			say(a.Err, "this machine cannot run "+st.Name+": "+st.Lacks, "")
+		}
+	}
+	return nil
 }

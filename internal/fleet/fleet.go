@@ -30,6 +30,7 @@ type Options struct {
 	NoDeps    bool // without what the services need
 	Isolated  bool // a second copy: fixed ports become automatic ones
 	Watch     bool // rebuild and restart what is edited
+	DryRun    bool // the plan is only looked at: services that this machine cannot run are part of it
 	Telemetry bool // somebody listens on the ports of [Fleet.Receiver], unless the stack has telemetry off
 	Ephemeral bool // every unit ends with the supervisor, however it ends
 	Runtime   string

@@ -35,6 +35,7 @@ type Step struct {
 	Backing string // "go", "container postgres:17", "embedded nats"
 	Reason  string // "asked for", "gateway needs it", …
 	Skip    string // why this machine does not run it; "" it does
+	Lacks   string // dry run: what this machine lacks to run it
 	Needs   []Need
 	URL     string // to show; without password
 	Unit    driver.Unit
@@ -60,6 +61,7 @@ type facts struct {
 	choices  []resource.Choice
 	ports    Ports
 	skip     map[string]string // optional services that cannot run here, and why
+	lacks    map[string]string // and the others
 	replicas map[string]int    // changed by scale
 	secret   string            // passwords of servers are made from it
 	secrets  *stack.Secrets    // the user's
@@ -79,11 +81,11 @@ func newPlan(ctx context.Context, o Options, own Ports, replicas map[string]int)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := unable(ctx, o, picked.Services)
-	if err != nil {
+	skip, lacks, err := unable(ctx, o, picked.Services)
+	if err != nil && !o.DryRun {
 		return nil, err
 	}
-	fs := facts{choices: choices, skip: skip, replicas: replicas}
+	fs := facts{choices: choices, skip: skip, lacks: lacks, replicas: replicas}
 	if fs.secret, err = resource.LoadSecret(filepath.Join(o.StateDir, "data")); err != nil {
 		return nil, err
 	}
@@ -234,7 +236,7 @@ func (p *planner) replica(s *stack.Service, replica int) (*Step, error) {
 	name := unitName(s.Name, replica)
 	st := &Step{
 		Name: name, Service: s.Name, Sort: state.Service, Replica: replica, Backing: backing(s, p.o.Machine), Reason: p.why[s.Name],
-		Skip: p.skip[s.Name], Probe: s.Health, Restart: s.Restart, def: s,
+		Skip: p.skip[s.Name], Lacks: p.lacks[s.Name], Probe: s.Health, Restart: s.Restart, def: s,
 	}
 	if s.Job {
 		st.Sort, st.Replica = state.Job, 0

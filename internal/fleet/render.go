@@ -48,6 +48,7 @@ func (st *Step) details(b *strings.Builder) {
 		line("because", st.Skip)
 		return
 	}
+	line("lacks", st.Lacks)
 	line("because", st.Reason)
 	line("after", st.after())
 	if st.Sort != state.Server {

@@ -12,9 +12,9 @@ import (
 	"msctl.dev/msctl/internal/stack"
 )
 
-// unable returns the optional services that this machine cannot run, with the reason of each. A service
-// that is not optional makes it an error.
-func unable(ctx context.Context, o Options, services []*stack.Service) (map[string]string, error) {
+// unable returns the services that this machine cannot run, with the reason of each: the optional ones to
+// be skipped, and those without which there is an error.
+func unable(ctx context.Context, o Options, services []*stack.Service) (skip, without map[string]string, err error) {
 	reasons := make([]string, len(services))
 	var checks sync.WaitGroup
 	tools := &tools{}
@@ -22,7 +22,7 @@ func unable(ctx context.Context, o Options, services []*stack.Service) (map[stri
 		checks.Go(func() { reasons[i] = lacks(ctx, o, s, tools) })
 	}
 	checks.Wait()
-	skip := map[string]string{}
+	skip, without = map[string]string{}, map[string]string{}
 	var errs []error
 	for i, s := range services {
 		switch {
@@ -30,10 +30,11 @@ func unable(ctx context.Context, o Options, services []*stack.Service) (map[stri
 		case s.Optional:
 			skip[s.Name] = reasons[i]
 		default:
+			without[s.Name] = reasons[i]
 			errs = append(errs, &stack.Error{Pos: s.Pos, Msg: fmt.Sprintf("run %s: %s", s.Name, reasons[i]), Hint: "`optional: true` skips it where it cannot run"})
 		}
 	}
-	return skip, errors.Join(errs...)
+	return skip, without, errors.Join(errs...)
 }
 
 // lacks says what this machine lacks to run a service, or "".
