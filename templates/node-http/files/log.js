@@ -1,8 +1,8 @@
-// JSON logs on standard output, with the keys of the fleet's other services.
+// JSON logs on standard output and over OTLP, with the keys of the fleet's other services.
 
 import { isSpanContextValid, trace } from '@opentelemetry/api';
 
-import { correlation } from './telemetry.js';
+import { correlation, logged } from './telemetry.js';
 
 const levels = ['debug', 'info', 'warn', 'error'];
 const least = levels.indexOf((process.env.LOG_LEVEL || 'info').toLowerCase());
@@ -14,6 +14,7 @@ function write(level, msg, more) {
   if (span && isSpanContextValid(span)) line.trace = span.traceId;
   if (correlation()) line.correlation = correlation();
   process.stdout.write(JSON.stringify(line) + '\n');
+  logged(line);
 }
 
 export const log = Object.fromEntries(levels.map((l) => [l, (msg, more) => write(l, msg, more)]));
