@@ -52,6 +52,8 @@ var allowed = map[string][]string{
 	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
 	"contracts":                      {},
 	"contracts/library":              {},
+	"contracts/consumer":             {"contracts", "internal/stack"},
+	"contracts/revision":             {"contracts"},
 	"contracts/broker":               {"contracts"},
 	"contracts/stub":                 {"contracts", "contracts/schema"},
 	"contracts/schema":               {},
@@ -61,7 +63,8 @@ var allowed = map[string][]string{
 	"internal/cli": {"scaffold", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",
-		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose"},
+		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose",
+		"contracts", "contracts/library", "contracts/consumer", "contracts/revision"},
 	"cmd/msctl":        {"internal/cli", "internal/keeper"},
 	"cmd/msctl-keeper": {"internal/keeper"},
 }

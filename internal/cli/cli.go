@@ -75,6 +75,7 @@ var commands = []command{
 	{groupUnderstand, newWhy},
 	{groupUnderstand, newAdvise},
 	{groupUnderstand, newMetrics},
+	{groupUnderstand, newContract},
 	{groupChange, newStart},
 	{groupChange, newStop},
 	{groupChange, newRestart},

@@ -86,6 +86,12 @@ type Service struct {
 	Optional  bool
 	Requires  []Requirement
 	Tasks     []Task
+	Contract  *Contract // nil: the language's own way
+}
+
+// Contract is how a service's consumer contracts are made.
+type Contract struct {
+	Test []string // argv, run in Dir; empty: the language's own way
 }
 
 // Port returns the listener of that name, or false.

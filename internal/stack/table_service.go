@@ -78,6 +78,11 @@ func lifeKeys() []field[*serviceDraft] {
 			watch(), func(d *s, v Watch) { (*d).Watch = v }),
 		key("tasks", "One-off commands by name, for `msctl run SERVICE TASK`. Default: none.",
 			named(argv()), func(d *s, v []entry[[]string]) { (*d).Tasks = tasks(v) }),
+		key("contract", "How its consumer contracts are made: a mapping with test. Default: the language's own way.",
+			object([]field[Contract]{
+				key("test", "Command that runs its consumer tests, which write pacts into the folder MSCTL_PACT_DIR. Default: Go tests under the build tag pact, the script test:contract of package.json, or test_contract.py.",
+					argv(), func(c *Contract, v []string) { c.Test = v }),
+			}), func(d *s, v Contract) { (*d).Contract = &v }),
 	}
 }
 
