@@ -11,12 +11,38 @@ import (
 type linking struct {
 	service, key, name string
 	value              string // behind the name where it must stand in a mapping; "" is none
+	optional           bool   // of a call
 	behind             []string
+}
+
+// bare reports that a name says all.
+func (l linking) bare() bool { return l.value == "" && !l.optional }
+
+// said is what stands behind the name in a mapping.
+func (l linking) said(value string) *node {
+	if !l.optional {
+		return wordNode(value)
+	}
+	out := mapNode()
+	if l.value != "" {
+		out.set("protocol", strNode(l.value))
+	}
+	out.set("optional", &node{kind: yaml.ScalarNode, text: "true", tag: "!!bool"})
+	return out
 }
 
 // AddCall lets a service call another one. protocol is the listen name of the callee; "" is http, or the
 // only one there is. A list of calls becomes a mapping where it must say the protocol.
 func (d *Document) AddCall(from, to, protocol string) error {
+	return d.addCall(from, to, protocol, false)
+}
+
+// AddOptionalCall is [Document.AddCall] for a call without which the caller works.
+func (d *Document) AddOptionalCall(from, to, protocol string) error {
+	return d.addCall(from, to, protocol, true)
+}
+
+func (d *Document) addCall(from, to, protocol string, optional bool) error {
 	service, err := d.service(from)
 	if err != nil {
 		return err
@@ -36,7 +62,7 @@ func (d *Document) AddCall(from, to, protocol string) error {
 	if calls != nil && calls.has(to) {
 		return d.addProtocol(service, from, to, calls, or(protocol, d.main(to)))
 	}
-	return d.extend(service, linking{service: from, key: "calls", name: to, value: protocol,
+	return d.extend(service, linking{service: from, key: "calls", name: to, value: protocol, optional: optional,
 		behind: []string{"path", "command", "image", "build", "dir", "run", "requires", "optional", "listen"}})
 }
 
@@ -93,11 +119,11 @@ func (d *Document) extend(service *yaml.Node, l linking) error {
 		if len(v.Content) == 0 {
 			return d.do([]change{{d.content(v), d.end(v), flowText(grown)}}, want)
 		}
-		return d.do(d.keyed(k, v, d.main, d.like(lastOf(v), l.name)+": "+l.value), want)
+		return d.do(d.keyed(k, v, d.main, d.like(lastOf(v), l.name)+": "+flowText(grown.at(l.name))), want)
 	}
 	item := d.like(lastOf(v), l.name)
 	if isMapping(grown) {
-		item += ": " + scalarText(grown.at(l.name))
+		item += ": " + flowText(grown.at(l.name))
 	}
 	return d.do(d.appendItem(v, strings.TrimRight(item, " ")+trailing(v, item)), want)
 }
@@ -113,11 +139,11 @@ func trailing(y *yaml.Node, item string) string {
 // grown returns a list or mapping with one name more.
 func (d *Document) grown(old *node, l linking) *node {
 	switch {
-	case old == nil && l.value == "":
+	case old == nil && l.bare():
 		return listNode(strNode(l.name))
 	case old == nil:
 		out := mapNode()
-		out.set(l.name, strNode(l.value))
+		out.set(l.name, l.said(l.value))
 		return out
 	case isMapping(old):
 		out := old.clone()
@@ -125,16 +151,16 @@ func (d *Document) grown(old *node, l linking) *node {
 		if l.key == "calls" {
 			value = or(value, d.main(l.name))
 		}
-		out.set(l.name, wordNode(value))
+		out.set(l.name, l.said(value))
 		return out
-	case l.value == "":
+	case l.bare():
 		return listNode(append(slices.Clone(old.values), strNode(l.name))...)
 	}
 	out := mapNode()
 	for _, v := range old.values {
 		out.set(v.text, wordNode(d.main(v.text)))
 	}
-	out.set(l.name, strNode(l.value))
+	out.set(l.name, l.said(l.value))
 	return out
 }
 
@@ -145,7 +171,7 @@ func (d *Document) freshList(service *yaml.Node, l linking, grown *node) string 
 	}
 	indent := "\n" + strings.Repeat(" ", d.step())
 	if isMapping(grown) {
-		return indent + Quote(l.name) + ": " + l.value
+		return indent + Quote(l.name) + ": " + flowText(grown.at(l.name))
 	}
 	return indent + "- " + Quote(l.name)
 }

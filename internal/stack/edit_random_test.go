@@ -166,6 +166,8 @@ func TestEditRandom(t *testing.T) {
 				}
 				return d.AddCall(last, "fresh", "http")
 			}},
+			{"another", 0, func() error { return d.AddService("door", "command: z\nlisten: {http: auto}\n") }},
+			{"optional call", 8, func() error { return d.AddOptionalCall(last, "door", "") }},
 			{"use of the fresh", 1, func() error { return d.AddUse("fresh", "r") }},
 		} {
 			before := string(d.Bytes())

@@ -196,7 +196,18 @@ func (d *Document) remove(path ...string) error {
 	if err != nil { // a blank line may be part of a text before it
 		err = d.do([]change{d.cutLines(in, from, per, false)}, want)
 	}
+	if err != nil { // which then must not get the one behind either
+		err = d.do([]change{d.withBlank(d.cutLines(in, from, per, false))}, want)
+	}
 	return err
+}
+
+// withBlank takes the blank line away too that stands behind what a change cuts.
+func (d *Document) withBlank(c change) change {
+	if n := d.lineOf(c.to); c.to < len(d.text) && strings.TrimSpace(d.line(n)) == "" {
+		c.to = d.after(n)
+	}
+	return c
 }
 
 func keyIndex(m *yaml.Node, key string) int {

@@ -14,6 +14,7 @@ import (
 var edits = map[string]func(d *Document, words []string) error{
 	"service":  func(d *Document, w []string) error { return d.AddService(w[0], ServiceText(lines(w[1:]))) },
 	"resource": func(d *Document, w []string) error { return d.AddResource(w[0], lines(w[1:])) },
+	"optional": func(d *Document, w []string) error { return d.AddOptionalCall(w[0], w[1], strings.Join(w[2:], "")) },
 	"call":     func(d *Document, w []string) error { return d.AddCall(w[0], w[1], strings.Join(w[2:], "")) },
 	"use":      func(d *Document, w []string) error { return d.AddUse(w[0], w[1]) },
 	"profile":  func(d *Document, w []string) error { return d.AddToProfile(w[0], w[1]) },
