@@ -28,6 +28,8 @@ var contractCommands = []func(*App) *cobra.Command{
 	newContractEnv,
 	newContractExec,
 	newContractTest,
+	newContractVerify,
+	newContractStub,
 	newContractDiff,
 }
 

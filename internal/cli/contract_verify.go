@@ -71,6 +71,7 @@ type verification struct {
 	cache   verify.Cache
 	keys    map[string]string // of the cache, by provider
 	reports []verify.Report
+	golang  goPackages // nil: not asked yet
 }
 
 func (a *App) contractVerify(ctx context.Context, o *verifyOptions) error {

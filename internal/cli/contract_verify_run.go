@@ -25,7 +25,6 @@ const parallelProviders = 4
 // run starts those providers that do not run, verifies all of them, and takes down what it started.
 func (v *verification) run(ctx context.Context, names []string, lib library.Library) ([]verify.Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	helper := v.build(ctx, lib)
 	var start []string
 	for _, name := range names {
@@ -40,7 +39,11 @@ func (v *verification) run(ctx context.Context, names []string, lib library.Libr
 		}
 	}
 	var running sync.WaitGroup
-	defer running.Wait()
+	defer func() {
+		cancel(nil)
+		running.Wait()
+		<-helper.done
+	}()
 	if len(start) > 0 {
 		f, err := v.launch(ctx, start)
 		if err != nil {
@@ -234,16 +237,8 @@ func (f *alone) leave() {
 // end takes the providers down, with their data, and waits for them.
 func (f *alone) end() {
 	f.fleet.Down(true)
-	stop := make(chan struct{})
-	go func() {
-		select {
-		case <-f.v.app.interval.again:
-			f.fleet.Kill()
-		case <-stop:
-		}
-	}()
+	f.fleet.Kill() // they have nothing to finish
 	err := <-f.ended
-	close(stop)
 	left, swept := f.parts.sweep(context.Background(), true)
 	if err = errors.Join(err, swept); err == nil && left == 0 {
 		os.Remove(containersMark(f.place))
