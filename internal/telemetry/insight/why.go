@@ -101,12 +101,8 @@ func (t *tree) failed() bool {
 	return slices.ContainsFunc(t.spans, func(s telemetry.Span) bool { return broke(&s) })
 }
 
-// broke reports a span that failed. Clients mark answers such as 404 as failures too, which they are not:
-// the callee did what it should.
-func broke(s *telemetry.Span) bool {
-	code := s.Word("http.response.status_code")
-	return s.Status == telemetry.Failed && !(len(code) == 3 && code[0] == '4')
-}
+// broke reports a span that failed. Clients mark answers such as 404 as failures too, which they are not.
+func broke(s *telemetry.Span) bool { return s.Status == telemetry.Failed && !refused(s) }
 
 // suspect is one edge or service with what speaks against it.
 type suspect struct {

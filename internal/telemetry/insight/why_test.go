@@ -278,14 +278,28 @@ func TestWhyRetries(t *testing.T) {
 	}
 }
 
-// TestWhyNotFound does not take an answer such as 404 for a failure.
-func TestWhyNotFound(t *testing.T) {
-	var w weave
-	w.begin(time.Minute)
-	e := w.edge(none, "", "gateway", "GET /orders/{id}", 0, 9*ms, "http.response.status_code", "404")
-	w.span(e, "gateway", "GET", telemetry.Client, ms, 8*ms, "failed", "404", "http.response.status_code", "404")
-	_, after := asked(&w)
-	if got := Why(Question{Asked: after}); got.Failed != 0 || len(got.Causes) != 0 {
-		t.Errorf("%+v", got)
+// TestWhyRefused does not take an answer such as 404, or what gRPC has for it, for a failure; a span that the
+// caller ends with an error is OpenTelemetry's way, and the callee did what it should.
+func TestWhyRefused(t *testing.T) {
+	for _, c := range []struct {
+		attr, code string
+		failed     int
+	}{
+		{"http.response.status_code", "404", 0},
+		{"http.response.status_code", "402", 0},
+		{"http.response.status_code", "503", 1},
+		{"rpc.response.status_code", "FAILED_PRECONDITION", 0},
+		{"rpc.response.status_code", "UNAVAILABLE", 1},
+		{"rpc.grpc.status_code", "9", 0},
+		{"rpc.grpc.status_code", "13", 1},
+	} {
+		var w weave
+		w.begin(time.Minute)
+		e := w.edge(none, "", "gateway", "GET /orders/{id}", 0, 9*ms, c.attr, c.code)
+		w.span(e, "gateway", "call", telemetry.Client, ms, 8*ms, "failed", c.code, c.attr, c.code)
+		_, after := asked(&w)
+		if got := Why(Question{Asked: after}); got.Failed != c.failed || len(got.Causes) != c.failed {
+			t.Errorf("%s %s: %+v", c.attr, c.code, got)
+		}
 	}
 }

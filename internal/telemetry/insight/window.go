@@ -31,7 +31,7 @@ var keys = []string{
 	"network.protocol.name", "msctl.inferred", faults, "peer.service", "server.address", "server.port",
 	"network.peer.address", "network.peer.port", "net.peer.name", "net.peer.port", "db.query.text", "db.system.name", "db.system",
 	"messaging.system", "rpc.system.name", "rpc.system", "http.request.method", "http.method",
-	"http.response.status_code", "rpc.response.status_code", "db.response.status_code",
+	"http.response.status_code", "rpc.response.status_code", "rpc.grpc.status_code", "db.response.status_code",
 }
 
 // maxSpans bounds how many spans one question holds in memory, some 200 MB.
