@@ -19,6 +19,8 @@ func newNew(a *App) *cobra.Command {
 // serviceOptions are the flags of `new service`.
 type serviceOptions struct {
 	template, path, module string
+	route, gateway         string
+	open                   bool
 	calls, uses            []string
 	publishes, consumes    []string
 	params                 map[string]string
@@ -38,6 +40,7 @@ func newNewService(a *App) *cobra.Command {
 			"and a place for what was sent and handled: a database, or a cache.",
 		Example: "  msctl new service billing\n" +
 			"  msctl new service billing --template go-http --calls users,payments:grpc --uses postgres,rabbitmq --yes\n" +
+			"  msctl new service billing --route /v1/billing\n" +
 			"  msctl new service mailer --template go-worker --consumes order.confirmed\n" +
 			"  msctl new service billing --template ./team/service --dry-run",
 		Args: args(cobra.MaximumNArgs(1)),
@@ -49,6 +52,9 @@ func newNewService(a *App) *cobra.Command {
 	f.StringSliceVar(&o.uses, "uses", nil, "`RESOURCES` that it uses: names, kinds such as postgres, or NAME:KIND")
 	f.StringSliceVar(&o.publishes, "publishes", nil, "keys of the `EVENTS` that it publishes, such as billing.paid")
 	f.StringSliceVar(&o.consumes, "consumes", nil, "keys of the `EVENTS` that it is told of; order.* is every one of that form")
+	f.StringVar(&o.route, "route", "", "`/PREFIX[=/PATH]` by which the gateway leads requests to it, such as /v1/billing")
+	f.StringVar(&o.gateway, "gateway", "", "`SERVICE` that is the gateway, where there are several")
+	f.BoolVar(&o.open, "open", false, "have the gateway ask for no token")
 	f.StringVar(&o.path, "path", "", "`FOLDER` of the service, from the stack's (default: services/NAME)")
 	f.StringVar(&o.module, "module", "", "`PATH` of the Go module, where the stack has none yet (default: example.com/STACK)")
 	f.StringToStringVar(&o.params, "param", nil, "`NAME=VALUE` of the template's own parameters, see `msctl template show`")

@@ -44,6 +44,7 @@ func (n *newService) ask(ctx context.Context) error {
 		q.until(ctx, "Resources that it uses (postgres, rabbitmq, redis, … or one of the stack's)", "none",
 			func(s string) (err error) { n.o.uses = words(s); return n.checkUses() })
 	}
+	n.askRoute(ctx, q)
 	if n.tells() {
 		n.askEvents(ctx, q)
 	}

@@ -21,7 +21,8 @@ type newService struct {
 	stack    *stack.Stack
 	template *scaffold.Template
 	values   scaffold.Values
-	added    []string // what was added unasked, for the user to know
+	route    *newRoute // nil is none
+	added    []string  // what was added unasked, for the user to know
 }
 
 // defaultTemplate is what a new service is made from where nothing is said.
@@ -84,6 +85,11 @@ func (n *newService) resolve() error {
 		}
 	}
 	v := &n.values
+	for _, s := range n.stack.Services {
+		for _, key := range s.Publishes {
+			v.Others = append(v.Others, scaffold.Published{From: s.Name, Key: key})
+		}
+	}
 	v.Stack, v.Kit, v.Params = n.stack.Name, "services/kit", n.o.params
 	if v.Path = path.Clean(filepath.ToSlash(n.o.path)); n.o.path == "" {
 		v.Path = "services/" + name
@@ -95,6 +101,9 @@ func (n *newService) resolve() error {
 		return err
 	}
 	if err := n.events(); err != nil {
+		return err
+	}
+	if err := n.resolveRoute(); err != nil {
 		return err
 	}
 	if v.Uses, err = n.uses(); err != nil {
@@ -153,7 +162,11 @@ func (n *newService) plan() ([]scaffold.Change, error) {
 			}
 			out = append(kit, out...)
 		}
-		if rewrites, err = scaffold.Modules(msctl.Files, here, n.values.Module, bring, n.template.Modules); err != nil {
+		more, err := scaffold.ModulesFor(n.template, n.values)
+		if err != nil {
+			return nil, err
+		}
+		if rewrites, err = scaffold.Modules(msctl.Files, here, n.values.Module, bring, more); err != nil {
 			return nil, err
 		}
 	}
@@ -166,6 +179,11 @@ func (n *newService) plan() ([]scaffold.Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	after, routes, err := n.rewire(after)
+	if err != nil {
+		return nil, err
+	}
+	rewrites = append(rewrites, routes...)
 	name, err := filepath.Rel(n.stack.Dir, file)
 	if err != nil {
 		return nil, err
@@ -226,6 +244,9 @@ func (n *newService) bring(ctx context.Context) error {
 		return failed("`msctl logs "+name+"`; what was written stays", "bring up %s: %w", name, err)
 	}
 	fmt.Fprintf(n.app.Err, "%s is up: msctl open %s\n", name, name)
+	if n.route != nil {
+		fmt.Fprintf(n.app.Err, "through the gateway: curl $(msctl open --print %s)%s\n", n.route.gateway.service, n.route.route.Prefix)
+	}
 	return nil
 }
 

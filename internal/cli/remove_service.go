@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,8 +16,8 @@ func newRemoveService(a *App) *cobra.Command {
 		Use:   "service NAME",
 		Short: "Take a service out of stack.yaml; its code stays",
 		Long: "service lists what still refers to the service, each with its line, and then changes nothing and exits\n" +
-			"with 1. --force takes these references away too: names in calls, after, weights and profiles, and variables.\n" +
-			"The folder of the code stays, and is named.",
+			"with 1. --force takes these references away too: names in calls, after, weights and profiles, variables, and\n" +
+			"routes of a gateway. The folder of the code stays, and is named.",
 		Example:           "  msctl remove service billing\n  msctl remove service billing --force\n  msctl remove service billing --force --dry-run",
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeOne,
@@ -47,6 +48,11 @@ func (r revising) removeService(ctx context.Context, name string, force bool) er
 	if err := checkNames([]string{name}, namesOf(st.Services)); err != nil {
 		return err
 	}
+	routes, without, err := routesTo(st, name)
+	if err != nil {
+		return err
+	}
+	r.beside = without
 	out := jsonRevision{Action: "remove service", Name: name, Left: st.Service(name).Path}
 	touched := []string{name}
 	for _, e := range st.Edges {
@@ -61,20 +67,27 @@ func (r revising) removeService(ctx context.Context, name string, force bool) er
 		return fmt.Sprintf("removed service %s; its code stays in %s", name, clean(out.Left))
 	}
 	return r.apply(ctx, out, touched, told, func(_ *stack.Stack, ds []*stack.Document) error {
-		return r.takeOut(name, ds, force)
+		return r.takeOut(name, ds, routes, force)
 	})
 }
 
 // takeOut removes a service from each file that has it, and with force what refers to it.
-func (r revising) takeOut(name string, ds []*stack.Document, force bool) error {
+func (r revising) takeOut(name string, ds []*stack.Document, routes []jsonMention, force bool) error {
 	var all []string
+	var said []jsonMention
 	for _, d := range ds {
 		for _, m := range d.Mentions(name) {
 			all = append(all, m.Pos.String()+": "+m.What)
-			if *r.json && !force {
-				if err := writeJSON(r.app.Out, "mention", jsonMention{m.Pos.File, m.Pos.Line, m.What}); err != nil {
-					return err
-				}
+			said = append(said, jsonMention{m.Pos.File, m.Pos.Line, m.What})
+		}
+	}
+	for _, m := range routes {
+		all = append(all, fmt.Sprintf("%s:%d: %s", m.File, m.Line, m.Text))
+	}
+	for _, m := range slices.Concat(said, routes) {
+		if *r.json && !force {
+			if err := writeJSON(r.app.Out, "mention", m); err != nil {
+				return err
 			}
 		}
 	}

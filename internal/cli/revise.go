@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -18,6 +19,7 @@ type revising struct {
 	app              *App
 	dryRun, noReload *bool
 	json             *bool
+	beside           []stack.FileChange // other files that change with it
 }
 
 // revisingFlags adds the flags of a command that edits stack.yaml.
@@ -32,7 +34,7 @@ func (a *App) revisingFlags(cmd *cobra.Command) revising {
 
 // jsonRevision is what --json tells of a change.
 type jsonRevision struct {
-	Action   string        `json:"action"` // "add resource", "add edge", "remove service"
+	Action   string        `json:"action"` // "add resource", "add edge", "add route", "remove service"
 	Name     string        `json:"name"`
 	Files    []jsonRevised `json:"files"`
 	Written  bool          `json:"written"`
@@ -61,6 +63,7 @@ func (r revising) apply(ctx context.Context, out jsonRevision, names []string, t
 	if err != nil {
 		return err
 	}
+	rev.Files = append(slices.Clone(r.beside), rev.Files...) // stack.yaml last: what it leads to is there
 	for _, f := range rev.Files {
 		out.Files = append(out.Files, jsonRevised{f.Shown, r.app.veil().Text(fileDiff(f))})
 	}
