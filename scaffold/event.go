@@ -72,6 +72,38 @@ func (v Values) Events() []Event {
 	return all
 }
 
+// Published is one event that a service of the stack publishes.
+type Published struct{ From, Key string }
+
+// Heard is one event of a service of the stack that the new one is told of.
+type Heard struct {
+	Published
+	pattern Event
+}
+
+// Name is a name for it alone: UsersUserUpdated.
+func (h Heard) Name() string { return title(h.From) + Event{h.Key}.Name() }
+
+// Snake is its name in Python: users_user_updated.
+func (h Heard) Snake() string {
+	return strings.ReplaceAll(h.From, "-", "_") + "_" + Event{h.Key}.Snake()
+}
+
+// Ident is the name of what handles it, see [Event.Ident].
+func (h Heard) Ident() string { return h.pattern.Ident() }
+
+// Heard are the events of the stack that the new service is told of.
+func (v Values) Heard() []Heard {
+	var all []Heard
+	for _, p := range v.Others {
+		i := slices.IndexFunc(v.Consumes, func(e Event) bool { return stack.EventMatches(e.Key, p.Key) })
+		if i >= 0 {
+			all = append(all, Heard{p, v.Consumes[i]})
+		}
+	}
+	return all
+}
+
 // told returns what the template publishes unasked for these values.
 func (t *Template) told(v Values) ([]Event, error) {
 	var all []Event
@@ -136,6 +168,11 @@ func (v Values) checkEvents(t *Template) error {
 	}
 	if len(names) > 0 && len(t.Events.Needs) == 0 {
 		return fmt.Errorf("read event: %s has no code for events", t.Name)
+	}
+	for _, p := range v.Others {
+		if !nameForm.MatchString(p.From) || !stack.ValidEvent(p.Key) {
+			return fmt.Errorf("read event: %q of %q is no event", p.Key, p.From)
+		}
 	}
 	return v.checkNeeds(t, len(names) > 0)
 }

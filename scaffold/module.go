@@ -63,6 +63,25 @@ func Modules(files, stack fs.FS, module string, kit bool, more []string) ([]Rewr
 	return all, nil
 }
 
+// ModulesFor are the modules that a service of a template needs beside the kit's.
+func ModulesFor(t *Template, v Values) ([]string, error) {
+	v, err := t.complete(v)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, m := range t.Modules {
+		path, err := execute("modules", m, v)
+		if err != nil {
+			return nil, err
+		}
+		if len(path) > 0 {
+			all = append(all, string(path))
+		}
+	}
+	return all, nil
+}
+
 // needed returns what is to be required, as a go.mod, and the lines of go.sum that go with it.
 func needed(files fs.FS, kit bool, more []string) (want *modfile.File, sums []byte, err error) {
 	if want, sums, err = modules(files, kitMod, kitSum); err != nil {
@@ -84,14 +103,22 @@ func needed(files fs.FS, kit bool, more []string) (want *modfile.File, sums []by
 		if i < 0 {
 			return nil, nil, fmt.Errorf("read modules: msctl knows no version of %s", path)
 		}
-		if err := want.AddRequire(path, beside.Require[i].Mod.Version); err != nil {
-			return nil, nil, err
+		for _, r := range beside.Require {
+			if r.Mod.Path != path && !goesWith(r, path) {
+				continue
+			}
+			raise(want, &modfile.File{Require: []*modfile.Require{r}})
 		}
 	}
 	if !kit {
 		return want, besideSums, nil
 	}
 	return want, union(sums, besideSums), nil
+}
+
+// goesWith reports a requirement that another module brings, as its comment says.
+func goesWith(r *modfile.Require, path string) bool {
+	return r.Indirect && len(r.Syntax.Suffix) == 1 && strings.HasSuffix(r.Syntax.Suffix[0].Token, "; for "+path)
 }
 
 func modules(files fs.FS, mod, sum string) (*modfile.File, []byte, error) {

@@ -28,12 +28,17 @@ func load(t *testing.T, name string) *scaffold.Template {
 
 func render(t *testing.T, template string, v scaffold.Values) []scaffold.Output {
 	t.Helper()
-	v.Stack, v.Module, v.Kit, v.Path = "shop", "example.com/shop", "services/kit", "services/"+v.Service
-	out, err := scaffold.Render(load(t, template), v)
+	out, err := scaffold.Render(load(t, template), inShop(v))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// inShop are the values of a service of the stack shop.
+func inShop(v scaffold.Values) scaffold.Values {
+	v.Stack, v.Module, v.Kit, v.Path = "shop", "example.com/shop", "services/kit", "services/"+v.Service
+	return v
 }
 
 var (
@@ -42,6 +47,7 @@ var (
 	cache    = scaffold.Use{Name: "cache", Kind: "redis"}
 	paid     = []scaffold.Event{{Key: "value.created"}, {Key: "billing.paid"}, {Key: "3d.late-payment"}}
 	told     = []scaffold.Event{{Key: "order.confirmed"}, {Key: "user.*"}, {Key: "billing.paid"}}
+	others   = []scaffold.Published{{From: "orders", Key: "order.confirmed"}, {From: "big-users", Key: "user.updated"}, {From: "orders", Key: "order.paid"}}
 	calls    = []scaffold.Call{{Name: "users", Protocol: "http"}, {Name: "big-payments", Protocol: "grpc"}}
 )
 
@@ -52,9 +58,9 @@ var goServices = []struct {
 }{
 	{"go-http", scaffold.Values{Service: "plain"}},
 	{"go-http", scaffold.Values{Service: "full", Calls: calls, Uses: []scaffold.Use{database, broker, cache},
-		Params: map[string]string{"noun": "value"}, Publishes: paid, Consumes: told}},
+		Params: map[string]string{"noun": "value"}, Publishes: paid, Consumes: told, Others: others}},
 	{"go-worker", scaffold.Values{Service: "mailer", Calls: calls, Uses: []scaffold.Use{database, broker}}},
-	{"go-worker", scaffold.Values{Service: "printer", Uses: []scaffold.Use{database, broker}, Publishes: paid, Consumes: told}},
+	{"go-worker", scaffold.Values{Service: "printer", Uses: []scaffold.Use{database, broker}, Publishes: paid, Consumes: told, Others: others}},
 	{"go-grpc", scaffold.Values{Service: "big-prices", Calls: calls, Uses: []scaffold.Use{database, broker}, Publishes: paid}},
 	{"go-grpc", scaffold.Values{Service: "prices", Params: map[string]string{"noun": "price"}}},
 	{"go-gateway", scaffold.Values{Service: "door"}},
@@ -62,20 +68,30 @@ var goServices = []struct {
 	{"go-http", scaffold.Values{Service: "3d", Calls: calls[1:], Uses: []scaffold.Use{database, cache}, Params: map[string]string{"noun": "type"}}},
 }
 
-// TestGoServices renders Go services of every shape into one stack, and builds, vets and tests them all.
+// TestGoServices builds, vets and tests Go services of every shape.
 func TestGoServices(t *testing.T) {
+	dir := goStack(t)
+	var packages []string
+	for _, s := range goServices {
+		packages = append(packages, "./services/"+s.values.Service+"/...")
+	}
+	run(t, dir, "go", append([]string{"test"}, packages...)...)
+}
+
+// goStack is a folder with Go services of every shape, and their kit.
+func goStack(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	kit, err := scaffold.Kit(msctl.Files, "example.com/shop", "services/kit")
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := kit
-	packages, more := []string{}, []string{}
+	var more []string
 	for _, s := range goServices {
-		more = append(more, load(t, s.template).Modules...)
+		more = append(more, modulesFor(t, s.template, s.values)...)
 		out := render(t, s.template, s.values)
 		all = append(all, out...)
-		packages = append(packages, "./services/"+s.values.Service+"/...")
 	}
 	write(t, dir, all)
 	modules, err := scaffold.Modules(msctl.Files, os.DirFS(dir), "example.com/shop", true, more)
@@ -89,7 +105,16 @@ func TestGoServices(t *testing.T) {
 	if err := scaffold.Write(dir, changes); err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, "go", append([]string{"test"}, packages...)...)
+	return dir
+}
+
+func modulesFor(t *testing.T, template string, v scaffold.Values) []string {
+	t.Helper()
+	all, err := scaffold.ModulesFor(load(t, template), inShop(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func write(t *testing.T, dir string, out []scaffold.Output) {

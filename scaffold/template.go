@@ -33,7 +33,7 @@ type Template struct {
 	Doc      string    `yaml:"doc"`      // one line
 	Language string    `yaml:"language"` // "go", "node", "python"
 	Kit      bool      `yaml:"kit"`      // it uses the kit, which is written once per stack
-	Modules  []string  `yaml:"modules"`  // Go modules beside those of the kit; msctl says in which version
+	Modules  []string  `yaml:"modules"`  // Go modules beside those of the kit, may use values; msctl says in which version
 	Needs    []string  `yaml:"needs"`    // kinds of resources without which it does not work
 	Knows    []string  `yaml:"knows"`    // kinds of resources that it has code for; others are only given
 	Events   Events    `yaml:"events"`
@@ -183,6 +183,11 @@ func (t *Template) check() error {
 	}
 	if err := t.Events.check(); err != nil {
 		add("events: %v", err)
+	}
+	for _, m := range t.Modules {
+		if err := checkText("modules", m); err != nil {
+			add("modules: %v", err)
+		}
 	}
 	for _, f := range t.Files {
 		if err := t.checkFile(f); err != nil {

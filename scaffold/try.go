@@ -23,6 +23,7 @@ func Try(t *Template) error {
 	full.Uses = []Use{{Name: "example-db", Kind: "postgres"}, {Name: "broker", Kind: "rabbitmq"}, {Name: "cache", Kind: "redis"}}
 	if len(t.Events.Needs) > 0 {
 		full.Publishes, full.Consumes = []Event{{"example.made"}}, []Event{{"order.confirmed"}, {"user.*"}}
+		full.Others = []Published{{"users", "user.updated"}, {"other-orders", "order.confirmed"}}
 	}
 	_, err := Render(t, full)
 	if len(t.Needs) > 0 {

@@ -20,6 +20,7 @@ type Values struct {
 
 	Publishes []Event // beside what the template publishes unasked
 	Consumes  []Event
+	Others    []Published // what other services publish
 }
 
 // Call is another service that the new one calls.

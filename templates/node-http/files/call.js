@@ -11,6 +11,19 @@ const callWait = 5000; // ms, retries and body included
 const maxAnswer = 8 << 20; // bytes
 const idempotent = ['GET', 'HEAD', 'PUT', 'DELETE'];
 
+/** Lets one call in five be tried again, and a few more: a service that is down is not asked thrice as often. */
+class Budget {
+  left = 10;
+
+  earn() { this.left = Math.min(10, this.left + 0.2); }
+
+  spend() {
+    if (this.left < 1) return false;
+    this.left -= 1;
+    return true;
+  }
+}
+
 /** The service did not do it, or nobody knows: another try may help, and the circuit counts it. */
 class Failing extends Problem {}
 
@@ -23,7 +36,8 @@ export class Client {
     this.base = env[name].replace(/\/+$/, '');
     const breaker = circuitBreaker(handleType(Failing), { halfOpenAfter: 1000, breaker: new ConsecutiveBreaker(5) });
     breaker.onStateChange((s) => log.warn('circuit changed', { to: service, state: CircuitState[s] }));
-    const again = retry(handleWhen((err) => err instanceof Failing && err.status !== 504),
+    this.budget = new Budget();
+    const again = retry(handleWhen((err) => err instanceof Failing && err.status !== 504 && this.budget.spend()),
       { maxAttempts: 2, backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 1000 }) });
     this.once = breaker;
     this.retried = wrap(again, breaker);
@@ -35,6 +49,7 @@ export class Client {
    */
   async json(method, path, { body, deadline = Infinity } = {}) {
     const end = Math.min(deadline, performance.now() + callWait);
+    this.budget.earn();
     const policy = idempotent.includes(method) ? this.retried : this.once;
     try {
       return await policy.execute(() => this.send(method, path, body, end));
