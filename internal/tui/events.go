@@ -89,10 +89,11 @@ func (v *events) draw(m *model, w, h int) []string {
 		v.at = len(all) - 1
 	}
 	from, to := v.set(len(all), h)
+	wide := m.momentWidth(all[0].Time)
 	var rows []string
 	for i := from; i < to; i++ {
 		e := all[i]
-		text := clock(e.Time) + "  " + fit(plainText(string(e.Kind)), 8) + "  "
+		text := fit(m.moment(e.Time), wide) + "  " + fit(plainText(string(e.Kind)), 8) + "  "
 		said := plainText(strings.ReplaceAll(e.Text, "\n", " "))
 		if i == v.at {
 			rows = append(rows, m.theme.bar(fit(mark(true)+text+said, w)))

@@ -50,6 +50,7 @@ type model struct {
 	halt    func() // ends the program from where no command can be returned
 
 	later func(d time.Duration, msg tea.Msg) tea.Cmd // a message after a while
+	now   func() time.Time
 }
 
 // maxEvents is how many events are kept to look at.
@@ -61,7 +62,7 @@ func newModel(ctx context.Context, s Source, f *feed, o Options) *model {
 	for _, v := range Views {
 		m.tabs = append(m.tabs, v.New())
 	}
-	m.later, m.halt = m.wait, func() {}
+	m.later, m.halt, m.now = m.wait, func() {}, time.Now
 	return m
 }
 

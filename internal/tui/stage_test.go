@@ -35,6 +35,7 @@ func newStage(t testing.TB, f *fake, w, h int) *stage {
 	t.Helper()
 	m := newModel(t.Context(), f, newFeed(f, noon), Options{})
 	m.later = func(time.Duration, tea.Msg) tea.Cmd { return nil }
+	m.now = func() time.Time { return noon.Add(time.Minute) }
 	s := &stage{t, f, m}
 	s.run(m.Init())
 	s.send(tea.WindowSizeMsg{Width: w, Height: h})

@@ -167,6 +167,29 @@ func clock(t time.Time) string {
 	return t.Local().Format("15:04:05")
 }
 
+// moment is the time of a day, with the day where that is not today.
+func (m *model) moment(t time.Time) string {
+	if m.today(t) {
+		return clock(t)
+	}
+	return t.Local().Format(dayTime)
+}
+
+// dayTime is as wide as what it makes.
+const dayTime = "Jan 02 15:04"
+
+// momentWidth is the width of the moments from t on.
+func (m *model) momentWidth(t time.Time) int {
+	if m.today(t) {
+		return len(time.TimeOnly)
+	}
+	return len(dayTime)
+}
+
+func (m *model) today(t time.Time) bool {
+	return t.IsZero() || t.Local().Format(time.DateOnly) == m.now().Local().Format(time.DateOnly)
+}
+
 // clockMilli is clock with milliseconds.
 func clockMilli(t time.Time) string {
 	if t.IsZero() {

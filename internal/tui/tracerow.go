@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,15 @@ var traceColumns = []column{
 	{title: "THROUGH", width: 22, flex: true, drop: 5},
 }
 
+// columns is traceColumns with room for the days of those that did not begin today.
+func (v *traces) columns(m *model) []column {
+	cols := slices.Clone(traceColumns)
+	for _, t := range v.page.rows {
+		cols[0].width = max(cols[0].width, m.momentWidth(t.Start))
+	}
+	return cols
+}
+
 func (v *traces) draw(m *model, w, h int) []string {
 	switch {
 	case v.page.err != "" && len(v.page.rows) == 0:
@@ -28,7 +38,7 @@ func (v *traces) draw(m *model, w, h int) []string {
 	case len(v.page.rows) == 0:
 		return m.empty(w, h, v.nothing(m))
 	}
-	widths := layout(traceColumns, w)
+	widths := layout(v.columns(m), w)
 	var rows []string
 	if h > 3 {
 		rows = append(rows, m.head(traceColumns, widths))
@@ -37,7 +47,7 @@ func (v *traces) draw(m *model, w, h int) []string {
 	from, to := v.set(len(v.page.rows), h)
 	v.lead = len(rows)
 	for i := from; i < to; i++ {
-		rows = append(rows, m.row(traceColumns, widths, traceCells(v.page.rows[i]), i == v.at))
+		rows = append(rows, m.row(traceColumns, widths, m.traceCells(v.page.rows[i]), i == v.at))
 	}
 	return rows
 }
@@ -79,7 +89,7 @@ func (m *model) entrance() string {
 	return ""
 }
 
-func traceCells(t telemetry.TraceLine) []cell {
+func (m *model) traceCells(t telemetry.TraceLine) []cell {
 	errs := cell{"–", faint}
 	if t.Errors > 0 {
 		errs = cell{count(int64(t.Errors)), bad}
@@ -92,7 +102,7 @@ func traceCells(t telemetry.TraceLine) []cell {
 	if t.Errors > 0 {
 		tint = bad
 	}
-	return []cell{{clock(t.Start), faint}, {took(t.Duration), plain}, {strconv.Itoa(t.Spans), plain}, errs,
+	return []cell{{m.moment(t.Start), faint}, {took(t.Duration), plain}, {strconv.Itoa(t.Spans), plain}, errs,
 		{plainText(t.Service), accent}, {name, tint}, {plainText(strings.Join(t.Services, " › ")), faint}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestTracesRequests lists requests until all is asked for, says so, and leaves the user's own filter alone.
@@ -79,4 +80,21 @@ func TestFindings(t *testing.T) {
 	s.f.err = errors.New("telemetry is off")
 	s.press("1", ":", "text:advise", "enter")
 	s.shows("cannot be looked at: telemetry is off")
+}
+
+// TestTracesOfAnotherDay shows the day of what did not begin today.
+func TestTracesOfAnotherDay(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {200, 50}} {
+		s := newStage(t, shop(), size[0], size[1])
+		s.press("3")
+		s.shows("12:00:0")
+		if strings.Contains(s.screen(), "Mar 01") {
+			t.Error("the day of what began today is shown")
+		}
+		s.m.now = func() time.Time { return noon.AddDate(0, 0, 1) }
+		s.press("j")
+		s.shows("Mar 01 12:00 ")
+		s.press("5")
+		s.shows("Mar 01 12:00 ")
+	}
 }

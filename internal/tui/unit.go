@@ -90,19 +90,19 @@ func (m *model) unitRows(u state.Unit, w int) []string {
 		add("process", fmt.Sprint(u.PID))
 	}
 	add("container", plainText(u.Container))
-	add("started", clock(u.Started))
+	add("started", m.moment(u.Started))
 	switch {
 	case u.Started.IsZero():
-		add("ready", clock(u.ReadyAt))
+		add("ready", m.moment(u.ReadyAt))
 	case u.ReadyAt.After(u.Started):
-		add("ready", clock(u.ReadyAt)+", after "+took(u.ReadyAt.Sub(u.Started)))
+		add("ready", m.moment(u.ReadyAt)+", after "+took(u.ReadyAt.Sub(u.Started)))
 	}
 	add("usage", usage(u))
 	if u.Restarts > 0 {
 		add("restarts", fmt.Sprint(u.Restarts))
 	}
 	if u.Exit != nil {
-		add("last exit", exitText(*u.Exit))
+		add("last exit", m.exitText(*u.Exit))
 	}
 	rows = append(rows, m.edgeRows(u, w)...)
 	return append(rows, m.lastRows(u, w)...)
@@ -128,7 +128,7 @@ func usage(u state.Unit) string {
 	return cores(u.CPU) + " of a core, " + size(u.Memory)
 }
 
-func exitText(e state.Exit) string {
+func (m *model) exitText(e state.Exit) string {
 	text := fmt.Sprintf("code %d", e.Code)
 	if e.Signal != "" {
 		text = "killed by " + e.Signal
@@ -136,7 +136,7 @@ func exitText(e state.Exit) string {
 	if e.OOM {
 		text += ", out of memory"
 	}
-	return text + " at " + clock(e.At)
+	return text + " at " + m.moment(e.At)
 }
 
 // edgeRows lists the edges that lead to a unit's service, and those that start there.
