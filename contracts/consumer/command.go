@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -48,7 +49,7 @@ func (r Runner) runProcess(ctx context.Context, parts, dir string, argv []string
 	cmd := command(ctx, dir, argv, append(slices.Clone(r.Env), DirVariable+"="+own, "PWD="+dir))
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err = cmd.Run()
-	out := outcome{output: said.String()}
+	out := outcome{output: quiet(said.String())}
 	var exit *exec.ExitError
 	switch {
 	case context.Cause(ctx) != nil:
@@ -61,6 +62,20 @@ func (r Runner) runProcess(ctx context.Context, parts, dir string, argv []string
 		out.pacts, out.err = readFolder(own, name)
 	}
 	return out
+}
+
+// noise is what pact-go prints for every interaction and that means nothing.
+const noise = "failed to log to stdout: can't set logger"
+
+// quiet takes the noise out of what a test printed.
+func quiet(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, noise) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 // tail keeps the end of what is written to it.

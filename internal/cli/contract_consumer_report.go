@@ -79,15 +79,22 @@ func (r *consumerReport) show(c consumer.Result, j jsonConsumer) error {
 	}
 	_, err := fmt.Fprintf(s, "%s  %s  %s\n", s.paint(colour, mark), pad(c.Service, 14), clean(text))
 	for _, conflict := range j.Conflicts {
-		fmt.Fprintln(s, indent(clean(conflict)))
+		fmt.Fprintln(s, indented(conflict))
 	}
 	if j.Output != "" {
-		fmt.Fprintln(s, indent(clean(strings.TrimRight(j.Output, "\n"))))
+		fmt.Fprintln(s, indented(j.Output))
 	}
 	return err
 }
 
-func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
+// indented puts every line of text further in, without what a terminal would act on.
+func indented(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = "    " + clean(line)
+	}
+	return strings.Join(lines, "\n")
+}
 
 // jsonPactFile is one file of contracts/pacts under --json.
 type jsonPactFile struct {
