@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -76,7 +77,7 @@ func (b *bridge) state(w http.ResponseWriter, r *http.Request) {
 func (b *bridge) message(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, io.LimitReader(r.Body, maxBody)) // whose turn it is, is known
 	i, p := b.turns.here()
-	ctx, cancel := context.WithTimeout(r.Context(), 2*actionTime)
+	ctx, cancel := context.WithTimeout(r.Context(), b.turns.timeout+actionTime)
 	defer cancel()
 	body, metadata, err := b.produce(ctx, i, p)
 	if err != nil {
@@ -95,7 +96,7 @@ func (b *bridge) message(w http.ResponseWriter, r *http.Request) {
 
 func (b *bridge) produce(ctx context.Context, i one, p params) ([]byte, map[string]any, error) {
 	if i.Kind == contracts.Call {
-		ctx, cancel := context.WithTimeout(ctx, requestTime)
+		ctx, cancel := context.WithTimeout(ctx, b.turns.timeout)
 		defer cancel()
 		got, err := b.caller.call(ctx, i.Interaction)
 		if d := (*differs)(nil); errors.As(err, &d) {
@@ -108,7 +109,7 @@ func (b *bridge) produce(ctx context.Context, i one, p params) ([]byte, map[stri
 	}
 	trigger := b.turns.target.States.Messages[i.Description]
 	exchange, key := b.turns.target.subject(i.Interaction, trigger)
-	m, err := b.turns.target.capture(ctx, trigger, exchange, key, p)
+	m, err := b.turns.target.capture(ctx, trigger, exchange, key, p, b.turns.timeout)
 	if none := (*errNotLanded)(nil); errors.As(err, &none) {
 		return nil, nil, err // the provider does not publish what its consumer waits for
 	}
@@ -125,7 +126,7 @@ func (b *bridge) forward(to *url.URL) http.Handler {
 			r.SetURL(to)
 			r.Out.Host = to.Host
 		},
-		Transport: &http.Transport{Proxy: nil, DisableCompression: true, ResponseHeaderTimeout: requestTime, DisableKeepAlives: true},
+		Transport: &http.Transport{Proxy: nil, DisableCompression: true, DisableKeepAlives: true},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			b.turns.lost(context.WithoutCancel(r.Context()), timeless(err))
 			w.WriteHeader(http.StatusBadGateway)
@@ -137,10 +138,10 @@ func (b *bridge) forward(to *url.URL) http.Handler {
 			resp.TransferEncoding = nil
 			return err
 		},
-		ErrorLog: nil,
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+		ctx, cancel := context.WithTimeout(r.Context(), b.turns.timeout)
 		defer cancel()
 		proxy.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -177,7 +178,7 @@ func (s *servers) serve(h http.Handler) (port int, err error) {
 		return 0, err
 	}
 	port = ln.Addr().(*net.TCPAddr).Port
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	s.list = append(s.list, srv)
 	s.wg.Go(func() { srv.Serve(ln) })
 	if six, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", port)); err == nil {

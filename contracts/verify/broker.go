@@ -90,17 +90,15 @@ func hidden(err error) error {
 	return err
 }
 
-// landTime is how long a message may take to land after its trigger.
-const landTime = 5 * time.Second
-
 // errNotLanded is a provider that published nothing.
 type errNotLanded struct {
 	subject string
 	others  []string
+	after   time.Duration
 }
 
 func (e *errNotLanded) Error() string {
-	text := fmt.Sprintf("nothing landed on %s within %v", e.subject, landTime)
+	text := fmt.Sprintf("nothing landed on %s within %v", e.subject, e.after)
 	if len(e.others) > 0 {
 		text += "; there landed " + strings.Join(e.others, ", ")
 	}
@@ -109,10 +107,8 @@ func (e *errNotLanded) Error() string {
 
 // capture triggers the provider and returns what lands under a key. What else lands on the exchange is
 // told where nothing does: a key that was renamed is seen by that.
-func (t *Target) capture(ctx context.Context, trigger Trigger, exchange, key string, p params) (landed, error) {
+func (t *Target) capture(ctx context.Context, trigger Trigger, exchange, key string, p params, wait time.Duration) (landed, error) {
 	where := t.Resources[t.brokers()[0]]
-	ctx, cancel := context.WithTimeout(ctx, landTime+2*actionTime)
-	defer cancel()
 	w, err := dialWire(ctx, where)
 	if err != nil {
 		return landed{}, fmt.Errorf("connect the broker: %w", hidden(err))
@@ -125,8 +121,8 @@ func (t *Target) capture(ctx context.Context, trigger Trigger, exchange, key str
 	if err := t.do(ctx, trigger.Do, p); err != nil {
 		return landed{}, err
 	}
-	gone := &errNotLanded{subject: exchange + " " + key}
-	timer := time.NewTimer(landTime)
+	gone := &errNotLanded{subject: exchange + " " + key, after: wait}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {

@@ -150,7 +150,7 @@ func (v Verifier) helper(ctx context.Context, p plan, n int) (string, error) {
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return "", fmt.Errorf("run verifier: %w", err)
 	}
-	limit := 30*time.Second + time.Duration(n)*(requestTime+actionTime)
+	limit := 30*time.Second + time.Duration(n)*(v.Timeout+actionTime)
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var out tail

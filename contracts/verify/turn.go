@@ -25,8 +25,9 @@ type one struct {
 // turns follows the verifier from one interaction to the next, and keeps what went wrong with the machinery
 // in each.
 type turns struct {
-	target *Target
-	list   map[string]one
+	target  *Target
+	list    map[string]one
+	timeout time.Duration // of one interaction
 
 	mu     sync.Mutex // guards what follows
 	at     one
@@ -39,9 +40,6 @@ type turns struct {
 
 // maxHangs is after how many requests without an answer a provider is given up.
 const maxHangs = 2
-
-// requestTime bounds how long a provider may take for one request.
-const requestTime = 5 * time.Second
 
 // begin starts the turn of an interaction.
 func (t *turns) begin(ctx context.Context, id string) error {
@@ -114,7 +112,7 @@ func (t *turns) fail(err error) error {
 // hangs after a second time.
 func (t *turns) lost(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%s does not answer within %v", t.target.Name, requestTime)
+		err = fmt.Errorf("%s does not answer within %v", t.target.Name, t.timeout)
 	} else {
 		err = fmt.Errorf("%s does not answer: %w", t.target.Name, err)
 	}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,14 +18,19 @@ import (
 
 // Verifier compares, by running the helper.
 type Verifier struct {
-	Helper string   // program that [Builder.Build] made
-	Env    []string // where it finds the library
+	Helper  string        // program that [Builder.Build] made
+	Env     []string      // where it finds the library
+	Timeout time.Duration // for one request, call or message; 0 means 5 s
 }
+
+// defaultTimeout bounds how long a provider may take for one interaction.
+const defaultTimeout = 5 * time.Second
 
 // Run verifies one provider. It returns when everything that it started has ended. What is wrong is told
 // in the report.
 func (v Verifier) Run(ctx context.Context, t *Target) Report {
 	begun := time.Now()
+	v.Timeout = cmp.Or(v.Timeout, defaultTimeout)
 	r := Report{Provider: t.Name}
 	work := t.sort(&r)
 	if len(work.list) > 0 {
@@ -85,7 +91,7 @@ func (v Verifier) run(ctx context.Context, t *Target, w work, r *Report) (err er
 	if err := t.probe(ctx, w.kinds); err != nil {
 		return err
 	}
-	b := &bridge{turns: &turns{target: t, list: w.list}, caller: caller{addr: t.GRPC}, word: secret()}
+	b := &bridge{turns: &turns{target: t, list: w.list, timeout: v.Timeout}, caller: caller{addr: t.GRPC}, word: secret()}
 	defer b.caller.close()
 	var mu sync.Mutex // guards got
 	var got []broker.Result
@@ -114,7 +120,7 @@ func (v Verifier) run(ctx context.Context, t *Target, w work, r *Report) (err er
 
 // plan opens what the helper needs and says where it is.
 func (v Verifier) plan(s *servers, t *Target, b *bridge, w work, verified func(broker.Result)) (plan, error) {
-	p := plan{Provider: t.Name, Version: "msctl", BrokerToken: secret(), Timeout: 3 * requestTime}
+	p := plan{Provider: t.Name, Version: "msctl", BrokerToken: secret(), Timeout: 2*v.Timeout + 2*actionTime}
 	store := &broker.Memory{}
 	for _, each := range w.pacts {
 		made, err := broker.Publish(store, each.Consumer, each.Provider, "local", "", told(each), time.Now())
