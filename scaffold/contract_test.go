@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"msctl.dev/msctl/internal/need"
+	"msctl.dev/msctl/scaffold"
 )
 
 // TestContracts runs the contract tests of generated services: each call and each event that a service of the
@@ -57,4 +58,68 @@ func wantPacts(t *testing.T, dir string, want map[string][]string) {
 	if files, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(files) != len(want) {
 		t.Errorf("got %v, %v, want %d files", files, err, len(want))
 	}
+}
+
+// TestContractsInNode runs those of a Node service, with modules of their own.
+func TestContractsInNode(t *testing.T) {
+	need.Pact(t)
+	modules := nodeModules(t)
+	dir, pacts := t.TempDir(), t.TempDir()
+	write(t, dir, render(t, "node-http", scaffold.Values{Service: "front", Calls: calls}))
+	at := filepath.Join(dir, "services/front")
+	pact := installed(t, "node", "pact", read(t, filepath.Join(at, "contract/package-lock.json")), func(to string) [][]string {
+		for _, name := range []string{"package.json", "package-lock.json"} {
+			if err := os.WriteFile(filepath.Join(to, name), read(t, filepath.Join(at, "contract", name)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return [][]string{{"npm", "ci", "--no-audit", "--no-fund", "--silent"}}
+	})
+	for link, to := range map[string]string{"node_modules": modules, "contract/node_modules": filepath.Join(pact, "node_modules")} {
+		if err := os.Symlink(to, filepath.Join(at, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runWith(t, at, []string{"MSCTL_PACT_DIR=" + pacts}, "node", "--test", "contract/contract.js")
+	wantPacts(t, pacts, map[string][]string{"front-users.json": {"is it ready"}})
+}
+
+// TestContractsInPython runs those of Python services; without pact-python they are skipped, which
+// TestPythonServices sees.
+func TestContractsInPython(t *testing.T) {
+	need.Pact(t)
+	python(t)
+	dir, pacts := t.TempDir(), t.TempDir()
+	write(t, dir, render(t, "python-http", scaffold.Values{Service: "pages", Calls: calls}))
+	write(t, dir, render(t, "python-worker", scaffold.Values{Service: "printer", Uses: []scaffold.Use{broker, cache}, Consumes: told, Others: others}))
+	lists := map[string]string{"http": "services/pages", "worker": "services/printer"}
+	var locks []byte
+	for _, name := range []string{"http", "worker"} {
+		locks = append(locks, read(t, filepath.Join(dir, lists[name], "requirements-dev.txt"))...)
+		locks = append(locks, read(t, filepath.Join(dir, lists[name], "requirements.txt"))...)
+	}
+	env := installed(t, "python3", "python-pact", locks, func(to string) [][]string {
+		argv := [][]string{{"python3", "-m", "venv", "--clear", to}}
+		for _, name := range []string{"http", "worker"} {
+			argv = append(argv, []string{filepath.Join(to, "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
+				"--require-hashes", "-r", filepath.Join(dir, lists[name], "requirements-dev.txt")})
+		}
+		return argv
+	})
+	for _, name := range []string{"pages", "printer"} {
+		runWith(t, filepath.Join(dir, "services", name), []string{"MSCTL_PACT_DIR=" + pacts},
+			filepath.Join(env, "bin/python"), "-B", "-m", "unittest", "-q", "test_contract")
+	}
+	wantPacts(t, pacts, map[string][]string{
+		"pages-users.json": {"is it ready"}, "printer-orders.json": {"order.confirmed"}, "printer-big-users.json": {"user.updated"},
+	})
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

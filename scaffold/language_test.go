@@ -152,7 +152,7 @@ func TestPythonServices(t *testing.T) {
 		{"python-http", scaffold.Values{Service: "plain"}},
 		{"python-http", scaffold.Values{Service: "kept", Uses: []scaffold.Use{database}}},
 		{"python-http", scaffold.Values{Service: "full", Uses: []scaffold.Use{database}, Calls: calls, Params: map[string]string{"noun": "value"}}},
-		{"python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}, Publishes: paid, Consumes: told}},
+		{"python-worker", scaffold.Values{Service: "worker", Uses: []scaffold.Use{broker, cache}, Publishes: paid, Consumes: told, Others: others}},
 	} {
 		dir := t.TempDir()
 		write(t, dir, render(t, s.template, s.values))
