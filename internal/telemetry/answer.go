@@ -211,6 +211,8 @@ type Reason struct {
 type Diff struct {
 	A, B string    // ids, or windows in words
 	Rows []DiffRow `json:"rows"` // the greatest change first
+
+	Estimated bool `json:"estimated,omitempty"` // from traces that stand for many
 }
 
 // DiffRow is one operation in both.

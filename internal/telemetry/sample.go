@@ -20,6 +20,18 @@ type Group struct {
 	Asked  bool     // somebody asked something of a service
 	Broke  bool     // a part failed, and not because it was asked for the wrong thing
 	Traces [][]Span // those that were read
+	Lots   int      // how many of Traces, the first ones, are as if drawn by lot; each of the rest was chosen for what it is
+}
+
+// Weight is for how many traces one of those that were read stands.
+func (g *Group) Weight(i int) float64 {
+	switch n := len(g.Traces); {
+	case g.Lots == 0 || g.Lots == n || g.Count == 0:
+		return float64(g.Count) / float64(n)
+	case i < g.Lots:
+		return float64(g.Count-n+g.Lots) / float64(g.Lots)
+	}
+	return 1
 }
 
 // Sample reads some traces of a window, about so many spans: of each sort of trace that the window has, those
@@ -101,7 +113,9 @@ func (c *pickable) gist() *gist { return &c.on.gists[c.trace] }
 type group struct {
 	traits uint16
 	count  int
+	want   int   // how many of them are taken
 	picks  []int // candidates, those of the lowest rank first
+	lots   int   // the first of them, that were not chosen for what they are
 	most   int   // the one of those on the charts that are read that took longest, and one; 0: none
 }
 

@@ -66,8 +66,13 @@ func (p *picker) sample(spans [][]Span) Sample {
 		*t = append(*t, spans[i]...)
 	}
 	for i := range s.Groups {
-		g := &s.Groups[i]
-		g.Traces = slices.DeleteFunc(g.Traces, func(t []Span) bool { return len(t) == 0 })
+		g, empty := &s.Groups[i], func(t []Span) bool { return len(t) == 0 }
+		for _, t := range g.Traces[:p.groups[i].lots] {
+			if !empty(t) {
+				g.Lots++
+			}
+		}
+		g.Traces = slices.DeleteFunc(g.Traces, empty)
 	}
 	return s
 }

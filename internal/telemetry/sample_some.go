@@ -6,11 +6,8 @@ import (
 	"slices"
 )
 
-// What a sample takes of each group at least and at most, where there is so much.
-const (
-	leastPicks = 3
-	mostPicks  = 64
-)
+// leastPicks is what a sample takes of each group, where there is so much.
+const leastPicks = 3
 
 // Segments that are read: where most traces are taken from, and what may be added for the rare ones, for calls
 // that no trace shows yet, and for those that were under way meanwhile.
@@ -24,25 +21,30 @@ const together = 4
 
 // some takes some traces of each group.
 func (p *picker) some() {
-	p.common(p.want())
+	p.share()
+	p.common()
 	p.rare()
 	p.cover()
 	p.meanwhile()
 }
 
-// want is how many traces are taken of a group.
-func (p *picker) want() int {
+// share says how many traces are taken of each group: half of all of them as many of each, for what is rare, and half
+// by how many they are, for what is counted.
+func (p *picker) share() {
 	rows := 0
 	for i := range p.every {
 		rows += int(p.every[i].gist().rows)
 	}
-	each := max(rows/len(p.every), 1)
-	return min(max(p.spans/each/len(p.groups), leastPicks), mostPicks)
+	all := len(p.every)
+	most := p.spans / max(rows/all, 1)
+	for _, g := range p.groups {
+		g.want = max(most/2/len(p.groups)+most/2*g.count/all, leastPicks)
+	}
 }
 
 // common takes traces from a few runs of segments. Which ones changes little while spans come, so that they
 // are in memory when somebody asks again.
-func (p *picker) common(want int) {
+func (p *picker) common() {
 	charts := slices.Clone(p.a.charts)
 	slices.SortFunc(charts, func(x, y *chart) int {
 		return cmp.Or(cmp.Compare(mix(x.seq/together), mix(y.seq/together)), cmp.Compare(x.seq, y.seq))
@@ -52,10 +54,11 @@ func (p *picker) common(want int) {
 		for n < len(charts) && charts[n].seq/together == charts[0].seq/together {
 			n++
 		}
-		p.from(charts[:n], want)
+		p.from(charts[:n])
 		charts = charts[n:]
 	}
 	for _, g := range p.groups {
+		g.lots = len(g.picks)
 		for _, i := range g.picks {
 			p.took[i] = true
 		}
@@ -71,7 +74,7 @@ func (p *picker) short() bool {
 }
 
 // from takes traces that lie in these charts and those taken from before.
-func (p *picker) from(charts []*chart, want int) {
+func (p *picker) from(charts []*chart) {
 	for _, c := range charts {
 		if of := p.at[c]; of[0] < of[1] {
 			for i := range c.sheets {
@@ -82,7 +85,7 @@ func (p *picker) from(charts []*chart, want int) {
 	for _, c := range charts {
 		for i := p.at[c][0]; i < p.at[c][1]; i++ {
 			if p.new(i) == 0 {
-				p.offer(i, want)
+				p.offer(i)
 			}
 		}
 	}
@@ -100,15 +103,15 @@ func (p *picker) new(i int) (n int) {
 }
 
 // offer takes a trace if its group wants more, or if its rank, which is as good as drawn by lot, is lower.
-func (p *picker) offer(i, want int) {
+func (p *picker) offer(i int) {
 	g := p.groups[p.every[i].group]
 	if g.most == 0 || p.every[i].gist().size > p.every[g.most-1].gist().size {
 		g.most = i + 1
 	}
 	at, _ := slices.BinarySearchFunc(g.picks, p.rank(i), func(o int, rank uint64) int { return cmp.Compare(p.rank(o), rank) })
-	if at < want {
+	if at < g.want {
 		g.picks = slices.Insert(g.picks, at, i)
-		g.picks = g.picks[:min(len(g.picks), want)]
+		g.picks = g.picks[:min(len(g.picks), g.want)]
 	}
 }
 

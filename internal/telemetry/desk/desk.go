@@ -105,12 +105,6 @@ func (d *Desk) window(since, until time.Time) (time.Time, time.Time) {
 	return since, until
 }
 
-// look reads a window.
-func (d *Desk) look(ctx context.Context, since, until time.Time) (*insight.Window, error) {
-	since, until = d.window(since, until)
-	return insight.Look(ctx, d.Store, since, until)
-}
-
 // Map draws who called whom.
 func (d *Desk) Map(ctx context.Context, since, until time.Time) (telemetry.Map, error) {
 	since, until = d.window(since, until)
@@ -182,29 +176,4 @@ func (d *Desk) Metrics(ctx context.Context, q telemetry.MetricQuery) ([]telemetr
 		return nil, nil
 	}
 	return d.Series.Metrics(ctx, q)
-}
-
-// Diff compares two traces, named by their ids, or two windows, written as "10m..5m" (ago) or with times.
-func (d *Desk) Diff(ctx context.Context, a, b string) (telemetry.Diff, error) {
-	before, err := d.side(ctx, a)
-	if err != nil {
-		return telemetry.Diff{}, err
-	}
-	after, err := d.side(ctx, b)
-	if err != nil {
-		return telemetry.Diff{}, err
-	}
-	return telemetry.Diff{A: a, B: b, Rows: insight.Compare(before, after)}, nil
-}
-
-func (d *Desk) side(ctx context.Context, name string) (*insight.Window, error) {
-	since, until, ok, err := window(name, d.now())
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		return d.look(ctx, since, until)
-	}
-	w, _, err := d.one(ctx, name)
-	return w, err
 }

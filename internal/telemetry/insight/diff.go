@@ -2,6 +2,7 @@ package insight
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -15,20 +16,21 @@ func Compare(a, b *Window) []telemetry.DiffRow {
 	var rows []telemetry.DiffRow
 	for key, x := range before {
 		y, both := after[key]
-		r := telemetry.DiffRow{Service: key.service, Name: key.name, CountA: x.count, SelfA: x.mean(x.self), TotalA: x.mean(x.total), ErrorsA: x.errors}
+		r := telemetry.DiffRow{Service: key.service, Name: key.name, CountA: int64(whole(x.count)), SelfA: x.mean(x.self), TotalA: x.mean(x.total), ErrorsA: int64(whole(x.errors))}
 		if r.Only = "a"; both {
-			r.Only, r.CountB, r.SelfB, r.TotalB, r.ErrorsB = "", y.count, y.mean(y.self), y.mean(y.total), y.errors
+			r.Only, r.CountB, r.SelfB, r.TotalB, r.ErrorsB = "", int64(whole(y.count)), y.mean(y.self), y.mean(y.total), int64(whole(y.errors))
 		}
 		rows = append(rows, r)
 	}
 	for key, y := range after {
 		if before[key] == nil {
 			rows = append(rows, telemetry.DiffRow{Service: key.service, Name: key.name, Only: "b",
-				CountB: y.count, SelfB: y.mean(y.self), TotalB: y.mean(y.total), ErrorsB: y.errors})
+				CountB: int64(whole(y.count)), SelfB: y.mean(y.self), TotalB: y.mean(y.total), ErrorsB: int64(whole(y.errors))})
 		}
 	}
+	ofA, ofB := a.stands(), b.stands()
 	perTrace := func(r telemetry.DiffRow) time.Duration {
-		d := share(r.SelfB, r.CountB, len(b.traces)) - share(r.SelfA, r.CountA, len(a.traces))
+		d := share(r.SelfB, r.CountB, ofB) - share(r.SelfA, r.CountA, ofA)
 		return max(d, -d)
 	}
 	slices.SortFunc(rows, func(x, y telemetry.DiffRow) int {
@@ -38,23 +40,32 @@ func Compare(a, b *Window) []telemetry.DiffRow {
 }
 
 // share is the time that an operation takes of one trace.
-func share(mean time.Duration, count int64, traces int) time.Duration {
-	return time.Duration(int64(mean) * count / int64(max(traces, 1)))
+func share(mean time.Duration, count int64, traces float64) time.Duration {
+	return time.Duration(float64(mean) * float64(count) / max(traces, 1))
+}
+
+// stands is how many traces those stand for that were read.
+func (w *Window) stands() (n float64) {
+	for _, t := range w.traces {
+		n += t.weight
+	}
+	return n
 }
 
 // operation is one name of one service. An edge stands under its caller, with its callee in the name.
 type operation struct{ service, name string }
 
-type effort struct {
-	count, errors int64
-	self, total   time.Duration
-}
+// effort is how often an operation was done, and how long it took, ns. Each trace counts for those it stands for.
+type effort struct{ count, errors, self, total float64 }
 
-func (e *effort) mean(d time.Duration) time.Duration { return d / time.Duration(max(e.count, 1)) }
+func (e *effort) mean(sum float64) time.Duration { return time.Duration(math.Round(sum / e.count)) }
 
 func (w *Window) operations() map[operation]*effort {
 	all := map[operation]*effort{}
 	for _, t := range w.traces {
+		if t.weight == 0 {
+			continue
+		}
 		for i := range t.spans {
 			s := &t.spans[i]
 			key := operationOf(s)
@@ -63,11 +74,11 @@ func (w *Window) operations() map[operation]*effort {
 				e = &effort{}
 				all[key] = e
 			}
-			e.count++
-			e.self += t.self(i)
-			e.total += s.Duration
+			e.count += t.weight
+			e.self += t.weight * float64(t.self(i))
+			e.total += t.weight * float64(s.Duration)
 			if s.Status == telemetry.Failed {
-				e.errors++
+				e.errors += t.weight
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func both(t *testing.T, s *telemetry.Store, since, until time.Time) (some, all *
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err = LookClosely(t.Context(), s, since, until)
+	all, err = Look(t.Context(), s, since, until)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +100,7 @@ func skimLikeLook(t *testing.T, mixed bool) {
 	half, end := noon.Add(n/2*20*ms), noon.Add(n*20*ms)
 	some, all := both(t, s, half, end)
 	someBefore, allBefore := both(t, s, noon, half)
+	surveyLikeLook(t, s, allBefore, all)
 	got, want := Why(Question{Asked: some, Before: someBefore}), Why(Question{Asked: all, Before: allBefore})
 	if got.Total != want.Total || got.Failed != want.Failed || got.Slow != want.Slow {
 		t.Errorf("got %d, %d failed, %d slow; want %d, %d, %d", got.Total, got.Failed, got.Slow, want.Total, want.Failed, want.Slow)
@@ -120,6 +121,33 @@ func skimLikeLook(t *testing.T, mixed bool) {
 		i := slices.IndexFunc(wanted, func(w telemetry.Finding) bool { return w.Kind == f.Kind && w.Subject == f.Subject })
 		if i >= 0 && math.Abs(float64(f.Count-wanted[i].Count)) > 0.2*float64(wanted[i].Count)+1 {
 			t.Errorf("%s %s shows in %d traces, want %d", f.Kind, f.Subject, f.Count, wanted[i].Count)
+		}
+	}
+}
+
+// surveyLikeLook compares two windows by samples and by all their spans.
+func surveyLikeLook(t *testing.T, s *telemetry.Store, before, after *Window) {
+	t.Helper()
+	var some [2]*Window
+	for i, w := range []*Window{before, after} {
+		var err error
+		if some[i], err = Survey(t.Context(), s, w.Since, w.Until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[operation]telemetry.DiffRow{}
+	for _, r := range Compare(some[0], some[1]) {
+		got[operation{r.Service, r.Name}] = r
+	}
+	close := func(a, b float64, part float64) bool { return math.Abs(a-b) <= part*math.Max(a, b) }
+	for _, r := range Compare(before, after) {
+		if r.CountA+r.CountB < 400 {
+			continue
+		}
+		g := got[operation{r.Service, r.Name}]
+		if !close(float64(g.CountA), float64(r.CountA), 0.1) || !close(float64(g.CountB), float64(r.CountB), 0.1) ||
+			!close(float64(g.SelfA), float64(r.SelfA), 0.1) || !close(float64(g.SelfB), float64(r.SelfB), 0.1) {
+			t.Errorf("got %+v\nwant %+v", g, r)
 		}
 	}
 }

@@ -46,19 +46,27 @@ type Window struct {
 	speaks       []string          // services that sent spans of their own; nil: those of traces
 }
 
-// sampled is about how many spans are read of a window where that is a choice: all of a small one.
-const sampled = 6000
+// About how many spans are read of a window where that is a choice: all of a small one. What compares windows needs
+// more, to tell a change from chance.
+const (
+	sampled  = 6000
+	compared = 24_000
+)
 
 // words are the attributes in which errors are told.
 var words = []string{"error.type", "exception.message"}
 
 // Skim reads of a window what stands for it, where the source can tell, or else all that it says.
 func Skim(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
+	return skim(ctx, src, since, until, slices.Concat(keys, words), sampled)
+}
+
+func skim(ctx context.Context, src Source, since, until time.Time, keys []string, spans int) (*Window, error) {
 	sampler, ok := src.(Sampler)
 	if !ok {
-		return LookClosely(ctx, src, since, until)
+		return Look(ctx, src, since, until)
 	}
-	s, err := sampler.Sample(ctx, since, until, slices.Concat(keys, words), sampled)
+	s, err := sampler.Sample(ctx, since, until, keys, spans)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +86,8 @@ func OfSample(s telemetry.Sample) *Window {
 			w.left = append(w.left, g)
 			continue
 		}
-		for _, t := range g.Traces {
-			groups[t[0].Trace], weights[t[0].Trace] = t, float64(g.Count)/float64(len(g.Traces))
+		for i, t := range g.Traces {
+			groups[t[0].Trace], weights[t[0].Trace] = t, g.Weight(i)
 		}
 	}
 	w.take(groups)
@@ -96,24 +104,26 @@ func (w *Window) begin() {
 	}
 }
 
-// Look reads the spans of a window, without the words of their errors.
+// Survey reads of a window what [Compare] has to know: of a large one enough spans to tell a change from chance.
+func Survey(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
+	return skim(ctx, src, since, until, []string{inferred}, compared)
+}
+
+// Sampled reports that only a part of the window was read.
+func (w *Window) Sampled() bool { return w.speaks != nil || w.Truncated }
+
+// Add adds the spans of one more trace that stands for itself.
+func (w *Window) Add(spans []telemetry.Span) { w.traces = append(w.traces, grow(spans)) }
+
+// Look reads all spans of a window, up to a bound, with all that they say: it takes many times as long as [Skim].
 func Look(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
-	return look(ctx, src, since, until, keys)
-}
-
-// LookClosely reads the spans of a window with all that they say: it takes several times as long.
-func LookClosely(ctx context.Context, src Source, since, until time.Time) (*Window, error) {
-	return look(ctx, src, since, until, nil)
-}
-
-func look(ctx context.Context, src Source, since, until time.Time, keys []string) (*Window, error) {
 	if until.IsZero() {
 		until = time.Now()
 	}
 	w := &Window{Since: since, Until: until}
 	groups := map[telemetry.TraceID][]telemetry.Span{}
 	n := 0
-	err := src.ScanKeys(ctx, since, until, keys, func(s *telemetry.Span) bool {
+	err := src.ScanKeys(ctx, since, until, nil, func(s *telemetry.Span) bool {
 		if n++; n > maxSpans {
 			w.Truncated = true
 			return false
