@@ -59,7 +59,9 @@ func (g *goBuilds) build(ctx context.Context, root string, services []*stack.Ser
 		return nil
 	}
 	begin := time.Now()
-	list := sync.OnceValue(func() *goGraph { return listGraph(ctx, m.root, services, m.graph, begin) })
+	list := sync.OnceValue(func() *goGraph {
+		return listGraph(ctx, m.root, services, m.graph, begin, g.f.goEnv(sameFlags(services)))
+	})
 	if m.graph == nil {
 		g.f.made.running.Go(func() { list() })
 	}
@@ -101,7 +103,7 @@ func (m *goModule) stale(services []*stack.Service, cache string) []*stack.Servi
 	fresh := m.graph.freshness()
 	var out []*stack.Service
 	for _, s := range services {
-		if !fresh(s.Name, source(s)) || !exists(goProgram(s, cache)) {
+		if !fresh(s) || !exists(goProgram(s, cache)) {
 			out = append(out, s)
 		}
 	}
@@ -129,7 +131,7 @@ func (g *goBuilds) compile(ctx context.Context, m *goModule, services []*stack.S
 	return errs
 }
 
-// batches splits services so that no two of a batch have programs of one name.
+// batches splits services so that all of a batch are built alike and no two have programs of one name.
 func batches(services []*stack.Service) [][]*stack.Service {
 	var out [][]*stack.Service
 	var used []map[string]bool
@@ -137,7 +139,7 @@ next:
 	for _, s := range services {
 		base := programBase(s)
 		for i := range out {
-			if !used[i][base] && container(out[i][0]) == container(s) {
+			if !used[i][base] && container(out[i][0]) == container(s) && goFlags(out[i][0]) == goFlags(s) {
 				out[i], used[i][base] = append(out[i], s), true
 				continue next
 			}
@@ -161,9 +163,9 @@ func (g *goBuilds) goBuild(ctx context.Context, at *doing, m *goModule, services
 	for _, s := range services {
 		argv = append(argv, packagePath(m.root, s))
 	}
-	var env []string
+	env := g.f.goEnv(goFlags(services[0]))
 	if container(services[0]) {
-		env = []string{"CGO_ENABLED=0", "GOOS=linux"}
+		env = append(env, "CGO_ENABLED=0", "GOOS=linux")
 	}
 	err := command(ctx, at, services[0].Name, m.root, argv, env...)
 	blame := m.graph.blame(services, err)

@@ -33,6 +33,7 @@ type goGraph struct {
 // goService is one program.
 type goService struct {
 	Source   string   `json:"source"`   // folder
+	Flags    string   `json:"flags"`    // of the go command
 	Packages []string `json:"packages"` // local packages that go into it, its own included
 }
 
@@ -79,9 +80,9 @@ func (g *goGraph) save(file string) error {
 
 // freshness returns a function that reports whether nothing that goes into a service has changed since it
 // was built. Each file is looked at once.
-func (g *goGraph) freshness() func(service, source string) bool {
+func (g *goGraph) freshness() func(*stack.Service) bool {
 	if g == nil || g.Tool != goTool() {
-		return func(string, string) bool { return false }
+		return func(*stack.Service) bool { return false }
 	}
 	same := map[string]bool{}
 	unchanged := func(pkg string) bool {
@@ -92,9 +93,9 @@ func (g *goGraph) freshness() func(service, source string) bool {
 		}
 		return ok
 	}
-	return func(service, source string) bool {
-		s, known := g.Services[service]
-		return known && s.Source == source && unchanged("") && !slices.ContainsFunc(s.Packages, func(p string) bool { return !unchanged(p) })
+	return func(of *stack.Service) bool {
+		s, known := g.Services[of.Name]
+		return known && s.Source == source(of) && s.Flags == goFlags(of) && unchanged("") && !slices.ContainsFunc(s.Packages, func(p string) bool { return !unchanged(p) })
 	}
 }
 
@@ -186,13 +187,13 @@ func (p listed) local() bool {
 
 // listGraph asks the go command what goes into services and adds it to what is known of the others. It
 // returns nil where the answer cannot be used, such as for code that does not parse.
-func listGraph(ctx context.Context, root string, services []*stack.Service, old *goGraph, begin time.Time) *goGraph {
+func listGraph(ctx context.Context, root string, services []*stack.Service, old *goGraph, begin time.Time, env []string) *goGraph {
 	argv := []string{"list", "-e", "-deps", "-json=ImportPath,Dir,Standard,GoFiles,CgoFiles,CFiles,HFiles,SFiles,EmbedFiles,Deps,Module"}
 	for _, s := range services {
 		argv = append(argv, packagePath(root, s))
 	}
 	cmd := exec.CommandContext(ctx, "go", argv...)
-	cmd.Dir = root
+	cmd.Dir, cmd.Env = root, append(cmd.Environ(), env...)
 	politely(cmd)
 	out, err := cmd.Output()
 	if err != nil {
@@ -268,7 +269,7 @@ func (g *goGraph) service(s *stack.Service, program listed) {
 	if program.ImportPath == "" {
 		return
 	}
-	of := goService{Source: source(s), Packages: []string{program.ImportPath}}
+	of := goService{Source: source(s), Flags: goFlags(s), Packages: []string{program.ImportPath}}
 	for _, dep := range program.Deps {
 		if _, local := g.Packages[dep]; local {
 			of.Packages = append(of.Packages, dep)
