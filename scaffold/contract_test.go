@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"msctl.dev/msctl/contracts/verify"
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/scaffold"
 )
@@ -122,4 +123,24 @@ func read(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// TestStates reads the states of generated providers as the verifier does.
+func TestStates(t *testing.T) {
+	for _, name := range []string{"go-http", "go-grpc", "node-http", "python-http"} {
+		for _, uses := range [][]scaffold.Use{nil, {database, broker}} {
+			for _, o := range render(t, name, scaffold.Values{Service: "billing", Uses: uses}) {
+				if o.Path != "contracts/states/billing.yaml" {
+					continue
+				}
+				s, err := verify.ParseStates(o.Data)
+				if err != nil || len(s.States["the item exists"].Set) != 1 {
+					t.Errorf("%s: %v\n%s", name, err, o.Data)
+				}
+				if name == "go-http" && uses != nil && len(s.Messages["item.created"].Do) != 1 {
+					t.Errorf("%s: nothing makes it publish:\n%s", name, o.Data)
+				}
+			}
+		}
+	}
 }

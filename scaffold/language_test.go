@@ -189,6 +189,8 @@ func TestCopies(t *testing.T) {
 		"templates/go-grpc/files/listener.go.tmpl":           "templates/go-http/files/listener.go.tmpl",
 		"templates/go-worker/files/events.go.tmpl":           "templates/go-http/files/events.go.tmpl",
 		"templates/go-worker/files/events_test.go.tmpl":      "templates/go-http/files/events_test.go.tmpl",
+		"templates/go-grpc/files/contract_test.go.tmpl":      "templates/go-http/files/contract_test.go.tmpl",
+		"templates/python-http/files/states.yaml.tmpl":       "templates/node-http/files/states.yaml.tmpl",
 		"templates/go-grpc/files/noun.go.tmpl":               "templates/go-http/files/noun.go.tmpl",
 		"templates/go-grpc/files/store.go.tmpl":              "templates/go-http/files/store.go.tmpl",
 		"templates/go-grpc/files/memory.go.tmpl":             "templates/go-http/files/memory.go.tmpl",
