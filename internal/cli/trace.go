@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ func newTrace(a *App) *cobra.Command {
 		Long: "trace draws one request as a waterfall: every call in the order in which it began, below the one that\n" +
 			"made it. The critical path, which is what the answer waited for, is drawn heavy; what failed is\n" +
 			"marked with ✗ and its cause, and with ~ what stands below another because its service worked on\n" +
-			"nothing else: a guess. The first digits of an id are enough.",
+			"nothing else: a guess. The first digits of an id are enough. Services tell of their work a moment after\n" +
+			"it ended: while callers are missing in what has just happened, trace waits for them, a second at most.",
 		Example: "  msctl trace 4bf92f35\n  msctl trace 4bf92f35 --attrs --logs\n  msctl trace $(msctl traces --status error -n 1 --json | jq -r .id)",
 		Args:    args(cobra.ExactArgs(1)),
 	}
@@ -32,7 +34,7 @@ func newTrace(a *App) *cobra.Command {
 			return err
 		}
 		return a.tell(ctx, func(t teller) error {
-			tr, err := t.Trace(ctx, words[0])
+			tr, err := settled(ctx, func() (telemetry.Trace, error) { return t.Trace(ctx, words[0]) })
 			if err != nil {
 				return err
 			}
@@ -55,6 +57,31 @@ func newTrace(a *App) *cobra.Command {
 	}
 	cmd.AddCommand(newTraceDiff(a))
 	return cmd
+}
+
+// Services send spans up to half a second after they ended, and callers end last.
+const (
+	fresh      = 2 * time.Second // so long after a span its caller may still come
+	settleMost = time.Second
+	askAgain   = 100 * time.Millisecond
+)
+
+// settled asks for a trace until the callers of what has just happened are there, or a second has passed.
+func settled(ctx context.Context, ask func() (telemetry.Trace, error)) (telemetry.Trace, error) {
+	for until := time.Now().Add(settleMost); ; {
+		tr, err := ask()
+		at := time.Now()
+		if err != nil || !at.Before(until) || !slices.ContainsFunc(tr.Rows, func(r telemetry.Row) bool {
+			return r.Orphan && at.Sub(r.Start.Add(r.Duration)) < fresh
+		}) {
+			return tr, err
+		}
+		select {
+		case <-ctx.Done():
+			return tr, nil
+		case <-time.After(askAgain):
+		}
+	}
 }
 
 // drawTrace draws a waterfall.

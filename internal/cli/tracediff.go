@@ -16,7 +16,8 @@ func newTraceDiff(a *App) *cobra.Command {
 		Short: "Compare two requests, or two times",
 		Long: "diff compares two traces by their ids, or two windows of time written as FROM..TO, and lists what got\n" +
 			"slower or faster, what is new and what is gone: the greatest change first. The ends of a window are\n" +
-			"durations ago, times of day or RFC 3339; an empty end is now.",
+			"durations ago, times of day or RFC 3339; an empty end is now. Of many requests it reads those that stand\n" +
+			"for all: then counts and times are estimates, which is said.",
 		Example: "  msctl trace diff 4bf92f35 a1c3e5f7\n  msctl trace diff 20m..10m 10m..\n  msctl trace diff 14:00..14:05 14:10.. --json",
 		Args:    args(cobra.ExactArgs(2)),
 	}
@@ -38,6 +39,9 @@ func newTraceDiff(a *App) *cobra.Command {
 				return a.jsonLines("operation", len(rows), func(i int) any { return rows[i] })
 			}
 			diffTable(a.shown(), rows)
+			if d.Estimated {
+				fmt.Fprintln(a.screenOf(a.Err), "counts and times are estimated: of so many requests those are read that stand for all")
+			}
 			if len(rows) < len(d.Rows) {
 				fmt.Fprintf(a.screenOf(a.Err), "%d more changed less: --limit\n", len(d.Rows)-len(rows))
 			}

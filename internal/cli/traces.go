@@ -233,10 +233,16 @@ func matching(q telemetry.Query) string {
 }
 
 // clockText is a time of today, else with its day.
-func clockText(t time.Time) string {
-	t = t.Local()
-	if time.Since(t) > 20*time.Hour {
+func clockText(t time.Time) string { return clockOn(t.Local(), time.Now()) }
+
+// clockOn is clockText as one reads it on a day.
+func clockOn(t, now time.Time) string {
+	y, m, d := t.Date()
+	switch ny, nm, nd := now.Date(); {
+	case y == ny && m == nm && d == nd:
+		return t.Format("15:04:05.000")
+	case y == ny:
 		return t.Format("Jan 02 15:04:05")
 	}
-	return t.Format("15:04:05.000")
+	return t.Format("2006-01-02 15:04")
 }
