@@ -100,7 +100,7 @@ func (b *bridge) produce(ctx context.Context, i one, p params) ([]byte, map[stri
 		defer cancel()
 		got, err := b.caller.call(ctx, i.Interaction)
 		if d := (*differs)(nil); errors.As(err, &d) {
-			return nil, nil, err
+			return nil, nil, b.turns.blame(err)
 		}
 		if err != nil {
 			return nil, nil, b.turns.lost(ctx, err)
@@ -111,7 +111,7 @@ func (b *bridge) produce(ctx context.Context, i one, p params) ([]byte, map[stri
 	exchange, key := b.turns.target.subject(i.Interaction, trigger)
 	m, err := b.turns.target.capture(ctx, trigger, exchange, key, p, b.turns.timeout)
 	if none := (*errNotLanded)(nil); errors.As(err, &none) {
-		return nil, nil, err // the provider does not publish what its consumer waits for
+		return nil, nil, b.turns.blame(err)
 	}
 	if err != nil {
 		return nil, nil, b.turns.fail(fmt.Errorf("trigger %q: %w", i.Description, err))

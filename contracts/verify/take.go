@@ -50,9 +50,13 @@ func (w work) take(got broker.Result, r *Report) {
 	}
 }
 
-// blame turns what the machinery is to be blamed for into failures.
+// blame puts what was seen on the way in the place of what the verifier made of it: what the machinery is
+// to be blamed for is a failure.
 func (w work) blame(t *turns, r *Report) {
 	for id, at := range w.place {
+		if err := t.fault(id); err != nil && r.Results[at].Outcome != "" {
+			r.Results[at].Mismatches = []Mismatch{{Attribute: w.list[id].Kind.String(), Description: err.Error()}}
+		}
 		if err := t.why(id); err != nil {
 			res := &r.Results[at]
 			res.Outcome, res.Reason, res.Mismatches = Failed, err.Error(), nil

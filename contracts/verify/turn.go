@@ -34,6 +34,7 @@ type turns struct {
 	params params
 	undo   []Action
 	failed map[string]error // by id
+	wrong  map[string]error // by id: what the provider itself is to be blamed for
 	hangs  int
 	dead   error // the provider is given up
 }
@@ -106,6 +107,24 @@ func (t *turns) fail(err error) error {
 		t.failed[t.at.id] = err
 	}
 	return err
+}
+
+// blame notes that the provider cannot do what the turn asks, and gives it back.
+func (t *turns) blame(err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wrong == nil {
+		t.wrong = map[string]error{}
+	}
+	t.wrong[t.at.id] = err
+	return err
+}
+
+// fault returns what the provider is to be blamed for in one interaction, or nil.
+func (t *turns) fault(id string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wrong[id]
 }
 
 // lost notes that the provider did not answer. One that refuses connections is given up at once, one that
