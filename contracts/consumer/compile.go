@@ -3,14 +3,12 @@ package consumer
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // binary is the test binary of one package, or why there is none.
@@ -23,6 +21,7 @@ type binary struct {
 // batch is packages of one module whose binaries have different names, so that one `go test -c` makes them.
 type batch struct {
 	root string // of the module
+	n    int    // which of the module
 	dirs []string
 }
 
@@ -48,19 +47,24 @@ func (r Runner) compile(ctx context.Context, suites []Suite) map[string]binary {
 
 // placed puts dir into the first batch that can take it.
 func placed(batches []*batch, root, dir string) []*batch {
+	n := 0
 	for _, b := range batches {
+		if b.root != root {
+			continue
+		}
 		same := func(d string) bool { return filepath.Base(d) == filepath.Base(dir) }
-		if b.root == root && !slices.ContainsFunc(b.dirs, same) {
+		if !slices.ContainsFunc(b.dirs, same) {
 			b.dirs = append(b.dirs, dir)
 			return batches
 		}
+		n++
 	}
-	return append(batches, &batch{root, []string{dir}})
+	return append(batches, &batch{root, n, []string{dir}})
 }
 
 // compileBatch makes all of a batch at once, and one by one where that fails, to tell whose fault it is.
 func (r Runner) compileBatch(ctx context.Context, b *batch, built map[string]binary) {
-	made, err := r.goTest(ctx, b.root, b.dirs)
+	made, err := r.goTest(ctx, b)
 	if len(b.dirs) == 1 || err == nil || !errors.Is(err, ErrFailed) {
 		for _, dir := range b.dirs {
 			built[dir] = binary{binaryFile(made.file, dir), err, made.output}
@@ -68,20 +72,20 @@ func (r Runner) compileBatch(ctx context.Context, b *batch, built map[string]bin
 		return
 	}
 	for _, dir := range b.dirs {
-		r.compileBatch(ctx, &batch{b.root, []string{dir}}, built)
+		r.compileBatch(ctx, &batch{b.root, b.n, []string{dir}}, built)
 	}
 }
 
-// goTest compiles the tests of packages into a folder that belongs to exactly these.
-func (r Runner) goTest(ctx context.Context, root string, dirs []string) (binary, error) {
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{root}, dirs...), "\x00")))
-	out := filepath.Join(r.Cache, hex.EncodeToString(sum[:8]))
+// goTest compiles the tests of a batch into the folder of its module.
+func (r Runner) goTest(ctx context.Context, b *batch) (binary, error) {
+	sum := sha256.Sum256([]byte(b.root))
+	out := filepath.Join(r.Cache, fmt.Sprintf("%x-%d", sum[:6], b.n))
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return binary{}, fmt.Errorf("compile consumer tests: %w", err)
 	}
 	argv := []string{"go", "test", "-c", "-tags", Tag, "-ldflags=-s -w", "-o", out + string(filepath.Separator)}
-	for _, dir := range dirs {
-		rel, err := filepath.Rel(root, dir)
+	for _, dir := range b.dirs {
+		rel, err := filepath.Rel(b.root, dir)
 		if err != nil {
 			return binary{}, fmt.Errorf("compile consumer tests: %w", err)
 		}
@@ -90,7 +94,7 @@ func (r Runner) goTest(ctx context.Context, root string, dirs []string) (binary,
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("compile consumer tests: it took longer than %v", r.Timeout))
 	defer cancel()
 	var said tail
-	cmd := command(ctx, root, argv, append(slices.Clone(r.Env), "PWD="+root))
+	cmd := command(ctx, b.root, argv, append(slices.Clone(r.Env), "PWD="+b.root))
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()
 	var exit *exec.ExitError
