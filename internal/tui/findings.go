@@ -62,7 +62,8 @@ func (v *findings) keys(*model) []binding {
 				return nil
 			}
 			m.say("copied what it says")
-			return tea.SetClipboard(plainText(f.Kind + " " + f.Subject + ": " + f.Text))
+			m.clip(plainText(f.Kind + " " + f.Subject + ": " + f.Text))
+			return nil
 		}},
 	}
 }

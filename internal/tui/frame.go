@@ -10,7 +10,7 @@ import (
 )
 
 // View implements [tea.Model]. It is called after every message, so the last frame is kept until
-// something that is seen changed. A panic in it ends the dashboard in order.
+// something that is seen changed; then it is given to the painter, which the program itself is not. A panic in it ends the dashboard in order.
 func (m *model) View() (v tea.View) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -25,10 +25,8 @@ func (m *model) View() (v tea.View) {
 	m.dirty = false
 	rows, cursor := m.draw()
 	m.frame = tea.NewView(strings.Join(rows, "\n"))
-	m.frame.AltScreen = true
-	m.frame.MouseMode = tea.MouseModeCellMotion
-	m.frame.WindowTitle = "msctl " + plainText(m.snap.Stack)
 	m.frame.Cursor = cursor
+	m.show(frame{m.frame.Content, max(m.w, 1), max(m.h, 1), "msctl " + plainText(m.snap.Stack), cursor})
 	return m.frame
 }
 

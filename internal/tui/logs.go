@@ -224,7 +224,8 @@ func (v *logs) lineKeys() []binding {
 				return nil
 			}
 			m.say("copied the line")
-			return tea.SetClipboard(plainText(string(v.chosen.text)))
+			m.clip(plainText(string(v.chosen.text)))
+			return nil
 		}},
 	}
 }

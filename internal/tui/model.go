@@ -22,8 +22,10 @@ type model struct {
 
 	theme *theme
 	w, h  int
-	dirty bool     // something that is seen changed since the last frame
-	frame tea.View // the last one
+	dirty bool                  // something that is seen changed since the last frame
+	frame tea.View              // the last one
+	show  func(frame)           // paints it
+	tell  func(sequence string) // to the terminal
 
 	tabs  []screen // one per row of Views
 	tab   int
@@ -63,12 +65,13 @@ func newModel(ctx context.Context, s Source, f *feed, o Options) *model {
 		m.tabs = append(m.tabs, v.New())
 	}
 	m.later, m.halt, m.now = m.wait, func() {}, time.Now
+	m.show, m.tell = func(frame) {}, func(string) {}
 	return m
 }
 
 // Init implements [tea.Model].
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.shown(), m.nextTick())
+	return tea.Batch(m.shown(), m.nextTick())
 }
 
 // Update implements [tea.Model]. A panic in it ends the dashboard in order.

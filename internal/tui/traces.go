@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/filter"
@@ -238,8 +239,14 @@ func (v *traces) keys(*model) []binding {
 	}
 }
 
-// copy puts text into the terminal's clipboard.
+// copy puts text into the terminal's clipboard, and says so.
 func (m *model) copy(text string) tea.Cmd {
 	m.say("copied " + text)
-	return tea.SetClipboard(text)
+	m.clip(text)
+	return nil
+}
+
+// clip puts text into the terminal's clipboard.
+func (m *model) clip(text string) {
+	m.tell(ansi.SetSystemClipboard(text))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -61,21 +62,25 @@ func Run(ctx context.Context, s Source, o Options) (Outcome, error) {
 	if o.changed != nil {
 		o.changed(m)
 	}
+	paint := newPainter(o.Out, o.Environ)
+	m.show, m.tell = paint.show, paint.tell
 	p := tea.NewProgram(m, m.programOptions()...)
 	m.halt = func() { go p.Quit() }
 	defer context.AfterFunc(inner, p.Quit)() // in order, so that the terminal's reader ends too
-	fed := make(chan struct{})
-	go func() {
-		defer close(fed)
-		f.run(inner, snap, func(msg any) { p.Send(msg) })
-	}()
-	err = runProgram(ctx, p)
-	cancel()
+	err = m.onScreen(ctx, p, paint, func() error {
+		var others sync.WaitGroup
+		defer others.Wait()
+		defer cancel()
+		others.Go(func() { f.run(inner, snap, func(msg any) { p.Send(msg) }) })
+		others.Go(func() { followSize(inner, o.Out, p) })
+		_, err := p.Run()
+		cancel()
+		m.crew.dismiss()
+		return err
+	})
 	if errors.Is(err, errStuck) {
 		return Left, context.Cause(ctx)
 	}
-	m.crew.dismiss()
-	<-fed
 	return m.outcome, m.verdict(ctx, err)
 }
 
@@ -85,12 +90,28 @@ var errStuck = errors.New("the terminal is stuck")
 // stuckAfter is how long a dashboard may take to end when it has to.
 const stuckAfter = 3 * time.Second
 
-// runProgram runs p until it ends, or, after ctx has, until it is clear that it never will.
-func runProgram(ctx context.Context, p *tea.Program) error {
-	ended := make(chan error, 1)
+// onScreen runs a program with its painter on the terminal until it ends, or, after ctx has, until it is
+// clear that the terminal never lets it.
+func (m *model) onScreen(ctx context.Context, p *tea.Program, paint *painter, run func() error) error {
+	undo, err := raw(m.opts.In)
+	if err != nil {
+		return err
+	}
+	painting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended, painted := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := p.Run()
+		err := run()
+		stop()
+		err = errors.Join(err, <-painted)
+		undo()
 		ended <- err
+	}()
+	go func() {
+		err := paint.safely(painting)
+		painted <- err
+		if err != nil {
+			p.Quit() // nobody can see it any more
+		}
 	}()
 	select {
 	case err := <-ended:
@@ -101,6 +122,7 @@ func runProgram(ctx context.Context, p *tea.Program) error {
 	case err := <-ended:
 		return err
 	case <-time.After(stuckAfter):
+		undo()
 		return errStuck
 	}
 }
@@ -120,12 +142,12 @@ func (m *model) verdict(ctx context.Context, err error) error {
 	return nil
 }
 
-// framesPerSecond bounds how often the screen is written; a key is on it within two frames.
-const framesPerSecond = 30
-
+// programOptions leave the screen to the painter. The program's own clock, which writes what the painter
+// does not, is as slow as it can be.
 func (m *model) programOptions() []tea.ProgramOption {
+	w, h := sizeOf(m.opts.Out)
 	return []tea.ProgramOption{
-		tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
+		tea.WithoutSignalHandler(), tea.WithoutRenderer(), tea.WithFPS(1), tea.WithWindowSize(w, h),
 		tea.WithInput(m.opts.In), tea.WithOutput(m.opts.Out), tea.WithEnvironment(m.opts.Environ),
 	}
 }

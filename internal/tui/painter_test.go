@@ -1,0 +1,95 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// TestPainter writes what differs and nothing else, the whole of it after a new size, and leaves the
+// terminal as it was.
+func TestPainter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := newPainter(&out, []string{"TERM=xterm-256color"})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.safely(ctx) }()
+		paint := func(f frame) string {
+			t.Helper()
+			synctest.Wait()
+			before := out.Len()
+			p.show(f)
+			time.Sleep(time.Second)
+			return out.String()[before:]
+		}
+		first := frame{text: "alpha\nbeta", w: 20, h: 2, title: "msctl shop"}
+		if got := paint(first); !strings.Contains(ansi.Strip(got), "alpha") || !strings.Contains(got, "msctl shop") {
+			t.Errorf("the first frame: %q", got)
+		}
+		if got := paint(first); got != "" {
+			t.Errorf("the same frame: %q", got)
+		}
+		second := first
+		second.text = "alpha\ngamma"
+		if got := paint(second); strings.Contains(got, "alpha") || !strings.Contains(got, "gamm") {
+			t.Errorf("another row: %q", got)
+		}
+		second.w = 30
+		if got := paint(second); !strings.Contains(got, "alpha") || !strings.Contains(got, "gamma") {
+			t.Errorf("another size: %q", got)
+		}
+		p.tell(ansi.SetSystemClipboard("a trace"))
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if text := out.String(); !strings.HasPrefix(text, enter) || !strings.HasSuffix(text, leave) || !strings.Contains(text, "\x1b]52;c;") {
+			t.Errorf("begins or ends otherwise: %q", text)
+		}
+	})
+}
+
+// TestPainterSkips paints the newest of the frames that come faster than they can be shown.
+func TestPainterSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := newPainter(&out, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go p.run(ctx)
+		begun := time.Now()
+		for i := range 100 {
+			p.show(frame{text: strings.Repeat("x", i%7+1), w: 20, h: 1})
+			time.Sleep(time.Millisecond)
+		}
+		p.show(frame{text: "the last", w: 20, h: 1})
+		time.Sleep(time.Second)
+		took := time.Since(begun) - time.Second
+		if n := strings.Count(out.String(), begin); n > int(took*framesPerSecond/time.Second)+2 {
+			t.Errorf("painted %d frames in %v", n, took)
+		}
+		if p.shown.text != "the last" {
+			t.Errorf("shows %q", p.shown.text)
+		}
+	})
+}
+
+// deaf is a terminal that is gone.
+type deaf struct{}
+
+func (deaf) Write([]byte) (int, error) { return 0, errors.New("input/output error") }
+
+// TestPainterWithoutTerminal ends when nobody can see it.
+func TestPainterWithoutTerminal(t *testing.T) {
+	if err := newPainter(deaf{}, nil).run(t.Context()); err == nil {
+		t.Error("it goes on")
+	}
+}
