@@ -47,26 +47,38 @@ func (e *Edge) copyBody(from, to *wire, head int, d *body, count *atomic.Int64) 
 
 // spliceBody lets the kernel move most of a body whose length is known. Where it cannot, nothing is moved.
 func (e *Edge) spliceBody(from, to *wire, d *body, count *atomic.Int64) (n int64, rerr, werr error) {
-	in, ok := from.conn.(*net.TCPConn)
-	out, also := to.conn.(*net.TCPConn)
-	if !ok || !also {
+	if !spliceable(from, to) {
 		return 0, nil, nil
 	}
 	from.release()
-	for d.bulk() >= worthSplice {
-		ask := min(d.bulk(), spliceSize)
-		m, err := out.ReadFrom(&io.LimitedReader{R: in, N: ask})
+	for d.bulk() >= worthSplice && rerr == nil && werr == nil {
+		var m int64
+		m, rerr, werr = from.move(to, min(d.bulk(), spliceSize))
 		n += m
 		count.Add(m)
 		d.skip(m)
-		switch {
-		case err != nil && (timedOut(err) || from.over()):
-			return n, err, nil
-		case err != nil:
-			return n, nil, err
-		case m < ask:
-			return n, d.ended(), nil
-		}
 	}
-	return n, nil, nil
+	if ended(rerr) {
+		rerr = d.ended()
+	}
+	return n, rerr, werr
+}
+
+// spliceable reports whether the kernel may move bytes from one wire to another.
+func spliceable(from, to *wire) bool {
+	_, in := from.conn.(*net.TCPConn)
+	_, out := to.conn.(*net.TCPConn)
+	return in && out && from.raw != nil && to.raw != nil
+}
+
+// copyTo is move as the library does it.
+func (w *wire) copyTo(to *wire, n int64) (moved int64, rerr, werr error) {
+	moved, err := to.conn.(*net.TCPConn).ReadFrom(&io.LimitedReader{R: w.conn, N: n})
+	switch {
+	case err != nil && (timedOut(err) || w.over()):
+		return moved, err, nil
+	case err == nil && moved < n:
+		return moved, io.EOF, nil
+	}
+	return moved, nil, err
 }

@@ -2,7 +2,7 @@ package proxy
 
 import (
 	"bytes"
-	"io"
+	"cmp"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -133,27 +133,20 @@ func (p *pump) add(n int64) {
 	p.count.Add(n)
 }
 
-func (p *pump) spliceable() bool {
-	_, to := p.to.conn.(*net.TCPConn)
-	_, from := p.from.conn.(*net.TCPConn)
-	return to && from && p.f.watch == nil
-}
+func (p *pump) spliceable() bool { return p.f.watch == nil && spliceable(p.from, p.to) }
 
 // splice lets the kernel move bytes until the source ends or the faults change.
 func (p *pump) splice(a *acting) error {
-	to, from := p.to.conn.(*net.TCPConn), p.from.conn.(*net.TCPConn)
 	for {
 		var n int64
-		changed, err := p.f.e.unheeding(from, a, func() (err error) {
-			n, err = to.ReadFrom(&io.LimitedReader{R: from, N: spliceSize})
-			return err
+		changed, err := p.f.e.unheeding(p.from.conn, a, func() error {
+			var rerr, werr error
+			n, rerr, werr = p.from.move(p.to, spliceSize)
+			return cmp.Or(werr, rerr)
 		})
 		p.add(n)
-		switch {
-		case err != nil || changed:
+		if err != nil || changed {
 			return err
-		case n < spliceSize:
-			return io.EOF
 		}
 	}
 }
