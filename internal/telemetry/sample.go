@@ -130,6 +130,11 @@ type part struct {
 // gather finds the traces of the window and returns how many spans they have.
 func (p *picker) gather() (spans int) {
 	p.speaks = map[string]bool{}
+	n := 0
+	for _, c := range p.a.charts {
+		n += len(c.gists)
+	}
+	p.every = make([]pickable, 0, n)
 	for _, c := range p.a.charts {
 		if c.zone.far(p.w) {
 			continue
@@ -197,17 +202,20 @@ func (p *picker) sort() {
 // make more groups than most.
 func (p *picker) sortBy(of []int32, key func(*gist) uint32, most int) (rest []int32) {
 	type sort struct{ count, group int32 }
-	sorts := map[uint32]*sort{}
+	var sorts []sort
+	number := map[uint32]int32{} // of a sort
 	for _, i := range of {
-		k := key(p.every[i].gist())
-		s := sorts[k]
-		if s == nil {
-			if s = (&sort{group: -1}); len(sorts) >= 32*maxSorts && most < math.MaxInt {
+		c := &p.every[i]
+		k := key(c.gist())
+		n, known := number[k]
+		if !known {
+			if n = int32(len(sorts)); n >= 32*maxSorts && most < math.MaxInt {
 				return of // hardly two are alike
 			}
-			sorts[k] = s
+			sorts, number[k] = append(sorts, sort{group: -1}), n
 		}
-		s.count++
+		sorts[n].count++
+		c.group = n
 	}
 	least := int32(0)
 	if len(sorts) > most {
@@ -215,7 +223,7 @@ func (p *picker) sortBy(of []int32, key func(*gist) uint32, most int) (rest []in
 	}
 	for _, i := range of {
 		c := &p.every[i]
-		s := sorts[key(c.gist())]
+		s := &sorts[c.group]
 		if s.count < least {
 			rest = append(rest, i)
 			continue

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"msctl.dev/msctl/internal/telemetry"
 	"msctl.dev/msctl/internal/telemetry/insight"
 )
@@ -143,16 +144,24 @@ func (d *Desk) Why(ctx context.Context, trace string, since time.Time) (telemetr
 		since = until.Add(-lately / 3)
 	}
 	var err error
+	if trace != "" {
+		if q.Asked, q.Trace, err = d.one(ctx, trace); err != nil {
+			return telemetry.Reason{}, err
+		}
+		since = q.Asked.Since
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		q.Before, err = insight.Skim(ctx, d.Store, since.Add(-past), since)
+		return err
+	})
 	if trace == "" {
-		q.Asked, err = insight.Skim(ctx, d.Store, since, until)
-	} else {
-		q.Asked, q.Trace, err = d.one(ctx, trace)
+		g.Go(func() (err error) {
+			q.Asked, err = insight.Skim(ctx, d.Store, since, until)
+			return err
+		})
 	}
-	if err != nil {
-		return telemetry.Reason{}, err
-	}
-	q.Before, err = insight.Skim(ctx, d.Store, q.Asked.Since.Add(-past), q.Asked.Since)
-	if err != nil {
+	if err := g.Wait(); err != nil {
 		return telemetry.Reason{}, err
 	}
 	return insight.Why(q), nil

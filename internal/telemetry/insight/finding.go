@@ -81,20 +81,23 @@ func (x *seen) shown() shown { return shown{x.id(), x.weight} }
 func (w *Window) Findings(topo *Topology, l Limits) []telemetry.Finding {
 	l = l.filled()
 	all := make([]*seen, len(w.traces))
-	for i, t := range w.traces {
-		all[i] = &seen{tree: t, in: w, made: t.single(t.calls(topo)), owned: map[int][]int{}}
-		for j, c := range all[i].made {
-			if c.owner >= 0 {
-				all[i].owned[c.owner] = append(all[i].owned[c.owner], j)
-			}
-		}
-	}
-	var out []telemetry.Finding
-	for _, r := range rules {
-		out = append(out, r.find(all, topo, l)...)
-	}
+	each(len(all), func(i int) { all[i] = w.see(w.traces[i], topo) })
+	found := make([][]telemetry.Finding, len(rules))
+	each(len(rules), func(i int) { found[i] = rules[i].find(all, topo, l) })
+	out := slices.Concat(found...)
 	slices.SortStableFunc(out, func(a, b telemetry.Finding) int { return -cmp.Compare(a.Weight, b.Weight) })
 	return out
+}
+
+// see finds the calls of a trace.
+func (w *Window) see(t *tree, topo *Topology) *seen {
+	x := &seen{tree: t, in: w, made: t.single(t.calls(topo)), owned: map[int][]int{}}
+	for j, c := range x.made {
+		if c.owner >= 0 {
+			x.owned[c.owner] = append(x.owned[c.owner], j)
+		}
+	}
+	return x
 }
 
 // find applies one rule and puts together what it says of one subject.

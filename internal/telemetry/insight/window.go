@@ -154,19 +154,24 @@ func Of(spans []telemetry.Span) *Window {
 func (w *Window) take(groups map[telemetry.TraceID][]telemetry.Span) {
 	all := slices.Collect(maps.Values(groups))
 	w.traces = make([]*tree, len(all))
+	each(len(all), func(i int) { w.traces[i] = plant(all[i]) })
+	slices.SortFunc(w.traces, func(a, b *tree) int {
+		return cmp.Or(a.spans[0].Start.Compare(b.spans[0].Start), slices.Compare(a.spans[0].Trace[:], b.spans[0].Trace[:]))
+	})
+}
+
+// each calls fn with every number below n, on all processors.
+func each(n int, fn func(i int)) {
 	var next atomic.Int64
 	var working sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(all)) {
+	for range min(runtime.GOMAXPROCS(0), n) {
 		working.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
-				w.traces[i] = plant(all[i])
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				fn(i)
 			}
 		})
 	}
 	working.Wait()
-	slices.SortFunc(w.traces, func(a, b *tree) int {
-		return cmp.Or(a.spans[0].Start.Compare(b.spans[0].Start), slices.Compare(a.spans[0].Trace[:], b.spans[0].Trace[:]))
-	})
 }
 
 // id returns the id of the tree's trace.
