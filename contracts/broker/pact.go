@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -140,12 +141,17 @@ func (x exchange) listed(p Publication) object {
 	}
 }
 
-// latestOf links to the newest pacts of one provider.
+// latestOf links to the newest pacts of one provider, of a branch of the consumers where the path names one:
+// each consumer's main one where it names none.
 func (b *Broker) latestOf(x exchange) error {
 	links := []any{}
-	provider := x.r.PathValue("provider")
+	provider, branch := x.r.PathValue("provider"), x.r.PathValue("branch")
+	main := strings.HasSuffix(x.r.URL.Path, "/branch")
 	b.Store.View(func(d *Data) error {
-		for _, p := range d.latestPacts(func(p Publication) bool { return p.Provider == provider }) {
+		for _, p := range d.latestPacts(func(p Publication) bool {
+			return p.Provider == provider && (branch == "" || d.onBranch(p.Consumer, p.Version, branch)) &&
+				(!main || d.onBranch(p.Consumer, p.Version, d.mainBranch(p.Consumer)))
+		}) {
 			links = append(links, x.link(p.path("version", p.Version), "name", p.Consumer, "title", p.title()))
 		}
 		return nil

@@ -18,7 +18,7 @@ func (b *Broker) participants(x exchange) error {
 		}
 		return nil
 	})
-	x.answer(http.StatusOK, object{"_embedded": object{"pacticipants": list, "_links": object{}},
+	x.answer(http.StatusOK, object{"pacticipants": list, "_embedded": object{"pacticipants": list},
 		"_links": object{"self": x.link("/pacticipants"), "pacticipants": links}})
 	return nil
 }
@@ -226,4 +226,46 @@ func (b *Broker) tag(x exchange) error {
 	}
 	x.answer(http.StatusCreated, object{"name": tag, "_links": object{"self": x.link(x.r.URL.EscapedPath())}})
 	return nil
+}
+
+// deleteTag takes a tag from a version.
+func (b *Broker) deleteTag(x exchange) error {
+	return b.drop(x, func(d *Data) bool {
+		v := d.version(x.r.PathValue("name"), x.r.PathValue("version"))
+		return v != nil && remove(&v.Tags, x.r.PathValue("tag"))
+	})
+}
+
+// deleteBranch takes a branch from all versions of a participant, which stay.
+func (b *Broker) deleteBranch(x exchange) error {
+	return b.drop(x, func(d *Data) bool {
+		there := false
+		if p := d.participant(x.r.PathValue("name")); p != nil {
+			for _, v := range p.Versions {
+				there = remove(&v.Branches, x.r.PathValue("branch")) || there
+			}
+		}
+		return there
+	})
+}
+
+// drop answers for something that is removed, or was not there.
+func (b *Broker) drop(x exchange, f func(*Data) bool) error {
+	err := b.Store.Update(func(d *Data) error {
+		if !f(d) {
+			return refuse(http.StatusNotFound, "there is no such thing")
+		}
+		return nil
+	})
+	if err == nil {
+		x.w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
+// remove takes a word out of a list.
+func remove(words *[]string, word string) bool {
+	n := len(*words)
+	*words = slices.DeleteFunc(slices.Clone(*words), func(w string) bool { return w == word })
+	return len(*words) < n
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"maps"
 	"sync"
 )
 
@@ -36,7 +37,7 @@ func (m *Memory) Update(f func(*Data) error) error {
 	return nil
 }
 
-// clone copies all but the contents, which are only ever added to.
+// clone copies all that a function of [Store.Update] may change.
 func (d *Data) clone() Data {
 	out := *d
 	out.Participants = make([]*Participant, len(d.Participants))
@@ -53,6 +54,7 @@ func (d *Data) clone() Data {
 	out.Pacts, out.Results = clip(d.Pacts), clip(d.Results)
 	out.Environments = append([]Environment(nil), d.Environments...)
 	out.Deployments = append([]Deployment(nil), d.Deployments...)
+	out.Contents = maps.Clone(d.Contents) // readers have the old one
 	if out.Contents == nil {
 		out.Contents = map[string]json.RawMessage{}
 	}

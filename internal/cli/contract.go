@@ -30,6 +30,8 @@ var contractCommands = []func(*App) *cobra.Command{
 	newContractTest,
 	newContractVerify,
 	newContractStub,
+	newContractServe,
+	newContractPublish,
 	newContractDiff,
 }
 
