@@ -33,6 +33,9 @@ func TestEveryTemplate(t *testing.T) {
 		if err := scaffold.Try(tpl); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		if len(tpl.Includes) > 0 {
+			continue
+		}
 		files := map[string]string{}
 		for _, o := range render(t, name, scaffold.Values{Service: "billing", Calls: calls, Uses: []scaffold.Use{database, broker, cache}}) {
 			files[o.Path] = string(o.Data)

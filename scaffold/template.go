@@ -39,6 +39,7 @@ type Template struct {
 	Events   Events    `yaml:"events"`
 	Params   []Param   `yaml:"params"`
 	Service  Service   `yaml:"service"`
+	Includes []Member  `yaml:"includes"` // services of a stack; then it is no template of a service
 	Files    []File    `yaml:"files"`
 	content  []content // every file of the folder, in order, but the manifest
 }
@@ -192,6 +193,11 @@ func (t *Template) check() error {
 	for _, f := range t.Files {
 		if err := t.checkFile(f); err != nil {
 			add("files: %v", err)
+		}
+	}
+	for _, m := range t.Includes {
+		if err := m.check(); err != nil {
+			add("includes: %v", err)
 		}
 	}
 	for name, value := range t.Service.Env {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/scaffold/route"
@@ -75,9 +74,8 @@ func theGateway(st *stack.Stack, name string) (gateway, error) {
 
 // readRoute reads "/v1/billing" or "/v1/items=/items".
 func readRoute(word string) (route.Route, error) {
-	prefix, path, _ := strings.Cut(word, "=")
-	r := route.Route{Prefix: prefix, Path: path}
-	if err := r.Check(); err != nil {
+	r, err := route.Parse(word)
+	if err != nil {
 		return r, usage("write /PREFIX or /PREFIX=/PATH, such as /v1/items=/items", "read route: %w", err)
 	}
 	return r, nil

@@ -29,6 +29,13 @@ type Route struct {
 	Line    int           `yaml:"-"`       // on which it begins
 }
 
+// Parse reads "/v1/billing", or with what the service is asked for in its place "/v1/items=/items".
+func Parse(word string) (Route, error) {
+	prefix, path, _ := strings.Cut(word, "=")
+	r := Route{Prefix: prefix, Path: path}
+	return r, r.Check()
+}
+
 // Open is a value of Auth that asks for no token.
 func Open() *bool { return new(bool) }
 
