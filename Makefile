@@ -20,12 +20,14 @@ down: build ## end it
 	$(BIN)/msctl down
 
 test: build ## every test, with the race detector where a C compiler is there
+	@$(BIN)/msctl contract install --quiet || echo "make: warning: without libpact_ffi no contract is tested" >&2
 	$(GO) test $(RACE) -timeout 25m -json ./... | $(GO) run ./internal/testlog
 
 check: ## format, vet, staticcheck, and that it builds for macOS
-	@test -z "$$(gofmt -l cmd internal scaffold services *.go)" || { gofmt -l cmd internal scaffold services *.go; exit 1; }
+	@test -z "$$(gofmt -l cmd contracts internal scaffold services *.go)" || { gofmt -l cmd contracts internal scaffold services *.go; exit 1; }
 	$(GO) vet ./...
-	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./cmd/... ./internal/... ./scaffold/...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./cmd/... ./contracts/... ./internal/... ./scaffold/...
+	$(if $(RACE),$(GO) vet -tags pact ./services/...)
 	$(GO) tool staticcheck ./...
 
 PART := fleet proxy telemetry
