@@ -199,13 +199,15 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// faults counts the faults that act now.
+// faults counts the faults that act now: one on an edge to several ports of its callee is one.
 func (m *model) faults() int {
-	n := 0
+	seen := map[string]bool{}
 	for _, e := range m.edges.edges {
-		n += len(e.Faults)
+		for _, f := range e.Faults {
+			seen[e.Name()+" "+f] = true
+		}
 	}
-	return n
+	return len(seen)
 }
 
 // tabLine is the names of the views, or the way to the screen that was opened from one.

@@ -16,6 +16,7 @@ type graph struct {
 	filter string
 	node   *filter.Node
 	key    string // of the chosen edge
+	used   bool   // only edges over which something went
 }
 
 // link is one edge as it is drawn: what msctl's own edge counts, or what spans tell.
@@ -36,7 +37,17 @@ func (l link) name() string { return l.from + ":" + l.to }
 // key tells edges to several ports of one callee apart.
 func (l link) key() string { return l.name() + "/" + l.listen }
 
-func (v *graph) title(*model) string    { return filterTitle(v.filter) }
+func (v *graph) title(*model) string {
+	title := filterTitle(v.filter)
+	switch {
+	case !v.used:
+		return title
+	case title != "":
+		title += " · "
+	}
+	return title + "only what was called; a shows all"
+}
+
 func (v *graph) cursor() *list          { return &v.list }
 func (v *graph) filterText() string     { return v.filter }
 func (v *graph) edged()                 {}
@@ -57,6 +68,9 @@ func (v *graph) tick(m *model) tea.Cmd { return tea.Batch(m.askEdges(), m.askCha
 func (v *graph) links(m *model) []link {
 	var out []link
 	add := func(l link) {
+		if v.used && l.requests == 0 && len(l.faults) == 0 {
+			return
+		}
 		if v.node.Match(linkField(l), func() string { return l.name() + " " + l.protocol + " " + strings.Join(l.faults, " ") + " " + l.note }) {
 			out = append(out, l)
 		}
@@ -161,7 +175,11 @@ func (v *graph) keys(m *model) []binding {
 		{[]string{"enter", "t"}, "traces", "the traces that went over the chosen edge", with(func(m *model, l link) tea.Cmd {
 			return m.push(newTraces("edge="+l.name(), true))
 		})},
-		{[]string{"d"}, "callee", "all about the one that is called", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.to) })},
+		{[]string{"a"}, "called", "only the edges over which something went, or all", func(m *model) tea.Cmd {
+			v.used = !v.used
+			return nil
+		}},
+		{[]string{"d"}, "", "all about the one that is called", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.to) })},
 		{[]string{"D"}, "", "all about the caller", with(func(m *model, l link) tea.Cmd { return m.pushUnit(l.from) })},
 		{[]string{"f"}, "fault", "disturb the chosen edge: latency=300ms, refuse, for=30s", with((*model).faultOn)},
 		{[]string{"x"}, lift, "lift the faults of the chosen edge", with((*model).liftOff)},

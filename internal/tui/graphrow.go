@@ -68,6 +68,8 @@ func (v *graph) nothing(m *model) string {
 	switch {
 	case v.filter != "":
 		return "no edge matches " + v.filter + "; Esc drops the filter"
+	case v.used:
+		return "nothing was called yet; a shows every edge"
 	case m.edges.err != "":
 		return "edges cannot be read: " + m.edges.err
 	case m.edges.have:
