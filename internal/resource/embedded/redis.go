@@ -2,17 +2,19 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 )
 
-// saveEvery is how often a changed data set is written to disk, and so how much a crash may lose.
-const saveEvery = 2 * time.Second
+// tidyEvery is how often it is looked whether the journal needs a whole save.
+const tidyEvery = 2 * time.Second
 
 // runRedis serves miniredis. Keys expire by the clock; the data is loaded from o.Dir at the start and
-// saved there at the end, and in between whenever commands came.
+// saved there at the end. In between a journal keeps what changes: it outlives this process, however that
+// ends, but nothing is forced to disk before the system does it.
 func runRedis(ctx context.Context, o options) error {
 	if _, _, err := loopback(o.Addr); err != nil {
 		return err
@@ -20,32 +22,27 @@ func runRedis(ctx context.Context, o options) error {
 	m := miniredis.NewMiniRedis()
 	m.ClockTTL(true)
 	file := filepath.Join(o.Dir, "dump.json")
-	n, err := loadRedis(m, file)
+	j, n, err := openJournal(m, file)
 	if err != nil {
 		return err
 	}
 	if err := m.StartAddr(o.Addr); err != nil {
-		return err
+		return errors.Join(err, j.close())
 	}
 	defer m.Close()
+	m.Server().SetPreHook(j.hook)
 	o.logf("redis (miniredis) ready on %s, %d keys loaded", o.Addr, n)
-	tick := time.NewTicker(saveEvery)
+	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
-	for saved := 0; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			m.Server().Close() // no command may come after the last save
-			return saveRedis(m, file)
+			return j.close()
 		case <-tick.C:
-			count := m.CommandCount()
-			if count == saved {
-				continue
-			}
-			if err := saveRedis(m, file); err != nil {
+			if err := j.tidy(); err != nil {
 				o.logf("data not saved: %v", err)
-				continue
 			}
-			saved = count
 		}
 	}
 }
