@@ -45,10 +45,21 @@ func (f *Fleet) publishUsage(name string, cores float64, memory int64) {
 		if u.PID == 0 && u.Container == "" {
 			return false // it ended meanwhile
 		}
-		same := math.Abs(u.CPU-cores) < 0.005 && math.Abs(float64(u.Memory-memory)) <= float64(u.Memory)/100
+		same := sameUsage(*u, cores, memory)
 		u.CPU, u.Memory = cores, memory
 		return !same
 	})
+}
+
+// oneTick is what a process is charged with that the clock of the system met running once between two
+// samples: it may have used much less.
+const oneTick = 0.0051
+
+// sameUsage reports a sample that is worth no word: within a tick or a percent of what was said. What has
+// come to rest is said.
+func sameUsage(u state.Unit, cores float64, memory int64) bool {
+	rests := cores == 0 && u.CPU > 0
+	return !rests && math.Abs(u.CPU-cores) <= oneTick && math.Abs(float64(u.Memory-memory)) <= float64(u.Memory)/100
 }
 
 // meter turns used CPU time into cores.
