@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -18,9 +19,10 @@ const (
 )
 
 // Kit renders the kit of the reference fleet as a stack's own code at folder, under the stack's module.
-// Tests that need more than the kit itself stay behind.
+// Tests that need more than the kit itself stay behind, with those beside them, which may share their helpers.
 func Kit(files fs.FS, module, folder string) ([]Output, error) {
 	var out []Output
+	bound := map[string]bool{} // folders whose tests need msctl
 	err := fs.WalkDir(files, kitFolder, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -34,6 +36,7 @@ func Kit(files fs.FS, module, folder string) ([]Output, error) {
 			if !strings.HasSuffix(name, "_test.go") {
 				return fmt.Errorf("render %s: it imports msctl", name)
 			}
+			bound[path.Dir(strings.TrimPrefix(name, kitFolder))] = true
 			return nil
 		}
 		out = append(out, Output{Path: path.Join(folder, strings.TrimPrefix(name, kitFolder)), Data: []byte(text)})
@@ -42,7 +45,9 @@ func Kit(files fs.FS, module, folder string) ([]Output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render kit: %w", err)
 	}
-	return out, nil
+	return slices.DeleteFunc(out, func(o Output) bool {
+		return strings.HasSuffix(o.Path, "_test.go") && bound[path.Dir(strings.TrimPrefix(o.Path, folder))]
+	}), nil
 }
 
 // HasKit reports whether a stack has a kit at folder: then it is its own, and is not written again.
