@@ -59,7 +59,7 @@ func drawFindings(s screen, found []telemetry.Finding) {
 			fmt.Fprintln(s, s.paint(dim, fold(clean(f.Hint), width, "  ")))
 		}
 		if len(f.Traces) > 0 {
-			fmt.Fprintln(s, s.paint(dim, "  seen in "+traceCount(f.Count)+": "+shortIDs(f.Traces)))
+			fmt.Fprintln(s, s.paint(dim, fold("seen in "+traceCount(f.Count)+": "+shortIDs(f.Traces), s.width, "  ")))
 		}
 	}
 }

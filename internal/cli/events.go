@@ -31,14 +31,7 @@ func newEvents(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
-			snap, err := c.Snapshot(ctx)
-			if err != nil {
-				return err
-			}
-			if err := checkNames(names, append(unitNames(snap), a.serviceNames()...)); err != nil {
-				return err
-			}
+		return a.withUnits(cmd.Context(), names, func(ctx context.Context, c *control.Client, snap state.Snapshot) error {
 			h := &history{names: names, since: from, print: a.printEvent(*asJSON)}
 			if !*follow {
 				h.last = snap.Seq

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/state"
 )
 
 // operation is a command that changes units of the running fleet.
@@ -29,20 +30,13 @@ func (a *App) operationCommand(cmd *cobra.Command, op operation) *cobra.Command 
 	timeout := cmd.Flags().Duration("timeout", 0, "give up after this `DURATION` (0: never)")
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
 		names := once(words)
-		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
-			snap, err := c.Snapshot(ctx)
-			if err != nil {
-				return err
-			}
-			if err := checkNames(names, append(unitNames(snap), a.serviceNames()...)); err != nil {
-				return err
-			}
+		return a.withUnits(cmd.Context(), names, func(ctx context.Context, c *control.Client, snap state.Snapshot) error {
 			what := op.verb + " " + list(names)
 			w := waitFor{doing: op.doing + " " + list(names), first: op.first, timeout: *timeout, after: snap.Seq, notices: names}
 			if !op.others {
 				w.of = names
 			}
-			err = a.during(ctx, c, w, func(ctx context.Context) error {
+			err := a.during(ctx, c, w, func(ctx context.Context) error {
 				return op.do(c, ctx, names)
 			})
 			if ctx.Err() != nil || exitCode(err) == exitTimeout {
@@ -89,6 +83,20 @@ func list(names []string) string {
 		return "everything"
 	}
 	return strings.Join(names, ", ")
+}
+
+// withUnits is withClient for a command about services or units, which must be of the fleet or the stack.
+func (a *App) withUnits(ctx context.Context, names []string, do func(context.Context, *control.Client, state.Snapshot) error) error {
+	return a.withClient(ctx, func(ctx context.Context, c *control.Client) error {
+		snap, err := c.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		if err := checkNames(names, append(unitNames(snap), a.serviceNames()...)); err != nil {
+			return err
+		}
+		return do(ctx, c, snap)
+	})
 }
 
 // withClient runs do with a connection to the running fleet.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"msctl.dev/msctl/internal/control"
 	"msctl.dev/msctl/internal/state"
 )
 
@@ -22,37 +24,30 @@ func newPs(a *App) *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
-		p, err := a.place()
-		if err != nil {
-			return err
-		}
-		c, err := p.connect(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		snap, err := c.Snapshot(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if err := checkNames(names, unitNames(snap)); err != nil {
-			return err
-		}
-		units := pick(snap.Units, names)
-		if *asJSON {
-			for _, u := range units {
-				if err := writeJSON(a.Out, "unit", u); err != nil {
-					return err
-				}
+		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+			snap, err := c.Snapshot(ctx)
+			if err != nil {
+				return err
 			}
-			return nil
-		}
-		s := a.screenOf(a.Out)
-		psTable(s, units, time.Now())
-		if len(names) == 0 && s.terminal {
-			_, err = io.WriteString(s, receiverText(s, snap))
-		}
-		return err
+			if err := checkNames(names, unitNames(snap)); err != nil {
+				return err
+			}
+			units := pick(snap.Units, names)
+			if *asJSON {
+				for _, u := range units {
+					if err := writeJSON(a.Out, "unit", u); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			s := a.screenOf(a.Out)
+			psTable(s, units, time.Now())
+			if len(names) == 0 && s.terminal {
+				_, err = io.WriteString(s, receiverText(s, snap))
+			}
+			return err
+		})
 	}
 	return cmd
 }

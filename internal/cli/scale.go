@@ -33,15 +33,12 @@ func newScale(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
-			snap, err := c.Snapshot(ctx)
-			if err != nil {
-				return err
-			}
+		var names []string
+		for _, w := range wanted {
+			names = append(names, w.service)
+		}
+		return a.withUnits(cmd.Context(), names, func(ctx context.Context, c *control.Client, snap state.Snapshot) error {
 			for _, w := range wanted {
-				if err := checkNames([]string{w.service}, append(unitNames(snap), a.serviceNames()...)); err != nil {
-					return err
-				}
 				if err := scalable(snap, w.service); err != nil {
 					return err
 				}

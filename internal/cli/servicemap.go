@@ -43,7 +43,8 @@ func newMap(a *App) *cobra.Command {
 			}
 			mapTable(a.shown(), m)
 			if slices.ContainsFunc(m.Edges, func(e telemetry.MapEdge) bool { return e.Direct != "" }) {
-				fmt.Fprintln(a.screenOf(a.Err), "direct: nothing of msctl stands between; such calls are seen where the caller tells of them, over OpenTelemetry")
+				s := a.screenOf(a.Err)
+				fmt.Fprintln(s, fold("direct: nothing of msctl stands between; such calls are seen where the caller tells of them, over OpenTelemetry", s.width, ""))
 			}
 			return nil
 		})

@@ -6,20 +6,16 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msctl.dev/msctl/internal/state"
-	"msctl.dev/msctl/internal/telemetry/filter"
 )
 
 // events is the view of what happened, the newest last.
 type events struct {
 	list
-	filter string
-	node   *filter.Node
-	away   bool // the cursor was moved off the newest
+	sieve
+	away bool // the cursor was moved off the newest
 }
 
-func (v *events) title(*model) string         { return filterTitle(v.filter) }
 func (v *events) cursor() *list               { return &v.list }
-func (v *events) filterText() string          { return v.filter }
 func (v *events) pulse(_ *model, n news) bool { return len(n.events) > 0 }
 
 func (v *events) moved(*model) tea.Cmd {
@@ -27,13 +23,10 @@ func (v *events) moved(*model) tea.Cmd {
 	return nil
 }
 
-func (v *events) setFilter(_ *model, text string) (tea.Cmd, error) {
-	n, err := filter.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	v.filter, v.node, v.away = text, n, false
-	return nil, nil
+func (v *events) setFilter(m *model, text string) (tea.Cmd, error) {
+	cmd, err := v.sieve.setFilter(m, text)
+	v.away = v.away && err != nil
+	return cmd, err
 }
 
 func (v *events) matching(m *model) []state.Event {
@@ -80,10 +73,7 @@ func (v *events) keys(m *model) []binding {
 func (v *events) draw(m *model, w, h int) []string {
 	all := v.matching(m)
 	if len(all) == 0 {
-		if v.filter != "" {
-			return m.empty(w, h, "nothing matches "+v.filter+"; Esc drops the filter")
-		}
-		return m.empty(w, h, "nothing happened since this screen was opened")
+		return m.empty(w, h, v.nothing("nothing happened since this screen was opened"))
 	}
 	if !v.away {
 		v.at = len(all) - 1

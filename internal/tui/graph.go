@@ -7,16 +7,14 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msctl.dev/msctl/internal/telemetry"
-	"msctl.dev/msctl/internal/telemetry/filter"
 )
 
 // graph is the view of who calls whom: the services in layers, and the edges between them.
 type graph struct {
 	list
-	filter string
-	node   *filter.Node
-	key    string // of the chosen edge
-	used   bool   // only edges over which something went
+	sieve
+	key  string // of the chosen edge
+	used bool   // only edges over which something went
 }
 
 // link is one edge as it is drawn: what msctl's own edge counts, or what spans tell.
@@ -37,8 +35,8 @@ func (l link) name() string { return l.from + ":" + l.to }
 // key tells edges to several ports of one callee apart.
 func (l link) key() string { return l.name() + "/" + l.listen }
 
-func (v *graph) title(*model) string {
-	title := filterTitle(v.filter)
+func (v *graph) title(m *model) string {
+	title := v.sieve.title(m)
 	switch {
 	case !v.used:
 		return title
@@ -49,18 +47,8 @@ func (v *graph) title(*model) string {
 }
 
 func (v *graph) cursor() *list          { return &v.list }
-func (v *graph) filterText() string     { return v.filter }
 func (v *graph) edged()                 {}
 func (v *graph) moved(m *model) tea.Cmd { v.remember(m); return nil }
-
-func (v *graph) setFilter(_ *model, text string) (tea.Cmd, error) {
-	n, err := filter.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	v.filter, v.node = text, n
-	return nil, nil
-}
 
 func (v *graph) tick(m *model) tea.Cmd { return tea.Batch(m.askEdges(), m.askChart()) }
 

@@ -6,42 +6,21 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msctl.dev/msctl/internal/state"
-	"msctl.dev/msctl/internal/telemetry/filter"
 )
 
 // services is the view of what runs: one row per unit, services first.
 type services struct {
 	list
-	name   string // of the chosen unit, so that it stays chosen when rows come and go
-	filter string
-	node   *filter.Node
+	name string // of the chosen unit, so that it stays chosen when rows come and go
+	sieve
 }
 
-func (s *services) title(*model) string   { return filterTitle(s.filter) }
 func (s *services) cursor() *list         { return &s.list }
 func (s *services) tick(m *model) tea.Cmd { return m.askEdges() }
 func (s *services) edged()                {}
-func (s *services) filterText() string    { return s.filter }
 
 func (s *services) pulse(m *model, n news) bool { return false } // the model compares the fleet itself
 func (s *services) moved(m *model) tea.Cmd      { s.remember(m); return nil }
-
-// filterTitle names a filter beside the title of a view.
-func filterTitle(text string) string {
-	if text == "" {
-		return ""
-	}
-	return "/" + text
-}
-
-func (s *services) setFilter(_ *model, text string) (tea.Cmd, error) {
-	n, err := filter.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	s.filter, s.node = text, n
-	return nil, nil
-}
 
 // units is what is listed: services and jobs in file order, then servers, then what they hold.
 func (s *services) units(m *model) []state.Unit {
@@ -115,10 +94,7 @@ func (s *services) find(units []state.Unit) {
 func (s *services) draw(m *model, w, h int) []string {
 	units := s.units(m)
 	if len(units) == 0 {
-		if s.filter != "" {
-			return m.empty(w, h, "nothing matches "+s.filter+"; Esc drops the filter")
-		}
-		return m.empty(w, h, "nothing runs yet")
+		return m.empty(w, h, s.nothing("nothing runs yet"))
 	}
 	s.find(units)
 	cols, widths := serviceColumns(units, w)
