@@ -20,6 +20,7 @@ type request struct {
 	query        url.Values
 	header       http.Header
 	body         any // JSON; nil: none
+	text         string
 }
 
 func readRequest(w http.ResponseWriter, r *http.Request) (request, error) {
@@ -27,7 +28,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	return request{r.Method, r.URL.Path, r.URL.Query(), r.Header, parse(raw)}, nil
+	return request{r.Method, r.URL.Path, r.URL.Query(), r.Header, parse(raw), string(raw)}, nil
 }
 
 // parse reads JSON; what is none is nil.
@@ -133,7 +134,11 @@ func distance(i contracts.Interaction, q request) (int, bool) {
 		}
 	}
 	if body, err := want.Body.Bytes(); err == nil && len(body) > 0 {
-		n += differences(parse(body), q.body, "$", rules, false)
+		if v := parse(body); v != nil {
+			n += differences(v, q.body, "$", rules, false)
+		} else {
+			n += count(!fits(string(body), q.text, rules.at("body", "$")))
+		}
 	}
 	return n, true
 }

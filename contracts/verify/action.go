@@ -33,6 +33,8 @@ func (t *Target) act(ctx context.Context, a Action, p params) error {
 		return t.sql(ctx, a, p)
 	case a.HTTP != "":
 		return t.http(ctx, a, p)
+	case a.Call != "":
+		return t.call(ctx, a, p)
 	case len(a.Exec) > 0:
 		return t.exec(ctx, a, p)
 	}
@@ -91,11 +93,14 @@ func (t *Target) ask(ctx context.Context, a Action, p params) error {
 		return err
 	}
 	defer resp.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 500)) // only to be shown
-	if a.Status == 0 && resp.StatusCode < 400 || a.Status == resp.StatusCode {
+	said, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if (a.Status == 0 && resp.StatusCode < 400 || a.Status == resp.StatusCode) && bytes.Contains(said, []byte(a.Holds)) {
 		return nil
 	}
-	return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(said))
+	return fmt.Errorf("%s %s: %s: %.500s", method, path, resp.Status, bytes.TrimSpace(said))
 }
 
 // body is the JSON of an action, filled.

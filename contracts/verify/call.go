@@ -81,6 +81,24 @@ func (c *caller) call(ctx context.Context, i contracts.Interaction) (answered, e
 	return read(out, err)
 }
 
+// call makes a call that a state or a message wants.
+func (t *Target) call(ctx context.Context, a Action, p params) error {
+	body, err := a.body(p)
+	if err != nil {
+		return fmt.Errorf("call %s: %w", a.Call, err)
+	}
+	c := caller{addr: t.GRPC}
+	defer c.close()
+	got, err := c.call(ctx, contracts.Interaction{Description: a.Call, Content: &contracts.Content{Body: &contracts.Body{Content: body}}})
+	if err != nil {
+		return fmt.Errorf("call %s: %w", a.Call, err)
+	}
+	if code := got.metadata["grpc-status"]; code != "OK" {
+		return fmt.Errorf("call %s: %v: %s", a.Call, code, got.body)
+	}
+	return nil
+}
+
 // differs is a provider that cannot be asked what its consumer asks: a mismatch, and no failure.
 type differs struct{ text string }
 

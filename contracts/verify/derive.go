@@ -13,6 +13,7 @@ import (
 type Alone struct {
 	Stack *stack.Stack
 	Stubs []string // edges that stubs answer for: "orders:payments"
+	Bare  []string // those of them that have no pact: their stubs refuse everything
 	// Resources names, for each provider, what its resources are called here by what it calls them.
 	Resources map[string]map[string]string
 }
@@ -131,7 +132,11 @@ func (d *derivation) callees(s *stack.Service) []*stack.Service {
 
 // stub adds listeners in place of a callee, and returns the variables by which the caller finds them.
 func (d *derivation) stub(s, own *stack.Service, to *stack.Service) []stack.Var {
-	d.out.Stubs = append(d.out.Stubs, s.Name+":"+to.Name)
+	edge := s.Name + ":" + to.Name
+	d.out.Stubs = append(d.out.Stubs, edge)
+	if !d.pacts[edge] {
+		d.out.Bare = append(d.out.Bare, edge)
+	}
 	if len(own.Calls) == 0 {
 		own.Calls = append(own.Calls, stack.Call{To: StubUnit, Direct: true, Pos: s.Pos})
 		d.out.Stack.Edges = append(d.out.Stack.Edges, stack.Edge{From: s.Name, To: StubUnit, Protocol: "http"})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ func (t *Target) sql(ctx context.Context, a Action, p params) error {
 	if err != nil {
 		return err
 	}
-	db, dialect, err := openDB(where)
+	db, dialect, err := openDB(where, a.Schema)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", a.SQL, err)
 	}
@@ -54,17 +55,25 @@ var (
 	mysqlite = dialect{func(int) string { return "?" }, asValue}
 )
 
-// openDB opens the database behind a URL as services are given it.
-func openDB(where string) (*sql.DB, dialect, error) {
+// openDB opens the database behind a URL as services are given it, or a schema in it.
+func openDB(where, schema string) (*sql.DB, dialect, error) {
 	u, err := url.Parse(where)
 	if err != nil {
 		return nil, dialect{}, fmt.Errorf("its address is no URL") // err quotes the password
 	}
 	switch u.Scheme {
 	case "postgres", "postgresql":
-		db, err := sql.Open("pgx", where)
+		if schema != "" {
+			q := u.Query()
+			q.Set("search_path", schema)
+			u.RawQuery = q.Encode()
+		}
+		db, err := sql.Open("pgx", u.String())
 		return db, postgres, err
 	case "sqlite":
+		if ext := filepath.Ext(u.Path); schema != "" {
+			u.Path = strings.TrimSuffix(u.Path, ext) + "." + schema + ext
+		}
 		file := url.URL{Scheme: "file", Path: u.Path, RawQuery: "_pragma=busy_timeout(8000)&_txlock=immediate"}
 		db, err := sql.Open("sqlite", file.String())
 		return db, sqlite, err
@@ -72,6 +81,9 @@ func openDB(where string) (*sql.DB, dialect, error) {
 		password, _ := u.User.Password()
 		c := mysql.NewConfig()
 		c.User, c.Passwd, c.Net, c.Addr, c.DBName = u.User.Username(), password, "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+		if schema != "" { // of MySQL a database is one
+			c.DBName = schema
+		}
 		db, err := sql.Open("mysql", c.FormatDSN())
 		return db, mysqlite, err
 	}

@@ -16,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/schema"
 )
 
 // StatesDir is where a stack says how to set the states of its services, beside stack.yaml.
@@ -51,17 +52,21 @@ type Trigger struct {
 	Do       []Action `yaml:"do"`
 }
 
-// Action is one thing that is done to the provider or its resources. One of SQL, HTTP, Exec and Publish is
-// set. {name} stands for a parameter: bound in a statement, escaped in a path, a value in JSON.
+// Action is one thing that is done to the provider or its resources. One of SQL, HTTP, Call, Exec and Publish
+// is set. {name} stands for a parameter: bound in a statement, escaped in a path, a value in JSON.
 type Action struct {
-	SQL string     `yaml:"sql"` // resource
-	Run Statements `yaml:"run"`
+	SQL    string     `yaml:"sql"`    // resource
+	Schema string     `yaml:"schema"` // in it; of SQLite, the file that the kit keeps beside
+	Run    Statements `yaml:"run"`
 
 	HTTP   string            `yaml:"http"` // "PUT /users/{id}", of the provider itself
 	Header map[string]string `yaml:"header"`
-	JSON   any               `yaml:"json"`   // body of http and publish
+	JSON   any               `yaml:"json"`   // body of http, call and publish
 	Status int               `yaml:"status"` // 0: anything below 400
+	Holds  string            `yaml:"holds"`  // http: a text that the answer must hold
 	Within Duration          `yaml:"within"` // http: tried again for so long until it answers like that
+
+	Call string `yaml:"call"` // "package.Service/Method", of the provider itself
 
 	Exec []string `yaml:"exec"` // argv, in the folder and with the environment of the service
 
@@ -153,7 +158,7 @@ func checkAll(where string, actions []Action) error {
 // check refuses an action that says nothing, or two things.
 func (a Action) check() error {
 	n := 0
-	for _, said := range []bool{a.SQL != "", a.HTTP != "", len(a.Exec) > 0, a.Publish != ""} {
+	for _, said := range []bool{a.SQL != "", a.HTTP != "", a.Call != "", len(a.Exec) > 0, a.Publish != ""} {
 		if said {
 			n++
 		}
@@ -161,16 +166,20 @@ func (a Action) check() error {
 	method, path, _ := strings.Cut(a.HTTP, " ")
 	switch {
 	case n != 1:
-		return errors.New("say one of sql, http, exec and publish")
+		return errors.New("say one of sql, http, call, exec and publish")
 	case a.SQL != "" && len(a.Run) == 0:
 		return errors.New("sql names a resource, and run what is done to it")
 	case a.HTTP != "" && (method == "" || !strings.HasPrefix(path, "/")):
 		return fmt.Errorf("http %q: write METHOD /path", a.HTTP)
+	case a.Call != "" && !isMethod(a.Call):
+		return fmt.Errorf("call %q: write package.Service/Method", a.Call)
 	case a.Publish != "" && a.Key == "":
 		return errors.New("publish names a resource, and key what the message is called")
 	}
 	return nil
 }
+
+func isMethod(name string) bool { _, _, ok := schema.Name(name); return ok }
 
 // missing returns the sentences of an interaction that the file does not have.
 func (s *States) missing(i contracts.Interaction) []contracts.State {
@@ -199,7 +208,7 @@ func (s *States) stubOf(missing []contracts.State) string {
 			}
 			b.WriteString("}\n")
 		}
-		b.WriteString("    set: []   # sql, http, exec or publish; {name} is a parameter\n")
+		b.WriteString("    set: []   # sql, http, call, exec or publish; {name} is a parameter\n")
 	}
 	return b.String()
 }

@@ -71,6 +71,7 @@ type verification struct {
 	cache   verify.Cache
 	keys    map[string]string // of the cache, by provider
 	reports []verify.Report
+	bare    []string   // edges of what was started that have no pact
 	golang  goPackages // nil: not asked yet
 }
 

@@ -128,9 +128,14 @@ func printEdge(s screen, results []verify.Result, cached bool, hints map[string]
 		note = ", unchanged"
 	}
 	fmt.Fprintf(s, "%s  %s  %d of %d hold%s\n", s.paint(marks[worst][1], marks[worst][0]), pad(results[0].Edge(), 26), holds, len(results), note)
+	told := ""
 	for _, r := range results {
-		if r.Outcome == verify.Holds {
+		if r.Outcome == verify.Holds || r.Outcome == verify.Failed && r.Reason == told {
 			continue
+		}
+		if told = r.Reason; holds == 0 && r.Outcome == verify.Failed && same(results) { // nothing could be asked at all
+			fmt.Fprintf(s, "      %s\n", clean(r.Reason))
+			return
 		}
 		fmt.Fprintf(s, "      %s %s: %s\n", s.paint(marks[r.Outcome][1], marks[r.Outcome][0]), r.Outcome, clean(r.Interaction))
 		if r.Reason != "" {
@@ -144,6 +149,16 @@ func printEdge(s screen, results []verify.Result, cached bool, hints map[string]
 			fmt.Fprintf(s, "         %s\n", strings.ReplaceAll(clean(strings.TrimSpace(r.Hint)), "\n", "\n         "))
 		}
 	}
+}
+
+// same reports whether all results have one reason.
+func same(results []verify.Result) bool {
+	for _, r := range results {
+		if r.Reason != results[0].Reason {
+			return false
+		}
+	}
+	return true
 }
 
 func rank(order []verify.Outcome, o verify.Outcome) int {

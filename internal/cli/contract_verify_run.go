@@ -140,7 +140,21 @@ func (v *verification) one(ctx context.Context, one readied, helper *built) (ver
 	if ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}
+	v.suspect(&r)
 	return r, nil
+}
+
+// suspect adds to what is broken that a call of the provider has no pact: its stub refused it.
+func (v *verification) suspect(r *verify.Report) {
+	for _, edge := range v.bare {
+		if from, to, _ := strings.Cut(edge, ":"); from == r.Provider {
+			for i := range r.Results {
+				if r.Results[i].Outcome == verify.Broken && r.Results[i].Hint == "" {
+					r.Results[i].Hint = fmt.Sprintf("%s calls %s, and no pact says what that answers: write the contract of %s first", from, to, edge)
+				}
+			}
+		}
+	}
 }
 
 // alone is the fleet of the providers that are verified.
@@ -164,6 +178,7 @@ func (v *verification) launch(ctx context.Context, names []string) (*alone, erro
 	}
 	f := &alone{v: v, ended: make(chan error, 1)}
 	f.derived = verify.Derive(v.stack, names, v.pacts, append(argv, "contract", "stub"))
+	v.bare = f.derived.Bare
 	if err := f.take(); err != nil {
 		return nil, err
 	}
