@@ -20,6 +20,9 @@ import (
 	"msctl.dev/msctl/scaffold"
 )
 
+// stackTemplate is what a stack is made from.
+const stackTemplate = "stack"
+
 // initOptions are the flags of `init`.
 type initOptions struct {
 	name, module string
@@ -159,7 +162,7 @@ func checkModule(path, name string) error {
 
 // render makes all files, and go.mod and its like as they become.
 func (i *initial) render() ([]scaffold.Output, []scaffold.Rewrite, error) {
-	t, err := i.app.template("stack")
+	t, err := i.app.template(stackTemplate)
 	if err != nil {
 		return nil, nil, err
 	}
