@@ -32,7 +32,7 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	defer broker.Close()
-	s := store{db: d, due: make(chan struct{}, 1)}
+	s := store{db: d, due: kit.NewBell()}
 	shelf := newShelf(app.Log, c, s)
 	w := sweeper{store: s, cache: c, log: app.Log}
 	return app.Go(ctx, d.Relay(broker), broker.Consume(s.changes()), shelf.run, w.run,

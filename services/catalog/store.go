@@ -15,7 +15,7 @@ import (
 // note that the cache is behind are one transaction.
 type store struct {
 	db  *db.DB
-	due chan struct{} // tells the sweeper that the cache is behind
+	due kit.Bell // tells the sweeper that the cache is behind
 }
 
 const selectItems = `SELECT id, name, description, amount, currency, items.version, available
@@ -77,7 +77,7 @@ func (s store) put(ctx context.Context, id string, c Content) (version int64, ch
 	if err != nil {
 		return 0, false, fmt.Errorf("put item %s: %w", id, err)
 	}
-	s.kick()
+	s.due.Ring()
 	return version, changed, nil
 }
 
@@ -96,7 +96,7 @@ func (s store) restock(ctx context.Context, l Level) error {
 	if err != nil {
 		return fmt.Errorf("note stock of %s: %w", l.Item, err)
 	}
-	s.kick()
+	s.due.Ring()
 	return nil
 }
 
@@ -105,12 +105,4 @@ func outdate(ctx context.Context, tx *db.Tx, id string) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO stale (item_id, mark) VALUES ($1, $2)
 		ON CONFLICT (item_id) DO UPDATE SET mark = excluded.mark`, id, kit.NewID())
 	return err
-}
-
-// kick asks the sweeper to look now. It never blocks.
-func (s store) kick() {
-	select {
-	case s.due <- struct{}{}:
-	default:
-	}
 }

@@ -44,7 +44,7 @@ func (b bank) transact(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case t.pan == cardFlaky && first:
 		panic(http.ErrAbortHandler) // which cuts the connection
-	case t.pan == cardSlow && !wait(r.Context(), slowFor):
+	case t.pan == cardSlow && kit.Pause(r.Context(), slowFor) != nil:
 		panic(http.ErrAbortHandler)
 	}
 	answerLine(w, done)
@@ -99,16 +99,4 @@ func (b bank) booked(w http.ResponseWriter, r *http.Request) error {
 	}
 	kit.WriteJSON(w, http.StatusOK, map[string]any{"bookings": bs})
 	return nil
-}
-
-// wait waits, and reports whether ctx let it.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -38,7 +38,7 @@ func restock(w http.ResponseWriter, r *http.Request) error {
 	sum := fnv.New32a()
 	fmt.Fprint(sum, r.PathValue("item"))
 	n := int(sum.Sum32() % 1000)
-	if !wait(r.Context(), time.Duration(150+n%251)*time.Millisecond) {
+	if kit.Pause(r.Context(), time.Duration(150+n%251)*time.Millisecond) != nil {
 		return r.Context().Err()
 	}
 	kit.WriteJSON(w, http.StatusOK, map[string]string{

@@ -30,7 +30,7 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	defer broker.Close()
-	s := store{db: d, due: make(chan struct{}, 1)}
+	s := store{db: d, due: kit.NewBell()}
 	work, err := newDispatcher(app, s)
 	if err != nil {
 		return err

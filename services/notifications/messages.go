@@ -92,6 +92,6 @@ func (s store) userChanged(ctx context.Context, m kit.Message) error {
 			WHERE user_id = $2 AND status = 'accepted' AND tries > 0`, time.Now().UnixMilli(), u.ID)
 		return err
 	})
-	s.kick()
+	s.due.Ring()
 	return err
 }

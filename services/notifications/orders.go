@@ -72,6 +72,6 @@ func (s store) orderChanged(ctx context.Context, m kit.Message, shop string) err
 	if p := (*kit.Problem)(nil); errors.As(err, &p) {
 		return bus.Permanent(err) // the request id was used for something else
 	}
-	s.kick()
+	s.due.Ring()
 	return err
 }

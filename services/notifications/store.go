@@ -16,18 +16,10 @@ import (
 // store keeps notifications, their deliveries, and what failed.
 type store struct {
 	db  *db.DB
-	due chan struct{} // tells the dispatcher that there is something to do
+	due kit.Bell // tells the dispatcher that there is something to do
 }
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
-
-// kick asks the dispatcher to look now. It never blocks.
-func (s store) kick() {
-	select {
-	case s.due <- struct{}{}:
-	default:
-	}
-}
 
 // accept stores a request and returns its notification's id. The same request again returns the
 // same id; another one under the same request id is a 422.
@@ -40,7 +32,7 @@ func (s store) accept(ctx context.Context, r Request) (id string, err error) {
 		id, err = c.accept(ctx, tx)
 		return err
 	})
-	s.kick()
+	s.due.Ring()
 	return id, err
 }
 

@@ -19,8 +19,8 @@ type store struct {
 	log   *slog.Logger
 	me    string        // this replica, as an owner of sagas
 	lease time.Duration // after a crash another replica takes over this late
-	due   chan struct{} // tells the saga's run that there may be something to do
-	fresh chan struct{} // tells the projector that there are new events
+	due   kit.Bell      // tells the saga's run that there may be something to do
+	fresh kit.Bell      // tells the projector that there are new events
 }
 
 // errStale says that the order has more events than the caller knew of.
@@ -94,12 +94,4 @@ func readEvents(rows *sql.Rows, err error) ([]Event, error) {
 		e.At = e.At.UTC()
 		return e, json.Unmarshal(body, &e.Body)
 	})(rows, err)
-}
-
-// poke wakes whoever listens. It never blocks.
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -48,7 +48,7 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	s := store{db: d, log: app.Log, me: kit.NewID(), lease: lease,
-		due: make(chan struct{}, 1), fresh: make(chan struct{}, 1)}
+		due: kit.NewBell(), fresh: kit.NewBell()}
 	h := handler{store: s}
 	conns, err := h.dial(app)
 	for _, c := range conns {

@@ -122,6 +122,6 @@ func (s store) paymentChanged(ctx context.Context, m kit.Message) error {
 			o.Version, time.Now().UnixMilli(), o.ID)
 		return err
 	})
-	poke(s.due)
+	s.due.Ring()
 	return s.stirred(err)
 }

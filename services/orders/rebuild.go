@@ -65,17 +65,9 @@ func (s store) rebuild(ctx context.Context) (events int, err error) {
 		if n < projectBatch {
 			return events, nil
 		}
-		pause(ctx, time.Since(began)) // on sqlite nobody else can write meanwhile
-	}
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		if err := kit.Pause(ctx, time.Since(began)); err != nil { // on sqlite nobody else can write meanwhile
+			return events, err
+		}
 	}
 }
 

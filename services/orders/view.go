@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/db"
 )
 
@@ -31,7 +32,7 @@ func (s store) projector(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-s.fresh:
-			pause(ctx, projectPause)
+			_ = kit.Pause(ctx, projectPause) // what ends it ends the next look
 		}
 	}
 }

@@ -170,7 +170,7 @@ func (s store) exec(ctx context.Context, query string, args ...any) (n int64, er
 // stirred tells the projector of what may be new, and passes err on.
 func (s store) stirred(err error) error {
 	if err == nil {
-		poke(s.fresh)
+		s.fresh.Ring()
 	}
 	return err
 }

@@ -146,7 +146,7 @@ func (a *api) patient(ctx context.Context, who caller, method, path string, in, 
 				return got.status, err
 			}
 		}
-		if pause(ctx, max(wait, got.after)) != nil {
+		if kit.Pause(ctx, max(wait, got.after)) != nil {
 			return got.status, err
 		}
 	}

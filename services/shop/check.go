@@ -82,7 +82,7 @@ func (c *check) until(ctx context.Context, app *kit.App) ([]invariant, error) {
 		if time.Until(deadline) < wait {
 			return is, err
 		}
-		if perr := pause(ctx, wait); perr != nil {
+		if perr := kit.Pause(ctx, wait); perr != nil {
 			return nil, perr
 		}
 	}

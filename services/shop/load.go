@@ -182,7 +182,7 @@ func (l *load) place(ctx context.Context, gate *api, ws []wish) ([]placed, error
 	defer wg.Wait()
 	begun := time.Now()
 	for i, w := range ws {
-		if err := pause(ctx, time.Until(begun.Add(w.at))); err != nil {
+		if err := kit.Pause(ctx, time.Until(begun.Add(w.at))); err != nil {
 			return nil, err
 		}
 		select {
@@ -222,7 +222,7 @@ func (p *placed) send(ctx context.Context, gate *api, due time.Time, settle time
 				return
 			}
 		}
-		if pause(ctx, max(rand.N(2*wait), got.after)) != nil {
+		if kit.Pause(ctx, max(rand.N(2*wait), got.after)) != nil {
 			return
 		}
 	}
@@ -233,7 +233,7 @@ func (p *placed) follow(ctx context.Context, gate *api, due time.Time, settle ti
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	for p.status == "pending" {
-		if pause(ctx, 250*time.Millisecond) != nil {
+		if kit.Pause(ctx, 250*time.Millisecond) != nil {
 			return
 		}
 		got, err := gate.ask(ctx, p.who, http.MethodGet, "/v1/orders/"+p.body.ID, nil)

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"msctl.dev/msctl/services/kit"
 )
@@ -127,16 +126,4 @@ func parseAll(fs *flag.FlagSet, args []string) error {
 		return fmt.Errorf("%s: %q is no flag", fs.Name(), fs.Arg(0))
 	}
 	return nil
-}
-
-// pause waits, or returns why it may not.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

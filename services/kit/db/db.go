@@ -26,7 +26,7 @@ import (
 type DB struct {
 	*sql.DB
 	log    *slog.Logger
-	kick   chan struct{} // asks the relay to look now
+	kick   kit.Bell      // asks the relay to look now
 	writer chan struct{} // sqlite: held by the one writer of this process; nil on postgres
 }
 
@@ -55,7 +55,7 @@ func OpenWith(ctx context.Context, app *kit.App, name string, o Options) (*DB, e
 	if err != nil {
 		return nil, fmt.Errorf("read URL of %s: it is not a URL", name) // err quotes the password
 	}
-	d := &DB{log: app.Log, kick: make(chan struct{}, 1)}
+	d := &DB{log: app.Log, kick: kit.NewBell()}
 	var lock locker
 	switch u.Scheme {
 	case "postgres", "postgresql":
@@ -123,7 +123,7 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	if tx.published {
-		d.Kick()
+		d.kick.Ring()
 	}
 	return nil
 }

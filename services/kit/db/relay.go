@@ -17,14 +17,6 @@ const (
 	inboxPruned = 10 * time.Minute // how often
 )
 
-// Kick asks the relay to look at the outbox now. It never blocks.
-func (d *DB) Kick() {
-	select {
-	case d.kick <- struct{}{}:
-	default:
-	}
-}
-
 // Relay returns the part of a service that publishes what the outbox holds, in order, at least
 // once. Of several replicas the one with the lease does it.
 func (d *DB) Relay(pub kit.Publisher) func(context.Context) error {
