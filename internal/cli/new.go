@@ -42,12 +42,13 @@ func newNewService(a *App) *cobra.Command {
 			"  msctl new service billing --template go-http --calls users,payments:grpc --uses postgres,rabbitmq --yes\n" +
 			"  msctl new service billing --route /v1/billing\n" +
 			"  msctl new service mailer --template go-worker --consumes order.confirmed\n" +
-			"  msctl new service billing --template ./team/service --dry-run",
+			"  msctl new service billing --template ./team/service --dry-run\n" +
+			"  msctl new service billing --template " + exampleSource,
 		Args: args(cobra.MaximumNArgs(1)),
 	}
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	f := cmd.Flags()
-	f.StringVar(&o.template, "template", "", "`TEMPLATE` by name, or the folder of one (default: go-http)")
+	f.StringVar(&o.template, "template", "", "`TEMPLATE` by name, the folder of one, or URL//FOLDER?ref=COMMIT of a git repository (default: go-http)")
 	f.StringSliceVar(&o.calls, "calls", nil, "`SERVICES` that it calls, as NAME or NAME:PROTOCOL")
 	f.StringSliceVar(&o.uses, "uses", nil, "`RESOURCES` that it uses: names, kinds such as postgres, or NAME:KIND")
 	f.StringSliceVar(&o.publishes, "publishes", nil, "keys of the `EVENTS` that it publishes, such as billing.paid")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -25,13 +26,10 @@ func (n *newService) ask(ctx context.Context) error {
 		return err
 	}
 	if n.o.template == "" {
-		q.list("Templates", templateLines())
-		q.until(ctx, "Template", defaultTemplate, func(s string) (err error) { n.template, err = n.app.template(s); return err })
-	} else {
-		var err error
-		if n.template, err = n.app.template(n.o.template); err != nil {
-			return err
-		}
+		q.list("Templates", slices.DeleteFunc(templateLines(), func(line string) bool { return strings.HasPrefix(line, stackTemplate+" ") }))
+		q.until(ctx, "Template", defaultTemplate, func(s string) error { return n.choose(ctx, s) })
+	} else if err := n.choose(ctx, n.o.template); err != nil {
+		return err
 	}
 	if n.template == nil {
 		return q.err

@@ -35,7 +35,7 @@ func (n *newService) run(ctx context.Context) error {
 	if err := n.ask(ctx); err != nil {
 		return err
 	}
-	if err := n.resolve(); err != nil {
+	if err := n.resolve(ctx); err != nil {
 		return err
 	}
 	changes, err := n.plan()
@@ -70,7 +70,7 @@ func (n *newService) read() error {
 }
 
 // resolve turns the flags and answers into values.
-func (n *newService) resolve() error {
+func (n *newService) resolve(ctx context.Context) error {
 	name := n.values.Service
 	if name == "" {
 		return usage("msctl new service NAME", "read name: none is said")
@@ -80,7 +80,7 @@ func (n *newService) resolve() error {
 	}
 	var err error
 	if n.template == nil {
-		if n.template, err = n.app.template(orElse(n.o.template, defaultTemplate)); err != nil {
+		if err = n.choose(ctx, orElse(n.o.template, defaultTemplate)); err != nil {
 			return err
 		}
 	}
@@ -110,6 +110,19 @@ func (n *newService) resolve() error {
 		return err
 	}
 	return n.resolveModule()
+}
+
+// choose makes a template the new service's.
+func (n *newService) choose(ctx context.Context, name string) error {
+	t, err := n.app.anyTemplate(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(t.Includes) > 0 {
+		return usage("`msctl init` writes a stack", "read --template: %s is the template of a stack", t.Name)
+	}
+	n.template = t
+	return nil
 }
 
 // freeName refuses a name that is none, or is taken.

@@ -10,6 +10,7 @@ import (
 // templateFact is a template as JSON.
 type templateFact struct {
 	Name     string      `json:"name"`
+	Source   string      `json:"source,omitempty"` // address in a git repository, with its digest
 	Doc      string      `json:"doc"`
 	Language string      `json:"language"`
 	Needs    []string    `json:"needs"`
