@@ -2,14 +2,12 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os/exec"
+	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +30,21 @@ var backings = []struct {
 	{"container", func(t *testing.T) { need.Docker(t) }},
 }
 
-// build builds msctl, and returns the folder of the stack and the program.
+// bin is the folder of the programs that the tests share.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if bin, err = os.MkdirTemp("", "e2e"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(bin)
+		return m.Run()
+	}())
+}
+
+// build builds msctl, once, and returns the folder of the stack and the program.
 func build(t *testing.T) (root, msctl string) {
 	if testing.Short() {
 		t.Skip("needs more time than -short leaves")
@@ -41,58 +53,34 @@ func build(t *testing.T) (root, msctl string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := t.TempDir()
-	do(t, root, nil, "go", "build", "-o", bin+"/", "./cmd/...")
-	return root, filepath.Join(bin, "msctl")
+	msctl = filepath.Join(bin, "msctl")
+	if _, err := os.Stat(msctl); err != nil {
+		do(t, root, nil, "go", "build", "-o", bin+"/", "./cmd/...")
+	}
+	return root, msctl
 }
-
-var instance = regexp.MustCompile(`--instance (\S+)`)
 
 // up brings up a copy of the stack beside one that may be up already, and returns its name. It is taken
-// down with the test.
-func up(t *testing.T, root, msctl, backing string, flags ...string) string {
+// down with the test keeper, even if this process is killed before the copy is up.
+func up(t, keeper *testing.T, root, msctl, backing string, flags ...string) string {
 	t.Helper()
-	argv := append([]string{msctl, "up", "-d", "--wait", "--isolated", "--runtime", backing, "--timeout", "5m"}, flags...)
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
-	defer cancel()
-	said := &announced{root: root, msctl: msctl}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, said, said
-	err := cmd.Run()
-	out := said.Bytes()
-	found := instance.FindSubmatch(out)
-	if found != nil {
-		t.Cleanup(func() { do(t, root, nil, msctl, "--instance", string(found[1]), "down", "-v") })
+	name := fmt.Sprintf("%s-%d-%d", backing, os.Getpid(), time.Now().UnixNano())
+	if err := lastly.Down(lastly.Stacks{Program: msctl, Below: root, Instance: name}); err != nil {
+		t.Fatal(err)
 	}
-	if found == nil || err != nil {
-		t.Fatalf("up: %v\n%s", err, out)
-	}
-	return string(found[1])
-}
-
-// announced is what an `up` prints. As soon as it names its copy, that is taken down even if this process is
-// killed.
-type announced struct {
-	root, msctl string
-	bytes.Buffer
-	known bool
-}
-
-func (a *announced) Write(b []byte) (int, error) {
-	a.Buffer.Write(b)
-	if found := instance.FindSubmatch(a.Bytes()); found != nil && !a.known {
-		a.known = true
-		if err := lastly.Down(lastly.Stacks{Program: a.msctl, Below: a.root, Instance: string(found[1])}); err != nil {
-			return 0, err
-		}
-	}
-	return len(b), nil
+	keeper.Cleanup(func() {
+		do(keeper, root, nil, msctl, "--instance", name, "down", "-v")
+		os.RemoveAll(filepath.Join(root, ".msctl", "instances", name)) // its logs; nobody asks for them again
+	})
+	do(t, root, nil, append([]string{msctl, "--instance", name, "up", "-d", "--wait", "--runtime", backing, "--timeout", "5m"}, flags...)...)
+	return name
 }
 
 // fleet is one that runs, and a client of its API.
 type fleet struct {
 	t                     *testing.T
 	root, msctl, instance string
+	backing               string
 	api, token            string
 	begun                 time.Time // what is asked about began after it
 }
@@ -120,6 +108,12 @@ func (f *fleet) meet() *fleet {
 	return f
 }
 
+// with returns the same fleet for a subtest.
+func (f fleet) with(t *testing.T) *fleet {
+	f.t = t
+	return &f
+}
+
 // tell runs a command that must succeed and returns what it prints, the story on stderr too.
 func (f *fleet) tell(args ...string) string {
 	f.t.Helper()
@@ -134,15 +128,20 @@ func (f *fleet) tell(args ...string) string {
 // ask runs a command with --json, and returns what it prints as values.
 func ask[T any](f *fleet, args ...string) []T {
 	f.t.Helper()
+	return read[T](f, f.tell(append(args, "--json")...))
+}
+
+// read returns the values in what a command with --json printed.
+func read[T any](f *fleet, out string) []T {
+	f.t.Helper()
 	var all []T
-	out := f.tell(append(args, "--json")...)
 	for line := range strings.Lines(out) {
 		var v T
 		if !strings.HasPrefix(line, "{") {
 			continue // a remark
 		}
 		if err := json.Unmarshal([]byte(line), &v); err != nil {
-			f.t.Fatalf("%v: %v: %s", args, err, line)
+			f.t.Fatalf("read %s: %v", line, err)
 		}
 		all = append(all, v)
 	}

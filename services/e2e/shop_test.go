@@ -26,30 +26,95 @@ type loaded struct {
 
 // TestShop brings the whole fleet up on every backing that this machine has, walks through it as README.md
 // says, follows one order, and lets many people order: at their ease, all at once, and while every service
-// is restarted.
+// is restarted. One fleet has two of every service while many order. The quiet minute is the same for all
+// fleets, and leaves the machine time for what [telemetry] asks of others.
 func TestShop(t *testing.T) {
 	need.Tool(t, "bash")
 	need.Tool(t, "curl")
 	root, msctl := build(t)
+	var fleets []*fleet
 	for _, backing := range backings {
-		t.Run(backing.name, func(t *testing.T) {
-			backing.need(t)
-			copied := up(t, root, msctl, backing.name)
+		t.Run(backing.name, func(s *testing.T) {
+			backing.need(s)
+			copied := up(s, t, root, msctl, backing.name)
 			env := []string{"MSCTL=" + msctl, "MSCTL_FLAGS=--instance " + copied}
-			do(t, root, env, filepath.Join(root, "services", "walk.sh"))
-			f := newFleet(t, root, msctl, copied)
+			do(s, root, env, filepath.Join(root, "services", "walk.sh"))
+			f := newFleet(s, root, msctl, copied)
 			f.orderIsOneTrace()
-			f.load("--rate", "1", "--duration", "60s")
+			f.backing, f.t = backing.name, t
+			fleets = append(fleets, f)
+		})
+	}
+	quiet := loads(fleets, "--rate", "1", "--duration", "60s")
+	t.Run("telemetry", func(t *testing.T) { telemetry(t, root, msctl) })
+	for i, f := range fleets {
+		t.Run(f.backing+" in quiet", func(t *testing.T) { f.with(t).look(<-quiet[i]) })
+		t.Run(f.backing+" in a hurry", func(t *testing.T) {
+			f := f.with(t)
+			t.Cleanup(func() { do(t, root, nil, msctl, "--instance", f.instance, "down", "-v") }) // the others need the machine
+			if f.backing == "native" {
+				f.double()
+			}
 			f.load("--rate", "50", "--duration", "10s")
 			f.loadWhileRestarted()
 		})
 	}
 }
 
-// load runs the load task, as patient as a busy machine needs it, which must lose nothing and leave every invariant true.
-func (f *fleet) load(flags ...string) loaded {
+// double runs two replicas of every service.
+func (f *fleet) double() {
 	f.t.Helper()
-	got := ask[loaded](f, append([]string{"run", "shop", "load", "--settle", "4m"}, flags...)...)
+	scale := []string{"scale"}
+	for _, s := range f.services() {
+		scale = append(scale, s+"=2")
+	}
+	f.tell(scale...)
+	count := map[string]int{}
+	for _, u := range f.units() {
+		count[u.Service]++
+	}
+	for _, s := range f.services() {
+		if count[s] != 2 {
+			f.t.Errorf("%s has %d replicas, want 2", s, count[s])
+		}
+	}
+}
+
+// load runs the load task, as patient as a busy machine needs it, which must lose nothing and leave every invariant true.
+func (f *fleet) load(flags ...string) {
+	f.t.Helper()
+	f.look(<-loads([]*fleet{f}, flags...)[0])
+}
+
+// outcome is what a load printed, and how it ended.
+type outcome struct {
+	flags []string
+	out   []byte
+	err   error
+}
+
+// loads runs the load task on all fleets at once, and tells the outcome of each.
+func loads(fleets []*fleet, flags ...string) []chan outcome {
+	var all []chan outcome
+	for _, f := range fleets {
+		ended := make(chan outcome, 1)
+		all = append(all, ended)
+		argv := append([]string{f.msctl, "--instance", f.instance, "run", "shop", "load", "--json", "--settle", "4m"}, flags...)
+		go func() {
+			out, err := run(f.t, f.root, nil, argv...)
+			ended <- outcome{flags, out, err}
+		}()
+	}
+	return all
+}
+
+// look fails the test where a load lost something or left an invariant broken.
+func (f *fleet) look(o outcome) {
+	f.t.Helper()
+	if o.err != nil {
+		f.t.Fatalf("load %v: %v\n%s", o.flags, o.err, o.out)
+	}
+	got, flags := read[loaded](f, string(o.out)), o.flags
 	if len(got) != 1 || got[0].Orders == 0 || got[0].Accepted != got[0].Orders || len(got[0].Invariants) != 5 {
 		f.t.Fatalf("load %v: %+v", flags, got)
 	}
@@ -58,21 +123,36 @@ func (f *fleet) load(flags ...string) loaded {
 			f.t.Errorf("load %v: %s looked at %d: %v", flags, i.Name, i.Looked, i.Broken)
 		}
 	}
-	return got[0]
+}
+
+// unit is a replica of a service.
+type unit struct{ Service, Sort, Phase string }
+
+// units returns the replicas that are ready.
+func (f *fleet) units() []unit {
+	f.t.Helper()
+	return slices.DeleteFunc(ask[unit](f, "ps"), func(u unit) bool { return u.Sort != "service" || u.Phase != "ready" })
+}
+
+// services returns the names of those that run.
+func (f *fleet) services() []string {
+	f.t.Helper()
+	var names []string
+	for _, u := range f.units() {
+		if !slices.Contains(names, u.Service) {
+			names = append(names, u.Service)
+		}
+	}
+	if len(names) < 10 {
+		f.t.Fatalf("these run: %v", names)
+	}
+	return names
 }
 
 // loadWhileRestarted restarts every service once, one after the other, while 200 orders are placed.
 func (f *fleet) loadWhileRestarted() {
 	f.t.Helper()
-	var services []string
-	for _, u := range ask[struct{ Service, Sort, Phase string }](f, "ps") {
-		if u.Sort == "service" && u.Phase == "ready" && !slices.Contains(services, u.Service) {
-			services = append(services, u.Service)
-		}
-	}
-	if len(services) < 10 {
-		f.t.Fatalf("these run: %v", services)
-	}
+	services := f.services()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -160,7 +240,7 @@ func TestShopWithGoAlone(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", tools)
-	f := newFleet(t, root, msctl, up(t, root, msctl, "embedded"))
+	f := newFleet(t, root, msctl, up(t, t, root, msctl, "embedded"))
 	skipped := map[string]bool{}
 	for _, u := range ask[struct{ Service, Phase string }](f, "ps") {
 		skipped[u.Service] = u.Phase == "skipped"

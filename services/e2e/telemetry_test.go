@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// TestTelemetry asks msctl what the fleet does, on every backing that this machine has.
-func TestTelemetry(t *testing.T) {
-	root, msctl := build(t)
+// telemetry asks msctl what the fleet does, on every backing that this machine has.
+func telemetry(t *testing.T, root, msctl string) {
 	for _, backing := range backings {
 		t.Run(backing.name, func(t *testing.T) {
 			backing.need(t)
-			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name, "--profile", "notify")).meet()
+			f := newFleet(t, root, msctl, up(t, t, root, msctl, backing.name, "--profile", "notify")).meet()
 			f.notify("order-1")
 			f.oneTrace(true)
 			f.mapOfAll()
@@ -43,7 +42,7 @@ func TestTelemetryOfEdgesAlone(t *testing.T) {
 		}
 		t.Run(backing.name, func(t *testing.T) {
 			backing.need(t)
-			f := newFleet(t, root, msctl, up(t, root, msctl, backing.name, "-f", filepath.Join(root, "stack.yaml"), "-f", silent, "--profile", "notify")).meet()
+			f := newFleet(t, root, msctl, up(t, t, root, msctl, backing.name, "-f", filepath.Join(root, "stack.yaml"), "-f", silent, "--profile", "notify")).meet()
 			f.notify("order-1")
 			for _, s := range f.oneTrace(false) {
 				if s.Scope != "msctl" {
