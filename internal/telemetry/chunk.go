@@ -169,11 +169,18 @@ func (c *chunk) mayEqual(key string, hashes []uint64) bool {
 	if c.layout.keys[k].opaque {
 		return true
 	}
-	b, err := cachedColumn(c, bloomSlot(k), func() (bloom, int, error) {
+	if !c.s.cache.has(cacheKey{c, bloomSlot(k)}) {
+		c.s.readBlooms(key)
+	}
+	b, err := c.bloomOf(k)
+	return err != nil || len(b)&(len(b)-1) != 0 || slices.ContainsFunc(hashes, b.may)
+}
+
+func (c *chunk) bloomOf(k int) (bloom, error) {
+	return cachedColumn(c, bloomSlot(k), func() (bloom, int, error) {
 		b, err := c.s.load(&c.layout.keys[k].bloom)
 		return b, len(b), err
 	})
-	return err != nil || len(b)&(len(b)-1) != 0 || slices.ContainsFunc(hashes, b.may)
 }
 
 // mayOwn asks what is known of all resources of the segment.

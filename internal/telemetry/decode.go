@@ -26,16 +26,24 @@ func (d *decoder) request(b []byte) error {
 
 // each calls fn with every length-delimited field num of a message.
 func each(b []byte, num uint64, fn func([]byte) error) error {
+	return eachField(b, func(f *field) error {
+		if f.isBytes(num) {
+			return fn(f.p)
+		}
+		return nil
+	})
+}
+
+// eachField calls fn with every field of a message until one is an error.
+func eachField(b []byte, fn func(f *field) error) error {
 	var f field
 	var err error
 	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
+		if b, err = f.next(b); err == nil {
+			err = fn(&f)
 		}
-		if f.isBytes(num) {
-			if err := fn(f.p); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -17,22 +17,17 @@ func newJoiner(blocks []block) *joiner {
 	return &joiner{blocks: blocks, views: make([]*view, len(blocks)), briefs: make([]*view, len(blocks))}
 }
 
-func (r *joiner) view(rank int) (v *view, err error) {
-	if r.views[rank] != nil {
-		return r.views[rank], nil
-	}
-	if v, err = newView(r.blocks[rank], false, nil); err == nil {
-		r.views[rank] = v
-	}
-	return v, err
-}
+func (r *joiner) view(rank int) (*view, error) { return r.open(r.views, rank, nil) }
 
-func (r *joiner) brief(rank int) (v *view, err error) {
-	if r.briefs[rank] != nil {
-		return r.briefs[rank], nil
+func (r *joiner) brief(rank int) (*view, error) { return r.open(r.briefs, rank, briefly) }
+
+// open returns the view of a block that was opened before, or a new one with these keys.
+func (r *joiner) open(of []*view, rank int, keys []string) (v *view, err error) {
+	if of[rank] != nil {
+		return of[rank], nil
 	}
-	if v, err = newView(r.blocks[rank], false, briefly); err == nil {
-		r.briefs[rank] = v
+	if v, err = newView(r.blocks[rank], false, keys); err == nil {
+		of[rank] = v
 	}
 	return v, err
 }

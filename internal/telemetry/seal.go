@@ -218,12 +218,6 @@ type gathered struct{ rows, entries []uint32 }
 
 func (s *sealer) keys() {
 	all := s.gather()
-	for i, row := range s.order {
-		for _, e := range s.m.entries(int(row)) {
-			g := &all[s.m.key[e]]
-			g.rows, g.entries = append(g.rows, uint32(i)), append(g.entries, e)
-		}
-	}
 	s.local = make([]uint32, s.m.values.len())
 	s.meta.own = []string{}
 	for k := range all {
@@ -233,18 +227,28 @@ func (s *sealer) keys() {
 	}
 }
 
-// gather makes room for the rows and entries of every key.
+// gather sorts the entries of all rows by key. It writes numbers alone in its inner loop, no slices.
 func (s *sealer) gather() []gathered {
 	m := s.m
-	rows := make([]int, len(m.dict.keys))
+	next := make([]int, len(m.dict.keys)+1) // where the next row of each key goes
 	for _, e := range m.ent {
-		rows[m.key[e]]++
+		next[m.key[e]+1]++
 	}
-	room := make([]uint32, 2*len(m.ent))
+	for k := range m.dict.keys {
+		next[k+1] += next[k]
+	}
+	begin := slices.Clone(next)
+	rows, entries := make([]uint32, len(m.ent)), make([]uint32, len(m.ent))
+	for i, row := range s.order {
+		for _, e := range m.entries(int(row)) {
+			at := next[m.key[e]]
+			rows[at], entries[at] = uint32(i), e
+			next[m.key[e]] = at + 1
+		}
+	}
 	all := make([]gathered, len(m.dict.keys))
-	for k, n := range rows {
-		all[k] = gathered{room[:0:n], room[n : n : 2*n]}
-		room = room[2*n:]
+	for k := range all {
+		all[k] = gathered{rows[begin[k]:next[k]], entries[begin[k]:next[k]]}
 	}
 	return all
 }

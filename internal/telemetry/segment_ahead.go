@@ -38,7 +38,25 @@ func (c *chunk) ready(want []bool, extras bool) {
 	if len(jobs) < 2 {
 		return
 	}
-	defer c.s.fetch(need)()
+	c.s.together(need, jobs)
+}
+
+// readBlooms reads the bloom filters of a key for all chunks at once: who asks one asks the others next.
+func (s *segment) readBlooms(key string) {
+	var need []*ref
+	var jobs []func()
+	for _, c := range s.parts {
+		if k := slices.Index(c.names, key); k >= 0 && !c.layout.keys[k].opaque {
+			need = append(need, &c.layout.keys[k].bloom)
+			jobs = append(jobs, func() { _, _ = c.bloomOf(k) })
+		}
+	}
+	s.together(need, jobs)
+}
+
+// together reads columns of which the bytes lie close to each other.
+func (s *segment) together(need []*ref, jobs []func()) {
+	defer s.fetch(need)()
 	for _, read := range jobs {
 		read()
 	}

@@ -126,33 +126,21 @@ func plainText(b []byte) ([]byte, bool) {
 
 func decodeArray(b []byte) []any {
 	out := []any{}
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return out
-		}
-		if f.isBytes(1) {
-			out = append(out, decodeValue(f.p))
-		}
-	}
+	_ = each(b, 1, func(value []byte) error {
+		out = append(out, decodeValue(value))
+		return nil
+	})
 	return out
 }
 
 // decodePairs reads every KeyValue that is field num of a message.
 func decodePairs(b []byte, num uint64) []Attr {
 	out := []Attr{}
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return out
-		}
-		if f.isBytes(num) {
-			key, value, _ := splitPair(f.p)
-			out = append(out, Attr{Key: validText(key), Value: decodeValue(value)})
-		}
-	}
+	_ = each(b, num, func(pair []byte) error {
+		key, value, _ := splitPair(pair)
+		out = append(out, Attr{Key: validText(key), Value: decodeValue(value)})
+		return nil
+	})
 	return out
 }
 

@@ -198,18 +198,14 @@ func (v *view) readLog(row uint32) (l Log) {
 
 // decodeExtras reads the events and links of a span.
 func decodeExtras(b []byte, s *Span) {
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return
-		}
+	_ = eachField(b, func(f *field) error {
 		if f.num == 11 {
 			s.Events = append(s.Events, decodeEvent(f.p))
 		} else {
 			s.Links = append(s.Links, decodeLink(f.p))
 		}
-	}
+		return nil
+	})
 }
 
 func decodeEvent(b []byte) SpanEvent {
@@ -217,18 +213,14 @@ func decodeEvent(b []byte) SpanEvent {
 	if attrs := decodePairs(b, 3); len(attrs) > 0 {
 		e.Attrs = attrs
 	}
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return e
-		}
+	_ = eachField(b, func(f *field) error {
 		if f.num == 1 && f.wire == wire64 {
 			e.Time = moment(signed(f.v))
 		} else if f.isBytes(2) {
 			e.Name = validText(f.p)
 		}
-	}
+		return nil
+	})
 	return e
 }
 
@@ -236,17 +228,13 @@ func decodeLink(b []byte) (l Link) {
 	if attrs := decodePairs(b, 4); len(attrs) > 0 {
 		l.Attrs = attrs
 	}
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return l
-		}
+	_ = eachField(b, func(f *field) error {
 		if f.isBytes(1) && len(f.p) == 16 {
 			copy(l.Trace[:], f.p)
 		} else if f.isBytes(2) && len(f.p) == 8 {
 			copy(l.Span[:], f.p)
 		}
-	}
+		return nil
+	})
 	return l
 }

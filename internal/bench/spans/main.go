@@ -97,6 +97,7 @@ var rows = []row{
 	{"coldMap", "map of all calls, in the store, first after a restart, files not in memory, ms", "%.0f", 1e3, ""},
 	{"why", "why half of the requests failed or were slow, in the store, hot, ms", "%.1f", 1e3, "5"},
 	{"advise", "findings on all spans, in the store, hot, ms", "%.1f", 1e3, "5"},
+	{"diff", "comparison of the first half with the second, in the store, hot, ms", "%.1f", 1e3, ""},
 	{"restart", "restart until a search is answered, ms", "%.0f", 1e3, "1000"},
 }
 

@@ -115,6 +115,11 @@ func (l *load) inside(ctx context.Context, t table, at string) error {
 	if err != nil {
 		return err
 	}
+	diff, err := middle(func(n int) (float64, error) { return l.since(ctx, at+"/diff", l.part(asked+n, 3*asked)) })
+	if err != nil {
+		return err
+	}
+	t.add("msctl", "diff", diff)
 	t.add("msctl", "why", why)
 	t.add("msctl", "advise", advise)
 	t.add("msctl", "map", calls)

@@ -101,6 +101,10 @@ func questions(store *telemetry.Store) http.Handler {
 			since, _ := time.Parse(time.RFC3339Nano, r.FormValue("since"))
 			found, err = deskOf(store).Advise(r.Context(), since)
 			a.Found = len(found)
+		case "/diff":
+			var d telemetry.Diff
+			d, err = deskOf(store).Diff(r.Context(), "24h.."+r.FormValue("since"), r.FormValue("since")+"..")
+			a.Found = len(d.Rows)
 		}
 		a.Took = time.Since(began)
 		a.Counts = store.Counts()
