@@ -71,6 +71,7 @@ func newServer(app *kit.App) *grpc.Server {
 			return serve(ctx, app, req, info.FullMethod, next)
 		}),
 		grpc.MaxRecvMsgSize(1 << 20),
+		grpc.ConnectionTimeout(5 * time.Second), // until a new connection has said hello
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
 	}
 	if app.Traced {
