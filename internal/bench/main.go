@@ -37,7 +37,7 @@ var measures = []struct {
 	run    func(context.Context, *bench) error
 }{
 	{"a", twelve}, {"b", chain}, {"c", lines}, {"d", manyServices}, {"e", psLatency}, {"f", editToReady}, {"g", fleetStart},
-	{"h", startUp},
+	{"h", startUp}, {"i", newToReady},
 }
 
 func main() {
@@ -46,7 +46,7 @@ func main() {
 		return
 	}
 	msctl := flag.String("msctl", "bin/msctl", "the `binary` to measure")
-	only := flag.String("only", "abcdefgh", "which measurements to run, by `letters`")
+	only := flag.String("only", "abcdefghi", "which measurements to run, by `letters`")
 	runs := flag.Int("runs", 5, "runs per figure; the median is shown")
 	peer := flag.String("peer", "", "process-compose `binary`; built from its module when empty")
 	flag.Parse()
