@@ -95,3 +95,49 @@ func BenchmarkKey(b *testing.B) {
 		s.m.View()
 	}
 }
+
+// BenchmarkKeyToScreen is the time from a key to what it shows on a terminal device, at 10,000 lines a second.
+func BenchmarkKeyToScreen(b *testing.B) {
+	x := newTTY(b, 200, 50)
+	f := shop()
+	f.print = make(chan func(func([]output.Line) error) error)
+	ended := x.start(b.Context(), f, x.options())
+	x.await(0, "gateway")
+	x.ours.WriteString("2")
+	n := x.await(0, "panic: no key")
+	stop := make(chan struct{})
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		for count, tick := 0, time.NewTicker(100*time.Millisecond); ; {
+			select {
+			case <-stop:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			f.print <- func(fn func([]output.Line) error) error {
+				for _, lines := range flood(&count, noon.Add(time.Minute)) {
+					if err := fn(lines); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+		}
+	}()
+	worst := time.Duration(0)
+	for b.Loop() {
+		for _, step := range [][2]string{{"5", "nothing happened"}, {"2", "request"}} {
+			begun := time.Now()
+			x.ours.WriteString(step[0])
+			n = x.await(n, step[1])
+			worst = max(worst, time.Since(begun))
+		}
+	}
+	b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+	close(stop)
+	<-fed
+	x.ours.WriteString("q")
+	x.ends(ended)
+}

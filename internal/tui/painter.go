@@ -35,7 +35,7 @@ type frame struct {
 }
 
 // framesPerSecond bounds how often the screen is written; a key is on it within two frames.
-const framesPerSecond = 30
+const framesPerSecond = 60
 
 // What is told to the terminal at the begin and at the end; most of it undoes itself in reverse.
 const (

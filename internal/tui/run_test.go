@@ -20,7 +20,7 @@ import (
 
 // tty is a real terminal device with the dashboard on one end and the test on the other.
 type tty struct {
-	t    *testing.T
+	t    testing.TB
 	ours *os.File
 	its  *os.File
 	mu   sync.Mutex
@@ -29,7 +29,7 @@ type tty struct {
 	done chan struct{} // closed when the reader ended
 }
 
-func newTTY(t *testing.T, w, h uint16) *tty {
+func newTTY(t testing.TB, w, h uint16) *tty {
 	ours, its, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
