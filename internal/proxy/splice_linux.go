@@ -10,7 +10,7 @@ import (
 )
 
 // spliceStep is what the kernel moves in one call, which takes it some tenths of a millisecond. As with reads and
-// writes the scheduler is not told, since the call does not wait: that is a seventh of its time.
+// writes the scheduler is not told, since the call does not wait: that is a sixth of its time.
 const spliceStep = 1 << 20
 
 // pipe holds what is on its way from one socket to another.
