@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,9 +62,7 @@ func (a *App) contractTest(ctx context.Context, o *consumerOptions, names []stri
 	}
 	run := consumer.Runner{Cache: filepath.Join(p.cache(), "contracts"), Env: env}
 	var results []consumer.Result
-	end := a.progress(ctx, "running consumer tests", func(context.Context) string {
-		return fmt.Sprintf(" of %s", someOf(suiteNames(suites)))
-	})
+	end := a.progress(ctx, "running the consumer tests of "+someOf(suiteNames(suites)), func(context.Context) string { return "" })
 	err = run.Run(ctx, suites, func(r consumer.Result) { results = append(results, r) })
 	end()
 	if err != nil {
