@@ -87,12 +87,14 @@ func gitFailed(ctx context.Context, err error, said string) error {
 		return context.Cause(ctx)
 	case errors.Is(err, exec.ErrNotFound):
 		return errors.New("git is not installed")
+	case strings.Contains(said, "attempting to allocate"): // see GIT_ALLOC_LIMIT
+		return errors.New("something in its repository takes over 256 MiB at once")
 	}
 	var why []string
 	for line := range strings.Lines(said) {
 		line = signs.ReplaceAllString(strings.TrimSpace(line), "")
 		if line != "" && len(why) < 3 && !slices.Contains(why, line) && !strings.HasPrefix(line, "warning: ") {
-			why = append(why, strings.TrimSuffix(line, "."))
+			why = append(why, strings.TrimRight(line, ".\x00"))
 		}
 	}
 	if len(why) == 0 {
