@@ -86,13 +86,12 @@ func bounded(r io.Reader, max int64) ([]byte, error) {
 	return body, nil
 }
 
-// put writes a library beside its place, checks it there, and moves it in.
+// put writes a library into the cache, checks it there, and moves it to its place.
 func (p Place) put(file string, body []byte) error {
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(p.Cache, 0o755); err != nil {
 		return fmt.Errorf("install libpact_ffi: %w", err)
 	}
-	temp, err := os.CreateTemp(dir, ".arriving-*")
+	temp, err := os.CreateTemp(p.Cache, ".arriving-*")
 	if err != nil {
 		return fmt.Errorf("install libpact_ffi: %w", err)
 	}
@@ -100,7 +99,10 @@ func (p Place) put(file string, body []byte) error {
 	_, err = io.Copy(temp, bytes.NewReader(body))
 	err = errors.Join(err, temp.Chmod(0o755), temp.Sync(), temp.Close())
 	if err == nil {
-		err = p.Check(temp.Name())
+		err = p.fits(temp.Name())
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(file), 0o755)
 	}
 	if err == nil {
 		err = os.Rename(temp.Name(), file)

@@ -89,7 +89,7 @@ func TestInstall(t *testing.T) {
 	if err != nil || l.Version != "9.9.9" || l.File != filepath.Join(p.Cache, "9.9.9", "libpact_ffi.so") {
 		t.Fatalf("found %+v, %v", l, err)
 	}
-	left, _ := filepath.Glob(filepath.Join(p.Cache, "*", ".*"))
+	left, _ := filepath.Glob(filepath.Join(p.Cache, ".*"))
 	if len(left) > 0 {
 		t.Errorf("left %v", left)
 	}

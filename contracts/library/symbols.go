@@ -21,12 +21,19 @@ func Symbols() []string { return strings.Fields(calls) }
 
 // Check reads a library without loading it, and says why it cannot be used here.
 func (p Place) Check(file string) error {
+	if err := p.fits(file); err != nil {
+		return fmt.Errorf("check %s: %w", file, err)
+	}
+	return nil
+}
+
+func (p Place) fits(file string) error {
 	if _, err := os.Stat(file); err != nil {
-		return fmt.Errorf("check %s: %w", file, errors.Unwrap(err))
+		return errors.Unwrap(err)
 	}
 	exported, err := p.exported(file)
 	if err != nil {
-		return fmt.Errorf("check %s: %w", file, err)
+		return err
 	}
 	var missing []string
 	for _, s := range Symbols() {
@@ -35,8 +42,7 @@ func (p Place) Check(file string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("check %s: it lacks %d functions that pact-go calls, such as %s: it is of another version",
-			file, len(missing), missing[0])
+		return fmt.Errorf("it lacks %d functions that pact-go calls, such as %s: it is of another version", len(missing), missing[0])
 	}
 	return nil
 }
