@@ -142,11 +142,15 @@ func printEdge(s screen, results []verify.Result, cached bool, hints map[string]
 			fmt.Fprintf(s, "         %s\n", clean(r.Reason))
 		}
 		for _, m := range r.Mismatches {
-			fmt.Fprintf(s, "         %s\n", clean(strings.ReplaceAll(m.String(), "\n", "\n         ")))
+			for line := range strings.Lines(m.String()) {
+				fmt.Fprintf(s, "         %s\n", clean(strings.TrimRight(line, "\n")))
+			}
 		}
 		if r.Hint != "" && !hints[r.Hint] {
 			hints[r.Hint] = true
-			fmt.Fprintf(s, "         %s\n", strings.ReplaceAll(clean(strings.TrimSpace(r.Hint)), "\n", "\n         "))
+			for line := range strings.Lines(strings.TrimSpace(r.Hint)) {
+				fmt.Fprintf(s, "         %s\n", clean(strings.TrimRight(line, "\n")))
+			}
 		}
 	}
 }

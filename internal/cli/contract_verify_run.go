@@ -313,8 +313,9 @@ func (f *alone) trouble(name string, u state.Unit) error {
 	if u.Phase == state.Skipped {
 		text = fmt.Sprintf("%s cannot run here: %s", u.Name, u.Reason)
 	}
-	if len(u.LastLines) > 0 {
-		text += ": " + u.LastLines[len(u.LastLines)-1]
+	said := slices.DeleteFunc(slices.Clone(u.LastLines), func(line string) bool { return line == u.Reason })
+	if len(said) > 0 {
+		text += ": " + said[len(said)-1]
 	}
 	return errors.New(clean(text) + fmt.Sprintf(" (msctl --instance %s logs %s)", f.place.instance, u.Name))
 }
