@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	verifyPage = 200
+	verifyPage = 100
 	differMost = 100
 )
 

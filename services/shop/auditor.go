@@ -80,22 +80,26 @@ func (a *auditor) read(ctx context.Context) (*books, error) {
 	return b, nil
 }
 
-// page is how many things are asked for at once.
-const page = 200
+// How many things are asked for at once. A page of orders is less than 32 KiB: gRPC takes a whole MiB for a
+// longer one, which orders then holds on to.
+const (
+	page       = 200
+	pageOrders = 80
+)
 
 func (a *auditor) readOrders(ctx context.Context, b *books) (err error) {
 	if b.model, err = a.orders.Verify(ctx, &ordersv1.VerifyRequest{}); err != nil {
 		return fmt.Errorf("verify orders: %w", err)
 	}
 	for after := ""; ; {
-		got, err := a.orders.List(ctx, &ordersv1.ListRequest{After: after, Limit: page})
+		got, err := a.orders.List(ctx, &ordersv1.ListRequest{After: after, Limit: pageOrders})
 		if err != nil {
 			return fmt.Errorf("list orders: %w", err)
 		}
 		for _, o := range got.Orders {
 			b.orders[o.Id], after = o, o.Id
 		}
-		if len(got.Orders) < page {
+		if len(got.Orders) < pageOrders {
 			return nil
 		}
 	}
