@@ -27,6 +27,7 @@ func TestPainter(t *testing.T) {
 			before := out.Len()
 			p.show(f)
 			time.Sleep(time.Second)
+			synctest.Wait()
 			return out.String()[before:]
 		}
 		first := frame{text: "alpha\nbeta", w: 20, h: 2, title: "msctl shop"}
@@ -72,6 +73,7 @@ func TestPainterSkips(t *testing.T) {
 		}
 		p.show(frame{text: "the last", w: 20, h: 1})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		took := time.Since(begun) - time.Second
 		if n := strings.Count(out.String(), begin); n > int(took*framesPerSecond/time.Second)+2 {
 			t.Errorf("painted %d frames in %v", n, took)
