@@ -152,7 +152,13 @@ func TestContractTemplates(t *testing.T) {
 				WithRequest("POST", "/templates/"+c.template+"/render", func(b *consumer.V4RequestBuilder) {
 					b.JSONBody(params{"channel": "email", "language": "en", "variables": c.variables})
 				}).
-				WillRespondWith(c.status, func(b *consumer.V4ResponseBuilder) { b.JSONBody(c.answer) }).
+				WillRespondWith(c.status, func(b *consumer.V4ResponseBuilder) {
+					kind := "application/json"
+					if c.status >= 400 {
+						kind = "application/problem+json"
+					}
+					b.Header("Content-Type", matchers.S(kind)).JSONBody(c.answer)
+				}).
 				ExecuteTest(t, func(m consumer.MockServerConfig) error {
 					ds, _, err := decided(t, users.URL, at(m), "ana", c.template, c.variables)
 					return want(ds, err, c.want)

@@ -151,9 +151,14 @@ func refused(code codes.Code, answer []byte) error {
 
 // steps has a saga do the next step of an order, which must come to want.
 func steps(o Order, want Step, reason string) func(context.Context, *grpc.ClientConn) error {
+	return pays(o, "tok_ok", want, reason)
+}
+
+// pays is steps with that card.
+func pays(o Order, card string, want Step, reason string) func(context.Context, *grpc.ClientConn) error {
 	return func(ctx context.Context, conn *grpc.ClientConn) error {
 		s := saga{inventory: inventoryv1.NewInventoryServiceClient(conn), payments: paymentsv1.NewPaymentsServiceClient(conn)}
-		step, body, err := s.step(ctx, o, "tok_ok")
+		step, body, err := s.step(ctx, o, card)
 		if err != nil || step != want || body.Reason != reason {
 			return fmt.Errorf("came to %s %q, %v, want %s %q", step, body.Reason, err, want, reason)
 		}
@@ -209,8 +214,10 @@ func TestContractInventory(t *testing.T) {
 // TestContractPayments has money taken and given back.
 func TestContractPayments(t *testing.T) {
 	const service = "shop.payments.v1.PaymentsService/"
-	wants := params{"orderId": "o-1", "amount": "2500", "currency": "EUR", "card": "tok_ok"}
-	order := params{"order": "o-1", "amount": 2500, "card": "tok_ok"}
+	wants := func(card string) params {
+		return params{"orderId": "o-1", "amount": "2500", "currency": "EUR", "card": card}
+	}
+	order := func(card string) params { return params{"order": "o-1", "amount": 2500, "card": card} }
 	payment := func(status string) obj {
 		return obj{"payment": obj{"orderId": like("o-1"), "status": "PAYMENT_STATUS_" + status}}
 	}
@@ -220,19 +227,19 @@ func TestContractPayments(t *testing.T) {
 	undoing.Undo = Body{Ends: Cancelled, Refund: true}
 	for _, c := range []call{
 		{
-			method: service + "Capture", name: "take the money of an order", state: "an order was not paid", params: order,
-			request: wants, reply: payment("CAPTURED"), ask: steps(mugs(Reserved), Paid, ""),
+			method: service + "Capture", name: "take the money of an order", state: "an order was not paid", params: order("tok_ok"),
+			request: wants("tok_ok"), reply: payment("CAPTURED"), ask: steps(mugs(Reserved), Paid, ""),
 		},
 		{
-			method: service + "Capture", name: "take the money of an order while the bank does not answer", state: "the bank does not answer about an order", params: order,
-			request: wants, reply: payment("PENDING"), ask: steps(mugs(Reserved), Paying, ""),
+			method: service + "Capture", name: "take the money of an order while the bank does not answer", state: "the bank does not answer about an order", params: order("tok_slow"),
+			request: wants("tok_slow"), reply: payment("PENDING"), ask: pays(mugs(Reserved), "tok_slow", Paying, ""),
 		},
 		{
-			method: service + "Capture", name: "take money that was refused before", state: "the money of an order was refused", params: order,
-			request: wants, reply: short, ask: steps(mugs(Reserved), Compensating, "payment_refused: insufficient funds"),
+			method: service + "Capture", name: "take money that was refused before", state: "the money of an order was refused", params: order("tok_refused"),
+			request: wants("tok_refused"), reply: short, ask: pays(mugs(Reserved), "tok_refused", Compensating, "payment_refused: insufficient funds"),
 		},
 		{
-			method: service + "Refund", name: "give back the money of an order", state: "an order was paid", params: order,
+			method: service + "Refund", name: "give back the money of an order", state: "an order was paid", params: order("tok_ok"),
 			request: params{"orderId": "o-1"}, reply: payment("REFUNDED"), ask: steps(undoing, Refunded, ""),
 		},
 	} {

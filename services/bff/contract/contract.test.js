@@ -59,7 +59,9 @@ async function contract({ provider, state, params, name, path, query, status = 2
       b.headers({ Accept: 'application/json', 'X-User-ID': 'ana', 'X-User-Role': 'user' });
       if (query) b.query(query);
     })
-    .willRespondWith(status, (b) => b.jsonBody(answer))
+    .willRespondWith(status, (b) => {
+      b.headers({ 'Content-Type': status < 400 ? 'application/json' : 'application/problem+json' }).jsonBody(answer);
+    })
     .executeTest(async (mock) => check(await page(provider, mock, id)));
 }
 
