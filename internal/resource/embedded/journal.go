@@ -21,7 +21,8 @@ import (
 // repeated. A name is any argument that is one of a key before or after.
 type journal struct {
 	m    *miniredis.Miniredis
-	dump string // the file of the whole save
+	dbs  [databases]*miniredis.RedisDB // asking m for one ages all keys, whose commands do so anyway
+	dump string                        // the file of the whole save
 
 	mu     sync.Mutex // guards what follows
 	file   *os.File
@@ -75,6 +76,9 @@ func openJournal(m *miniredis.Miniredis, dump string) (*journal, int, error) {
 		return nil, n, err
 	}
 	j := &journal{m: m, dump: dump, file: file, kept: map[name]struct{}{}}
+	for i := range j.dbs {
+		j.dbs[i] = m.DB(i)
+	}
 	more, err := j.replay()
 	if err == nil {
 		err = j.save()
@@ -95,7 +99,7 @@ func (j *journal) replay() (more int, err error) {
 		if err != nil || json.Unmarshal(line, &k) != nil || k.DB < 0 || k.DB >= databases {
 			return more, nil // a torn end: nobody was answered
 		}
-		db, key := j.m.DB(k.DB), string(k.Name)
+		db, key := j.dbs[k.DB], string(k.Name)
 		if db.Exists(key) {
 			db.Del(key)
 			more--
@@ -142,7 +146,7 @@ func (j *journal) hook(p *redisserver.Peer, command string, args ...string) bool
 
 // run runs a command, and notes what it left in the keys that it and those queued before it name.
 func (j *journal) run(p *redisserver.Peer, s *caller, argv []string) {
-	db := j.m.DB(s.db)
+	db := j.dbs[s.db]
 	var before []bool
 	for _, a := range s.queued {
 		before = append(before, db.Exists(a))
@@ -173,7 +177,7 @@ func (j *journal) run(p *redisserver.Peer, s *caller, argv []string) {
 
 // state returns what is to be written of a name: the key that it is, or that it is none any more.
 func (j *journal) state(n name, before bool) (key, bool) {
-	db := j.m.DB(n.db)
+	db := j.dbs[n.db]
 	k := key{DB: n.db, Name: []byte(n.key)}
 	if !db.Exists(n.key) {
 		_, told := j.kept[n]
