@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,8 +102,9 @@ func TestRealClient(t *testing.T) {
 			t.Errorf("pact %s: %v, want fails=%v and %q\n%s", strings.Join(words, " "), err, fails, says, out)
 		}
 	}
-	status := http.StatusOK
-	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	var status atomic.Int32 // of what the provider answers
+	status.Store(http.StatusOK)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
 	defer provider.Close()
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(provider.URL, "http://"))
 	verify := func(fails bool, version string) {
@@ -123,7 +125,7 @@ func TestRealClient(t *testing.T) {
 	run(false, "Recorded deployment", "broker", "record-deployment", "--pacticipant", "users", "--version", "10", "--environment", "production")
 	run(false, "Computer says yes", may("gateway", "1")...)
 	run(false, "Recorded deployment", "broker", "record-deployment", "--pacticipant", "gateway", "--version", "1", "--environment", "production")
-	status = http.StatusTeapot
+	status.Store(http.StatusTeapot)
 	verify(true, "11")
 	run(true, "version 11 of users failed", may("users", "11")...)
 	run(false, "Computer says yes", may("users", "10")...)
