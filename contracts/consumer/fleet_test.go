@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"msctl.dev/msctl/contracts"
 	"msctl.dev/msctl/contracts/consumer"
@@ -31,7 +32,7 @@ func TestReferenceFleet(t *testing.T) {
 	results := map[string]consumer.Result{}
 	run := consumer.Runner{
 		Cache: filepath.Join(root, ".msctl", "cache", "contracts"),
-		Env:   append(os.Environ(), env...),
+		Env:   append(os.Environ(), env...), Timeout: 15 * time.Minute, // from a cold cache, beside all other tests
 	}
 	runnable := slices.DeleteFunc(slices.Clone(suites), func(s consumer.Suite) bool { return len(s.Argv) > 0 && !installed(st, s) })
 	if err := run.Run(t.Context(), runnable, func(r consumer.Result) { results[r.Service] = r }); err != nil {
