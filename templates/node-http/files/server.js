@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
+import { Server } from 'node:net';
 
 import { log } from './log.js';
 import { Problem, problemOf, told } from './problem.js';
@@ -20,7 +21,7 @@ const correlationForm = /^[A-Za-z0-9._:-]{1,128}$/;
 export async function serve(host, port, routes, checks = {}) {
   const state = { stopping: false, table: routes.map(compile), checks };
   const server = createServer({ maxHeaderSize: maxHeader, headersTimeout: 5000, requestTimeout: 15_000,
-    keepAliveTimeout: 60_000, connectionsCheckingInterval: 1000 }, (req, res) => handle(req, res, state, server));
+    keepAliveTimeout: 60_000, connectionsCheckingInterval: 1000 }, (req, res) => handle(req, res, state));
   await new Promise((done, refuse) => server.once('error', refuse).listen(port, host, done));
   const at = server.address();
   log.info('service listening', { listener: 'http', addr: `${at.address}:${at.port}` });
@@ -32,21 +33,24 @@ function compile({ method, path, answer }) {
   return { method, path, names, answer, form: new RegExp(`^${path.replace(/\{\w+\}/g, '([^/]+)')}$`) };
 }
 
-/** Takes no more connections, and finishes requests in flight within the grace (ms). */
+/**
+ * Takes no more connections, and finishes requests in flight within the grace (ms). A connection is told with
+ * its next answer that it ends; server.close() itself would cut those on which a request is on its way.
+ */
 async function stop(server, state, grace) {
   state.stopping = true;
-  const closed = new Promise((done) => server.close(done));
-  server.closeIdleConnections();
+  const closed = new Promise((done) => Server.prototype.close.call(server, done));
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
   const end = setTimeout(() => server.closeAllConnections(), grace);
   await closed;
+  clearInterval(idle);
   clearTimeout(end);
 }
 
-async function handle(req, res, state, server) {
+async function handle(req, res, state) {
   const [path, query] = req.url.split(/\?(.*)/s);
   if (req.method === 'GET' && path === '/livez') return send(res, 200, 'live');
   if (req.method === 'GET' && path === '/readyz') return ready(res, state);
-  res.on('finish', () => state.stopping && setImmediate(() => server.closeIdleConnections()));
   req.on('error', () => {}); // the client went away: nobody is left to tell
   res.on('error', () => {});
   const given = req.headers['x-correlation-id'] ?? '';
@@ -98,10 +102,14 @@ async function answer(req, res, { path, query, at, id }) {
 async function read(req) {
   const parts = [];
   let size = 0;
-  for await (const part of req) {
-    size += part.length;
-    if (size > maxBody) throw new Problem(413, 'too-large', `the body is over ${maxBody} bytes`);
-    parts.push(part);
+  try {
+    for await (const part of req) {
+      size += part.length;
+      if (size > maxBody) throw new Problem(413, 'too-large', `the body is over ${maxBody} bytes`);
+      parts.push(part);
+    }
+  } catch (err) {
+    throw err instanceof Problem ? err : new Problem(400, 'bad-request', 'the body broke off');
   }
   if (size === 0) return undefined;
   try {
@@ -139,6 +147,7 @@ function requestTime(req) {
 }
 
 function send(res, status, body, type = 'application/json') {
+  if (res.socket?.server.listening === false) res.setHeader('Connection', 'close'); // the server stops
   res.writeHead(status, { 'Content-Type': type }).end(JSON.stringify(body) + '\n');
   return status;
 }
