@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"os"
@@ -34,8 +35,8 @@ type entry struct {
 	Fields int    `json:"fields"`
 }
 
-// saveRedis writes the whole data set to file.
-func saveRedis(m *miniredis.Miniredis, file string) error {
+// saveRedis writes the whole data set to file, and returns its checksum.
+func saveRedis(m *miniredis.Miniredis, file string) (sum uint32, err error) {
 	keys := []key{}
 	now := time.Now()
 	for n := range databases {
@@ -53,9 +54,15 @@ func saveRedis(m *miniredis.Miniredis, file string) error {
 	}
 	b, err := json.Marshal(keys)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return replaceFile(file, b)
+	return crc32.ChecksumIEEE(b), replaceFile(file, b)
+}
+
+// sumOf is the checksum of a file, 0 where it cannot be read.
+func sumOf(file string) uint32 {
+	b, _ := os.ReadFile(file)
+	return crc32.ChecksumIEEE(b)
 }
 
 // loadRedis reads the data set from file, without what expired meanwhile, and returns how many keys. A

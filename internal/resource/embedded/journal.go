@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -15,10 +14,11 @@ import (
 )
 
 // journal writes down what each command leaves in the keys that it names, before the command is answered:
-// a process that is killed loses nothing that it said. It holds what came after the last whole save.
+// a process that is killed loses nothing that it said, but of keys that are larger than stateMost. It holds
+// what came after the last whole save.
 //
 // What is written is the key's state, not the command: times, scripts and random choices need not be
-// repeated. A name is any argument that is one of a key before or after.
+// repeated. A name is any argument that is one of a key before or after, of the calls of scripts too.
 type journal struct {
 	m    *miniredis.Miniredis
 	dbs  [databases]*miniredis.RedisDB // asking m for one ages all keys, whose commands do so anyway
@@ -27,10 +27,14 @@ type journal struct {
 	mu     sync.Mutex // guards what follows
 	file   *os.File
 	size   int64
+	saves  int
 	behind bool              // it lacks what only a whole save keeps
 	kept   map[name]struct{} // that it speaks of
 
 	peers sync.Map // *redisserver.Peer -> *caller
+
+	script  sync.Mutex // held where scripts may run, whose calls are then known as those of running
+	running *caller    // guarded by script
 }
 
 type name struct {
@@ -38,31 +42,16 @@ type name struct {
 	key string
 }
 
-// caller is one connection. It is used by that connection's goroutine alone.
-type caller struct {
-	db     int
-	multi  bool
-	queued []string // arguments between MULTI and EXEC
-	busy   bool
-}
-
 const (
-	journalMost = 1 << 20  // bytes, before a whole save takes its place
+	journalMost = 1 << 20  // bytes, before a whole save takes its place; eight times as many do not wait for it
 	stateMost   = 64 << 10 // bytes of one key's state; a larger one waits for the whole save
 )
 
-// harmless are the usual commands that change nothing. One that is missing here costs a look at its keys.
-var harmless = map[string]bool{
-	"GET": true, "MGET": true, "EXISTS": true, "TTL": true, "PTTL": true, "TYPE": true, "STRLEN": true,
-	"HGET": true, "HGETALL": true, "HMGET": true, "LRANGE": true, "LLEN": true, "SMEMBERS": true, "SISMEMBER": true,
-	"ZRANGE": true, "ZSCORE": true, "ZCARD": true, "XRANGE": true, "XLEN": true, "SCAN": true, "KEYS": true,
-	"PING": true, "ECHO": true, "HELLO": true, "AUTH": true, "CLIENT": true, "COMMAND": true, "INFO": true, "DBSIZE": true,
-	"TIME": true, "PUBLISH": true, "SUBSCRIBE": true, "PSUBSCRIBE": true, "UNSUBSCRIBE": true, "WATCH": true,
-	"UNWATCH": true, "QUIT": true,
+// heading is the first line of a journal. One that does not belong to the whole save beside it is older:
+// the process was killed before it could empty it.
+type heading struct {
+	After *uint32 `json:"after"` // checksum of the whole save
 }
-
-// sweeping are the commands that change keys which they do not name.
-var sweeping = map[string]bool{"FLUSHALL": true, "FLUSHDB": true, "SWAPDB": true, "MOVE": true, "COPY": true}
 
 // openJournal loads the whole save and what the journal has beyond it, saves both as one, and returns an
 // empty journal and how many keys there are.
@@ -86,7 +75,6 @@ func openJournal(m *miniredis.Miniredis, dump string) (*journal, int, error) {
 	if err != nil {
 		file.Close()
 	}
-	j.behind = true // commands may come before the hook is in its place
 	return j, n + more, err
 }
 
@@ -95,6 +83,13 @@ func (j *journal) replay() (more int, err error) {
 	lines := bufio.NewReader(j.file)
 	for {
 		line, err := lines.ReadBytes('\n')
+		var h heading
+		if err == nil && json.Unmarshal(line, &h) == nil && h.After != nil {
+			if sum := sumOf(j.dump); sum != 0 && sum != *h.After {
+				return more, nil
+			}
+			continue
+		}
 		var k key
 		if err != nil || json.Unmarshal(line, &k) != nil || k.DB < 0 || k.DB >= databases {
 			return more, nil // a torn end: nobody was answered
@@ -115,64 +110,66 @@ func (j *journal) replay() (more int, err error) {
 	}
 }
 
-// hook runs a command and notes what it changed. It reports whether it ran it.
-func (j *journal) hook(p *redisserver.Peer, command string, args ...string) bool {
-	s := j.caller(p)
-	if s == nil || s.busy || harmless[command] {
-		return false
+// run runs a command, and notes what it left in the keys that it, its scripts and those queued before it name.
+func (j *journal) run(p *redisserver.Peer, s *caller, argv []string) {
+	j.mu.Lock()
+	saves := j.saves
+	j.mu.Unlock()
+	for _, a := range s.queued {
+		s.touched = append(s.touched, touch{a, j.dbs[s.db].Exists(a)})
 	}
-	switch command {
-	case "SELECT":
-		if n, err := strconv.Atoi(first(args)); err == nil && n >= 0 && n < databases {
-			s.db = n
-		}
-		return false
-	case "MULTI", "DISCARD":
-		s.multi, s.queued = command == "MULTI", nil
-		return false
-	case "EXEC":
-		s.multi = false
-	default:
-		s.queued = append(s.queued, args...)
+	j.dispatch(p, s, argv)
+	if j.note(s, saves) {
+		_ = j.save() // what is still behind then is said by tidy
 	}
-	if s.multi {
-		j.sweep(command)
-		return false
-	}
-	j.run(p, s, append([]string{command}, args...))
-	s.queued = nil
-	return true
 }
 
-// run runs a command, and notes what it left in the keys that it and those queued before it name.
-func (j *journal) run(p *redisserver.Peer, s *caller, argv []string) {
-	db := j.dbs[s.db]
-	var before []bool
-	for _, a := range s.queued {
-		before = append(before, db.Exists(a))
-	}
+func (j *journal) dispatch(p *redisserver.Peer, s *caller, argv []string) {
 	s.busy = true
+	defer func() { s.busy = false }()
+	if scripting[argv[0]] {
+		j.script.Lock()
+		defer j.script.Unlock()
+		j.running = s
+		defer func() { j.running = nil }()
+	}
 	j.m.Server().Dispatch(p, argv)
-	s.busy = false
-	j.sweep(argv[0])
+}
+
+// note writes what a caller's command left in the names that it touched, unless a whole save is due at once.
+// Saves is how many there were before: one that came since may hold what is gone by now.
+func (j *journal) note(s *caller, saves int) (due bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if s.swept {
+		j.behind = true
+		return true
+	}
 	var out bytes.Buffer
-	for i, a := range s.queued {
-		if k, ok := j.state(name{s.db, a}, before[i]); ok {
+	for _, t := range s.touched {
+		if k, ok := j.state(name{s.db, t.key}, t.before || j.saves != saves); ok {
 			b, err := json.Marshal(k)
 			if err != nil || len(b) > stateMost {
 				j.behind = true
 				continue
 			}
 			out.Write(append(b, '\n'))
-			j.kept[name{s.db, a}] = struct{}{}
+			j.kept[name{s.db, t.key}] = struct{}{}
 		}
 	}
-	n, err := j.file.Write(out.Bytes())
-	if j.size += int64(n); err != nil {
-		j.behind = true
+	j.append(out.Bytes())
+	return j.size > 8*journalMost
+}
+
+// append writes lines whole or not at all.
+func (j *journal) append(b []byte) {
+	n, err := j.file.Write(b)
+	if err == nil {
+		j.size += int64(n)
+		return
 	}
+	j.behind = true
+	_ = j.file.Truncate(j.size)
 }
 
 // state returns what is to be written of a name: the key that it is, or that it is none any more.
@@ -194,30 +191,6 @@ func (j *journal) state(n name, before bool) (key, bool) {
 	return k, true
 }
 
-// caller returns that of a connection; nil for the calls of a script, whose names the script was given.
-func (j *journal) caller(p *redisserver.Peer) *caller {
-	if s, ok := j.peers.Load(p); ok {
-		return s.(*caller)
-	}
-	if p.Ctx != nil {
-		return nil
-	}
-	s := &caller{}
-	j.peers.Store(p, s)
-	p.OnDisconnect(func() { j.peers.Delete(p) })
-	return s
-}
-
-// sweep notes that only a whole save knows what a command changed.
-func (j *journal) sweep(command string) {
-	if !sweeping[command] {
-		return
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.behind = true
-}
-
 // tidy makes a whole save where the journal is long or lacks something.
 func (j *journal) tidy() error {
 	j.mu.Lock()
@@ -229,12 +202,13 @@ func (j *journal) tidy() error {
 	return j.save()
 }
 
-// save writes the whole data set, and empties the journal.
+// save writes the whole data set, and begins an empty journal behind it.
 func (j *journal) save() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.behind = false
-	err := saveRedis(j.m, j.dump)
+	j.saves++
+	sum, err := saveRedis(j.m, j.dump)
 	if err == nil {
 		err = j.file.Truncate(0)
 	}
@@ -243,15 +217,10 @@ func (j *journal) save() error {
 		return err
 	}
 	j.size, j.kept = 0, map[name]struct{}{}
-	return nil
+	line, err := json.Marshal(heading{&sum})
+	j.append(append(line, '\n'))
+	return err
 }
 
 // close makes a last save, whatever the journal holds.
 func (j *journal) close() error { return errors.Join(j.save(), j.file.Close()) }
-
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
-}

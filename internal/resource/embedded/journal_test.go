@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,4 +125,109 @@ func TestJournalTornEnd(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestRedisKilledBehindOthers kills the server behind what changes keys that no command names.
+func TestRedisKilledBehindOthers(t *testing.T) {
+	dir := t.TempDir()
+	redisKill(t, dir, func(c *redis.Client) { do(t, c, "SET", "old", "v") })
+	redisKill(t, dir, func(c *redis.Client) {
+		do(t, c, "EVAL", `redis.call("SET", "made:" .. KEYS[1], "v"); redis.call("DEL", "ol" .. "d"); return 1`, 1, "k")
+		other := redis.NewClient(&redis.Options{Addr: c.Options().Addr, DB: 3})
+		defer other.Close()
+		do(t, other, "SET", "flushed", "v")
+		pipe := other.TxPipeline()
+		pipe.FlushDB(t.Context())
+		pipe.Set(t.Context(), "behind", "v", 0)
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		conn := c.Conn()
+		defer conn.Close()
+		for _, args := range [][]any{{"MULTI"}, {"SELECT", 5}, {"DISCARD"}, {"SET", "stayed", "v"}, {"MULTI"}, {"SELECT", 3}, {"EXEC"}, {"SET", "moved", "v"}} {
+			if err := conn.Do(t.Context(), args...).Err(); err != nil {
+				t.Fatal(args, err)
+			}
+		}
+	})
+	redisKill(t, dir, func(c *redis.Client) {
+		other := redis.NewClient(&redis.Options{Addr: c.Options().Addr, DB: 3})
+		defer other.Close()
+		got := []any{do(t, c, "EXISTS", "made:k", "stayed"), do(t, c, "DBSIZE"), do(t, other, "EXISTS", "behind", "moved"), do(t, other, "DBSIZE")}
+		if diff := cmp.Diff([]any{int64(2), int64(2), int64(2), int64(2)}, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+// journalRun runs a server with a journal for the length of f. Nothing is saved at its end.
+func journalRun(t *testing.T, file string, f func(*journal, *redis.Client)) {
+	t.Helper()
+	m := miniredis.NewMiniRedis()
+	defer m.Close()
+	j, _, err := openJournal(m, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.file.Close()
+	addr := freeAddr(t)
+	end, err := j.serve(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	c := redis.NewClient(&redis.Options{Addr: addr})
+	defer c.Close()
+	f(j, c)
+}
+
+// TestJournalOfOldSave passes over a journal that is older than the save, for the process was killed before it
+// could empty it.
+func TestJournalOfOldSave(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dump.json")
+	var log []byte
+	journalRun(t, file, func(j *journal, c *redis.Client) {
+		do(t, c, "SET", "k", "small")
+		do(t, c, "SET", "k", strings.Repeat("x", stateMost)) // only the save keeps it
+		log, _ = os.ReadFile(file + ".log")
+		if err := j.tidy(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := os.WriteFile(file+".log", log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	journalRun(t, file, func(_ *journal, c *redis.Client) {
+		if n := do(t, c, "STRLEN", "k"); n != int64(stateMost) {
+			t.Errorf("the key has %d bytes, want those of the save", n)
+		}
+	})
+}
+
+// TestJournalBound does not let a journal grow until somebody looks at it.
+func TestJournalBound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dump.json")
+	journalRun(t, file, func(_ *journal, c *redis.Client) {
+		do(t, c, "SET", "k", strings.Repeat("x", stateMost/2))
+		pipe := c.Pipeline()
+		for range 400 {
+			pipe.SetRange(t.Context(), "k", 0, "y")
+		}
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if i, err := os.Stat(file + ".log"); err != nil || i.Size() > 9*journalMost {
+			t.Errorf("the journal has %d bytes, %v", i.Size(), err)
+		}
+	})
+}
+
+// TestRedisEndsWithSomebodyWaiting ends at once where a client waits for ever.
+func TestRedisEndsWithSomebodyWaiting(t *testing.T) {
+	redisRun(t, t.TempDir(), func(c *redis.Client) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go c.BLPop(ctx, 0, "line")
+		eventually(t, "it waits", func() bool { return strings.Contains(do(t, c, "INFO", "clients").(string), "connected_clients:2") })
+	})
 }

@@ -3,7 +3,9 @@ package embedded
 import (
 	"context"
 	"errors"
+	"net"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -26,18 +28,18 @@ func runRedis(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := m.StartAddr(o.Addr); err != nil {
+	end, err := j.serve(o.Addr)
+	if err != nil {
 		return errors.Join(err, j.close())
 	}
 	defer m.Close()
-	m.Server().SetPreHook(j.hook)
 	o.logf("redis (miniredis) ready on %s, %d keys loaded", o.Addr, n)
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			m.Server().Close() // no command may come after the last save
+			end() // no command may come after the last save
 			return j.close()
 		case <-tick.C:
 			if err := j.tidy(); err != nil {
@@ -45,4 +47,37 @@ func runRedis(ctx context.Context, o options) error {
 			}
 		}
 	}
+}
+
+// serve answers on addr until end is called. No command comes before the journal is told of all of them.
+func (j *journal) serve(addr string) (end func(), err error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	pipe, err := j.m.Dial() // makes the server, which has no listener then
+	if err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	pipe.Close()
+	server := j.m.Server()
+	server.SetPreHook(j.hook)
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				server.ServeConn(conn)
+			}
+		}
+	})
+	return func() {
+		ln.Close()
+		accepting.Wait()
+		j.m.CtxCancel() // nobody waits for a list any more
+		server.Close()
+	}, nil
 }

@@ -116,7 +116,7 @@ func FuzzRedisLoad(f *testing.F) {
 		m := miniredis.NewMiniRedis()
 		m.ClockTTL(true)
 		if _, err := loadRedis(m, file); err == nil {
-			if err := saveRedis(m, file+time.Now().Format("150405")); err != nil {
+			if _, err := saveRedis(m, file+time.Now().Format("150405")); err != nil {
 				t.Error(err)
 			}
 		}
