@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -232,14 +233,15 @@ func TestStop(t *testing.T) {
 // TestTelemetry sends the spans of a page to the receiver, under the trace of who asked, and stops soon
 // where nobody takes them.
 func TestTelemetry(t *testing.T) {
-	spans, release := make(chan []byte, 10), make(chan struct{})
+	spans, release := make(chan []byte, 100), make(chan struct{})
+	var deaf atomic.Bool
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if body := decoded(r); r.URL.Path == "/v1/traces" && body != nil {
-			select {
-			case spans <- body:
-			default:
-				<-release // from now on nothing is taken
-			}
+		body := decoded(r)
+		if deaf.Load() {
+			<-release
+		}
+		if r.URL.Path == "/v1/traces" && body != nil {
+			spans <- body
 		}
 	}))
 	defer receiver.Close()
@@ -268,6 +270,7 @@ func TestTelemetry(t *testing.T) {
 			break
 		}
 	}
+	deaf.Store(true)
 	p.page(t)
 	p.Stop(t)
 }

@@ -24,3 +24,4 @@ try {
   process.exitCode = 1;
 }
 await flush();
+process.exit(); // with what exitCode says: an export that nobody answers does not hold it

@@ -1,7 +1,9 @@
 // Unit tests: the whole server in this process, in front of services that the test answers for.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 
 import { serve } from './server.js';
@@ -159,4 +161,19 @@ test('a stop finishes what is in flight', async (t) => {
   assert.equal((await answer).status, 200);
   await stopped;
   await assert.rejects(fetch(`http://127.0.0.1:${other.port}/livez`));
+});
+
+test('a stop answers a request that is on its way, and says that the connection ends', async (t) => {
+  const other = await serve('127.0.0.1', 0, {});
+  t.after(() => other.stop(100));
+  const socket = connect(other.port, '127.0.0.1').setEncoding('utf8');
+  const ask = () => socket.write('GET /livez HTTP/1.1\r\nHost: bff\r\n\r\n');
+  await once(socket, 'connect');
+  ask();
+  assert.match((await once(socket, 'data'))[0], /keep-alive/);
+  ask(); // it is sent, and the server reads it only when this function waits
+  const stopped = other.stop(5000);
+  const [answer] = await once(socket, 'data');
+  assert.match(answer, /^HTTP\/1.1 200[^]*Connection: close/);
+  await stopped;
 });

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
+import { Server } from 'node:net';
 
 import { Caller } from './call.js';
 import { log } from './log.js';
@@ -21,30 +22,33 @@ const routes = [
 export async function serve(host, port, env, partWait = 300) {
   const state = { stopping: false };
   const server = createServer({ maxHeaderSize: maxHeader, headersTimeout: 5000, requestTimeout: 15_000,
-    keepAliveTimeout: 60_000 }, (req, res) => handle(req, res, { env, partWait }, state, server));
+    keepAliveTimeout: 60_000 }, (req, res) => handle(req, res, { env, partWait }, state));
   await new Promise((done, refuse) => server.once('error', refuse).listen(port, host, done));
   const at = server.address();
   log.info('service listening', { listener: 'http', addr: `${at.address}:${at.port}` });
   return { port: at.port, stop: (grace) => stop(server, state, grace) };
 }
 
-/** Takes no more connections, and finishes requests in flight within the grace (ms). */
+/**
+ * Takes no more connections, and finishes requests in flight within the grace (ms). A connection is told with
+ * its next answer that it ends; server.close() itself would cut those on which a request is on its way.
+ */
 async function stop(server, state, grace) {
   state.stopping = true;
-  const closed = new Promise((done) => server.close(done));
-  server.closeIdleConnections();
+  const closed = new Promise((done) => Server.prototype.close.call(server, done));
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
   const end = setTimeout(() => server.closeAllConnections(), grace);
   await closed;
+  clearInterval(idle);
   clearTimeout(end);
 }
 
-async function handle(req, res, setting, state, server) {
+async function handle(req, res, setting, state) {
   const path = req.url.split('?')[0];
   if (req.method === 'GET' && path === '/livez') return send(res, 200, 'live');
   if (req.method === 'GET' && path === '/readyz') {
     return state.stopping ? send(res, 503, { service: 'stopping' }) : send(res, 200, 'ready');
   }
-  res.on('finish', () => state.stopping && setImmediate(() => server.closeIdleConnections()));
   limit(req, res);
   const given = req.headers['x-correlation-id'] ?? '';
   const id = correlationForm.test(given) ? given : randomUUID();
@@ -100,6 +104,7 @@ function limit(req, res) {
 }
 
 function send(res, status, body, type = 'application/json') {
+  if (res.socket?.server.listening === false) res.setHeader('Connection', 'close'); // the server stops
   res.writeHead(status, { 'Content-Type': type }).end(JSON.stringify(body) + '\n');
   return status;
 }
