@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -139,11 +142,25 @@ func (g *gateway) route(rt Route, next http.Handler) http.Handler {
 		if err := allowed(rt, r, who); err != nil {
 			return err
 		}
+		if err := whole(r); err != nil {
+			return err
+		}
 		r = r.WithContext(withCaller(r.Context(), who))
 		g.canary(rt, w, r)
 		next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// whole reads the body before any service is asked: one that is too big, or breaks off, is no failure of
+// the service, and must not open the circuit to it.
+func whole(r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	if big := (*http.MaxBytesError)(nil); err != nil && !errors.As(err, &big) {
+		err = kit.BadRequest("read body: %v", err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err
 }
 
 // limited counts requests that nobody has to sign.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -407,4 +409,48 @@ func TestWhatNoHeaderCarries(t *testing.T) {
 		resp, body := f.do("GET", "/v1/orders", "", "Authorization", f.bearer(admin, subject))
 		f.want(resp, body, 401, "unauthorized")
 	}
+}
+
+// TestClientsOwnBody sends bodies that are too big, and such as never come whole: this is the client's fault, of which
+// the service does not hear, and for which nobody else is kept from it.
+func TestClientsOwnBody(t *testing.T) {
+	f := start(t, nil, nil)
+	token := f.bearer(admin, "ada")
+	for range 10 {
+		resp, body := f.do("PUT", "/v1/items/mug", strings.Repeat("x", 1<<20+1), "Authorization", token)
+		f.want(resp, body, 413, "too-large")
+		resp, body = f.broken("PUT", "/v1/items/mug", token)
+		f.want(resp, body, 400, "bad-request")
+	}
+	f.mu.Lock()
+	heard := f.last
+	f.mu.Unlock()
+	if heard != nil {
+		t.Errorf("the service heard of %s %s", heard.Method, heard.URL)
+	}
+	if resp, body := f.do("PUT", "/v1/items/mug", "{}", "Authorization", token); resp.StatusCode != 200 || f.body != "{}" {
+		t.Errorf("after that: got %d %s, want the service's answer to {}, not to %q", resp.StatusCode, body, f.body)
+	}
+}
+
+// broken sends a request whose body breaks off in its second chunk.
+func (f *fixture) broken(method, path, token string) (*http.Response, string) {
+	f.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: %s\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nno length\r\n", method, path, token)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return resp, string(answer)
 }
