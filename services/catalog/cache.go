@@ -1,16 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/redis/go-redis/v9"
 
 	"msctl.dev/msctl/services/kit"
@@ -20,14 +18,13 @@ import (
 const (
 	leaseFor   = 2 * time.Second  // how long one replica may take to load an item
 	absentKept = 10 * time.Second // how long it is remembered that there is no such item
-	awayFor    = 500 * time.Millisecond
 )
 
 // cache keeps items in Redis. Who wants to put one there takes a lease first, and keeps it only as
 // long as nobody drops the item: what was read before a change never lands behind it.
 type cache struct {
 	redis       *redis.Client
-	gate        failsafe.Executor[any] // opens while Redis is away, so that nobody waits for it
+	gate        *kit.Circuit // opens while Redis is away, so that nobody waits for it
 	kept, fresh time.Duration
 	timeout     time.Duration // of one command
 }
@@ -41,7 +38,7 @@ type entry struct {
 // openCache reads how long an item is kept (CACHE_KEPT), after what time one that is asked for is
 // loaded anew ahead of its end (CACHE_FRESH), and how long to wait for Redis (CACHE_TIMEOUT).
 func openCache(app *kit.App) (*cache, error) {
-	c := &cache{gate: failsafe.With[any](newBreaker(app.Log))}
+	c := &cache{gate: kit.NewCircuit("cache", app.Log)}
 	var err error
 	if c.kept, err = app.Env.Duration("CACHE_KEPT", time.Minute); err != nil {
 		return nil, err
@@ -59,25 +56,15 @@ func openCache(app *kit.App) (*cache, error) {
 	return c, nil
 }
 
-// newBreaker opens after three failures in a row, and tries again after half a second.
-func newBreaker(log *slog.Logger) circuitbreaker.CircuitBreaker[any] {
-	return circuitbreaker.NewBuilder[any]().
-		HandleIf(func(_ any, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
-		WithFailureThreshold(3).
-		WithDelay(awayFor).
-		OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
-			log.Warn("circuit changed", "to", "cache", "state", e.NewState.String())
-		}).Build()
-}
-
 // try runs one command, unless Redis is known to be away.
-func (c *cache) try(ctx context.Context, what string, fn func(ctx context.Context) error) error {
-	err := c.gate.WithContext(ctx).Run(func() error {
+func (c *cache) try(ctx context.Context, what string, fn func(ctx context.Context) error) (err error) {
+	open := c.gate.Do(ctx, func() (well bool) {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
-		return fn(ctx)
+		err = fn(ctx)
+		return err == nil
 	})
-	if err != nil {
+	if err = cmp.Or(open, err); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
@@ -170,25 +169,26 @@ func TestLateClaim(t *testing.T) {
 // remote is a cache that connects to Redis by dial.
 func remote(t *testing.T, dial func(context.Context) (net.Conn, error)) *cache {
 	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:0", MaxRetries: -1, DialerRetries: 1,
+		PoolSize:                 1000, // after so many dials in vain it goes on dialing behind the test's end
 		ContextTimeoutEnabled:    true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		Dialer:                   func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }})
 	t.Cleanup(func() { c.Close() })
-	gate := failsafe.With[any](newBreaker(slog.New(slog.DiscardHandler)))
+	gate := kit.NewCircuit("cache", slog.New(slog.DiscardHandler))
 	return &cache{redis: c, gate: gate, kept: time.Hour, fresh: time.Hour, timeout: 100 * time.Millisecond}
 }
 
 func away(context.Context) (net.Conn, error) { return nil, errors.New("away") }
 
 // TestRedisIsNotWaitedFor has a Redis that does not let itself be reached: a read gives it two tries
-// of 100 ms, and after the third nobody tries until half a second is over.
+// of 100 ms, and after the fifth nobody tries until a second is over.
 func TestRedisIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan bool) // the client goes on dialing when nobody waits for it any more
 		defer close(over)
 		c := remote(t, func(context.Context) (net.Conn, error) { <-over; return nil, errors.New("over") })
 		one := shelves(1, c, fixed{})[0]
-		for i, want := range []time.Duration{200 * time.Millisecond, 100 * time.Millisecond, 0, 0} {
+		for i, want := range []time.Duration{200 * time.Millisecond, 200 * time.Millisecond, 100 * time.Millisecond, 0} {
 			start := time.Now()
 			if found, _, err := one.items(t.Context(), []string{"mug"}); err != nil || len(found) != 1 {
 				t.Errorf("got %v, %v", found, err)
@@ -198,6 +198,25 @@ func TestRedisIsNotWaitedFor(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLeaverHidesNoFailure gives up a read between those that fail: it is no success of Redis.
+func TestLeaverHidesNoFailure(t *testing.T) {
+	c := remote(t, away)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for range 5 {
+		if c.gate.Open() {
+			t.Fatal("who left was counted as a failure")
+		}
+		_, _ = c.get(gone, []string{"mug"})
+		if _, err := c.get(t.Context(), []string{"mug"}); err == nil {
+			t.Fatal("Redis is not away")
+		}
+	}
+	if !c.gate.Open() {
+		t.Error("who left hid five failures")
+	}
 }
 
 // TestStampedeWithoutRedis lets 100 requests at one replica ask at once while Redis is away: they
