@@ -128,6 +128,9 @@ func (a *auditor) readBank(ctx context.Context, b *books) error {
 			return fmt.Errorf("ask the bank: %w", err)
 		}
 		for _, k := range got.Bookings {
+			if k.Txn <= after {
+				return fmt.Errorf("ask the bank: %s answers booking %d again", path, k.Txn)
+			}
 			b.bookings[k.Ref] += k.moved()
 			after = k.Txn
 		}

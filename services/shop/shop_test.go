@@ -184,6 +184,29 @@ func TestOrderIsPlacedUntilItIsAnswered(t *testing.T) {
 	}
 }
 
+// TestBankWithoutPages has a bank that does not know of pages and answers all it has, again and again: this
+// is an error, not a loop.
+func TestBankWithoutPages(t *testing.T) {
+	calls, all := 0, make([]booking, page)
+	for i := range all {
+		all[i].Txn = int64(i + 1)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls++; calls == 10 {
+			all = nil
+		}
+		kit.WriteJSON(w, http.StatusOK, map[string]any{"bookings": all})
+	}))
+	defer srv.Close()
+	legacy, err := kittest.App(t, map[string]string{"LEGACY_URL": srv.URL}).Client("legacy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&auditor{legacy: legacy}).readBank(t.Context(), &books{bookings: map[string]int64{}}); err == nil || calls != 2 {
+		t.Errorf("got %v after %d calls, want an error after 2", err, calls)
+	}
+}
+
 // TestOldTokenIsRenewed has a token that is good once.
 func TestOldTokenIsRenewed(t *testing.T) {
 	var made, asked int
