@@ -93,7 +93,7 @@ class Jet:
         await self.declare()
         await self.js.add_consumer(message.NOTIFICATIONS, ConsumerConfig(
             durable_name=durable,
-            filter_subjects=[f"{message.NOTIFICATIONS}.{queue}"],
+            filter_subject=f"{message.NOTIFICATIONS}.{queue}",  # servers before 2.10 know no list of them
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
             max_deliver=-1,

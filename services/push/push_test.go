@@ -96,6 +96,10 @@ func TestBrokers(t *testing.T) {
 		t.Run("failed queue", func(t *testing.T) { failedQueue(t, newWorld(t, broker)) })
 	}
 	t.Run("nats", func(t *testing.T) { all(t, kittest.NATS(t)) })
+	t.Run("nats as installed", func(t *testing.T) { // those before 2.10 know one filter for a consumer
+		need.Native(t, "nats-server")
+		all(t, kittest.NATSProgram(t, need.Program("nats-server")))
+	})
 	t.Run("rabbitmq", func(t *testing.T) {
 		need.Native(t, "rabbitmq-server")
 		need.Native(t, "epmd")
