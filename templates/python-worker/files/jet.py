@@ -87,14 +87,17 @@ class Jet:
                 await pause(stop, 0.5)
                 continue
             for raw in got:
-                await finish(raw, handle)
+                await finish(raw, handle if takes(events, raw.subject) else leave_out)
 
     async def subscribe(self, queue: str, events: list[str]):  # -> PullSubscription
+        """Makes the queue's consumer. Servers before 2.10 know one filter alone: from them all events come."""
         durable = queue.replace(".", "_")  # a dot may not be in a name
+        wanted = subjects(events)
         await self.declare()
         await self.js.add_consumer(message.EVENTS, ConsumerConfig(
             durable_name=durable,
-            filter_subjects=[f"{message.EVENTS}.{key}" for key in events],
+            filter_subject=wanted[0] if len(wanted) == 1 else None,
+            filter_subjects=wanted if len(wanted) > 1 else None,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
             max_deliver=-1,
@@ -106,6 +109,26 @@ class Jet:
 
     async def close(self) -> None:
         await self.conn.close()
+
+
+def subjects(events: list[str]) -> list[str]:
+    return [f"{message.EVENTS}.{key.replace('#', '>')}" for key in events]
+
+
+def takes(events: list[str], subject: str) -> bool:
+    """Whether an event of that subject is one of these: * stands for one word, > for one or more."""
+    return any(matches(s.split("."), subject.split(".")) for s in subjects(events))
+
+
+def matches(pattern: list[str], words: list[str]) -> bool:
+    if pattern[-1] == ">" and len(words) >= len(pattern):
+        pattern, words = pattern[:-1], words[:len(pattern) - 1]
+    return len(pattern) == len(words) and all(p in ("*", w) for p, w in zip(pattern, words))
+
+
+async def leave_out(_: Message) -> bool:
+    """Is done with what is not for this queue."""
+    return True
 
 
 async def finish(raw: Msg, handle: Handle) -> None:
