@@ -21,15 +21,16 @@ import (
 type rabbit struct {
 	url  string
 	log  watermill.LoggerAdapter
+	line *line
 	conn *wamqp.ConnectionWrapper
 	pub  *wamqp.Publisher
 }
 
 func dialAMQP(ctx context.Context, url string, log *slog.Logger) (broker, error) {
-	r := &rabbit{url: url, log: quiet(log)}
+	r := &rabbit{url: url, log: quiet(log), line: &line{}}
 	conn, err := wamqp.NewConnection(wamqp.ConnectionConfig{
 		AmqpURI:    url,
-		AmqpConfig: &amqp.Config{Heartbeat: 5 * time.Second, Locale: "en_US"},
+		AmqpConfig: &amqp.Config{Heartbeat: 5 * time.Second, Locale: "en_US", Dial: r.line.dial},
 		Reconnect: &wamqp.ReconnectConfig{
 			BackoffInitialInterval: 100 * time.Millisecond, BackoffMultiplier: 1.5,
 			BackoffRandomizationFactor: 0.5, BackoffMaxInterval: 2 * time.Second,
@@ -140,10 +141,13 @@ func (t topology) BuildTopology(ch *amqp.Channel, _ wamqp.BuildTopologyParams, _
 func (t topology) ExchangeDeclare(*amqp.Channel, string, wamqp.Config) error { return nil }
 
 func (r *rabbit) publish(ctx context.Context, m kit.Message) error {
+	if err := r.alive(); err != nil {
+		return err
+	}
 	msg := toWatermill(m)
 	msg.SetContext(ctx)
 	err := r.pub.Publish(m.Exchange+"/"+m.Key, msg)
-	if err != nil && r.conn.IsConnected() {
+	if err != nil && r.alive() == nil {
 		err = errors.Join(err, r.declare()) // a broker that lost its data has no exchange
 	}
 	return err
@@ -158,7 +162,7 @@ func (r *rabbit) subscriber(q queue) message.Subscriber {
 }
 
 func (r *rabbit) alive() error {
-	if !r.conn.IsConnected() {
+	if !r.line.up() || !r.conn.IsConnected() {
 		return errors.New("not connected")
 	}
 	return nil
