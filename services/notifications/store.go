@@ -100,7 +100,8 @@ func (s store) notification(ctx context.Context, id string) (Notification, error
 	if err != nil {
 		return Notification{}, err
 	}
-	n.Deliveries, err = deliveries(ctx, s.db, id)
+	ds, err := deliveries(ctx, s.db, id)
+	n.Deliveries = ds[id]
 	return n, err
 }
 
@@ -112,12 +113,15 @@ func (s store) notifications(ctx context.Context, user, before string, limit int
 	if err != nil {
 		return nil, fmt.Errorf("list notifications: %w", err)
 	}
-	for i := range list {
-		if list[i].Deliveries, err = deliveries(ctx, s.db, list[i].ID); err != nil {
-			return nil, err
-		}
+	var ids []string
+	for _, n := range list {
+		ids = append(ids, n.ID)
 	}
-	return list, nil
+	ds, err := deliveries(ctx, s.db, ids...)
+	for i, id := range ids {
+		list[i].Deliveries = ds[id]
+	}
+	return list, err
 }
 
 func scan(row db.Row) (Notification, error) {
@@ -139,17 +143,28 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-func deliveries(ctx context.Context, q querier, id string) ([]Delivery, error) {
-	list, err := db.Collect(func(row db.Row) (d Delivery, err error) {
-		err = row.Scan(&d.Channel, &d.Status, &d.Reason, &d.UpdatedAt)
-		d.UpdatedAt = d.UpdatedAt.UTC()
-		return d, err
-	})(q.QueryContext(ctx, `SELECT channel, status, reason, updated_at FROM deliveries
-		WHERE notification_id = $1 ORDER BY channel`, id))
-	if err != nil {
-		return nil, fmt.Errorf("list deliveries of %s: %w", id, err)
+// deliveries returns those of each notification, by its id, in one query.
+func deliveries(ctx context.Context, q querier, ids ...string) (map[string][]Delivery, error) {
+	found := map[string][]Delivery{}
+	for _, id := range ids {
+		found[id] = []Delivery{} // not null
 	}
-	return list, nil
+	if len(ids) == 0 {
+		return found, nil
+	}
+	in, args := db.In(ids)
+	_, err := db.Collect(func(row db.Row) (d Delivery, err error) {
+		var id string
+		err = row.Scan(&id, &d.Channel, &d.Status, &d.Reason, &d.UpdatedAt)
+		d.UpdatedAt = d.UpdatedAt.UTC()
+		found[id] = append(found[id], d)
+		return d, err
+	})(q.QueryContext(ctx, `SELECT notification_id, channel, status, reason, updated_at FROM deliveries
+		WHERE notification_id IN `+in+` ORDER BY notification_id, channel`, args...))
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries: %w", err)
+	}
+	return found, nil
 }
 
 // settle notes what became of one delivery. What was sent stays sent.
@@ -166,7 +181,8 @@ func settle(ctx context.Context, tx *db.Tx, id string, d Delivery) error {
 	if err != nil {
 		return fmt.Errorf("settle %s on %s: %w", id, d.Channel, err)
 	}
-	ds, err := deliveries(ctx, tx, id)
+	all, err := deliveries(ctx, tx, id)
+	ds := all[id]
 	if err != nil || len(ds) == 0 {
 		return err // a stranger's
 	}

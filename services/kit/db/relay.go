@@ -140,18 +140,21 @@ func (r *relay) next(ctx context.Context) ([]letter, error) {
 // publish sends letters and then forgets them. Between the two a crash sends them again: that is
 // what the consumers' inbox is for.
 func (r *relay) publish(ctx context.Context, ls []letter) error {
+	if len(ls) == 0 {
+		return nil
+	}
 	var ms []kit.Message
+	var places []string
 	for _, l := range ls {
-		ms = append(ms, l.Message)
+		ms, places = append(ms, l.Message), append(places, l.place)
 	}
 	if err := r.pub.Publish(ctx, ms...); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return r.db.Tx(context.WithoutCancel(ctx), func(tx *Tx) error {
-		for _, l := range ls {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE place = $1`, l.place); err != nil {
-				return fmt.Errorf("forget message: %w", err)
-			}
+		in, args := In(places)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE place IN `+in, args...); err != nil {
+			return fmt.Errorf("forget messages: %w", err)
 		}
 		return nil
 	})
