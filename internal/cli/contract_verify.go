@@ -26,6 +26,7 @@ type verifyOptions struct {
 	junit    string
 	github   bool
 	timeout  time.Duration
+	results  *string
 	json     *bool
 }
 
@@ -51,6 +52,7 @@ func newContractVerify(a *App) *cobra.Command {
 	f.StringVar(&o.junit, "junit", "", "also write the results into this `FILE`, as JUnit")
 	f.BoolVar(&o.github, "github", false, "also print annotations for GitHub Actions")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up what is not verified after this `DURATION`")
+	o.results = resultsFlag(cmd)
 	o.json = jsonFlag(cmd)
 	cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimes, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, services []string) error {
@@ -83,6 +85,7 @@ func (a *App) contractVerify(ctx context.Context, o *verifyOptions) error {
 	if err != nil {
 		return err
 	}
+	kept := v.openBook(ctx, *o.results)
 	left := v.known()
 	if len(left) > 0 {
 		bounded, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not verified after %s", shortDuration(o.timeout)))
@@ -91,6 +94,7 @@ func (a *App) contractVerify(ctx context.Context, o *verifyOptions) error {
 			return err
 		}
 	}
+	kept.close(ctx)
 	if err := v.print(); err != nil {
 		return err
 	}
