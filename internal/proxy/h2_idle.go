@@ -54,18 +54,21 @@ type h2open struct {
 	closed bool // the target is no longer in the list
 }
 
-// add keeps a connection, whose caller is locked.
-func (o *h2open) add(c *h2conn) {
+// add keeps a connection, whose caller is locked, unless it takes no new stream.
+func (o *h2open) add(c *h2conn) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		c.retire()
-		return
+	}
+	if c.leaving {
+		return false
 	}
 	if o.conns == nil {
 		o.conns = map[*h2conn]struct{}{}
 	}
 	o.conns[c] = struct{}{}
+	return true
 }
 
 func (o *h2open) remove(c *h2conn) {

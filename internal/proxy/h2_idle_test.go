@@ -123,3 +123,25 @@ func TestH2Replaced(t *testing.T) {
 		t.Errorf("%d connections to who was replaced, want 1", n)
 	}
 }
+
+// TestH2EndsAtOnce gives up a target whose connections end as soon as it has said hello, and keeps nothing of them.
+func TestH2EndsAtOnce(t *testing.T) {
+	var conns atomic.Int32
+	e, _, addr := h2Target(t, func(n int, f *frames) {
+		conns.Store(int32(n))
+		f.WriteSettings()
+		f.conn.Close()
+	})
+	f := h2Dial(t, addr)
+	const calls = 20
+	for id := uint32(1); id < 2*calls; id += 2 {
+		f.get(id, true)
+		if head, ok := f.await(http2.FrameHeaders).(*http2.MetaHeadersFrame); !ok || head.PseudoValue("status") < "502" {
+			t.Fatalf("call %d got %v", id, head)
+		}
+	}
+	if n := conns.Load(); n > 2*calls {
+		t.Errorf("%d connections for %d calls", n, calls)
+	}
+	until(t, "nothing is kept", func() bool { return len(h2Callers(e)) == 0 })
+}

@@ -73,7 +73,7 @@ func (x *h2caller) reach(ctx context.Context, t *target) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	p.dial, d.err = nil, err
-	if err == nil && !c.leaving {
+	if err == nil {
 		p.conns = append(p.conns, c)
 		x.sweepLater()
 	}
@@ -109,11 +109,10 @@ func (x *h2caller) connect(ctx context.Context, t *target) (*h2conn, error) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		switch {
-		case c.known && c.most > 0:
-			t.h2.add(c)
+		case c.known && c.most > 0 && t.h2.add(c):
 			return c, nil
 		case c.known:
-			err = errFull
+			err = errFull // or it left already
 		default:
 			err = fmt.Errorf("%w: %v", errSilent, c.err)
 		}
