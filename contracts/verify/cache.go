@@ -61,11 +61,12 @@ func Key(st *stack.Stack, t *Target, pacts []contracts.Pact, runtime string) str
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func (c Cache) file(provider string) string { return filepath.Join(c.Dir, provider+".json") }
+// File is where the report of a provider is kept.
+func (c Cache) File(provider string) string { return filepath.Join(c.Dir, provider+".json") }
 
 // Get returns the report of a provider under a key, if its source has not changed since.
 func (c Cache) Get(provider, key string) (Report, bool) {
-	data, err := os.ReadFile(c.file(provider))
+	data, err := os.ReadFile(c.File(provider))
 	var e entry
 	if err != nil || json.Unmarshal(data, &e) != nil || key == "" || e.Key != key {
 		return Report{}, false
@@ -100,7 +101,7 @@ func (c Cache) Put(inputs Inputs, key string, r Report) error {
 	if err != nil {
 		return err
 	}
-	return write(c.file(r.Provider), data)
+	return write(c.File(r.Provider), data)
 }
 
 // write replaces a file whole.

@@ -123,7 +123,7 @@ func (a *App) newVerification(o *verifyOptions) (*verification, error) {
 	if err := v.choose(); err != nil {
 		return nil, err
 	}
-	v.cache = verify.Cache{Dir: filepath.Join(v.place.cache(), "contracts"), Root: v.stack.Dir}
+	v.cache = v.place.verified(v.stack)
 	return v, v.takeURLs()
 }
 

@@ -20,7 +20,7 @@ func newDash(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dash",
 		Short: "Look at the running fleet on one screen",
-		Long: "dash shows the running fleet at the terminal: services, logs, traces, the map of calls, and events.\n" +
+		Long: "dash shows the running fleet at the terminal: services, logs, traces, the map of calls, events and contracts.\n" +
 			"From there services are restarted, stopped and scaled. ? lists the keys. Leaving it changes nothing.",
 		Example: "  msctl up -d && msctl dash\n  msctl dash --instance i1",
 		Args:    args(cobra.NoArgs),
@@ -76,7 +76,7 @@ func (a *App) dashboard(ctx context.Context, p place, c *control.Client) (dashbo
 		return dashboard{}, err
 	}
 	d := dashboard{
-		source:  dashSource{Client: c, Telemetry: desk.Remote{Ask: c.Ask}, logs: p.logs(), mask: veil.Bytes, hub: &output.Hub{}},
+		source:  dashSource{Client: c, Telemetry: desk.Remote{Ask: c.Ask}, logs: p.logs(), mask: veil.Bytes, hub: &output.Hub{}, board: a.contractBoard},
 		Options: tui.Options{In: a.In, Out: a.Out, Environ: a.Environ, Since: time.Now().Add(-behindScreen)},
 	}
 	if a.desktop() {
@@ -107,7 +107,12 @@ type dashSource struct {
 	logs string // folder with one log folder per unit
 	mask func([]byte) []byte
 	hub  *output.Hub
+
+	board func(ctx context.Context) (tui.Contracts, error)
 }
+
+// Contracts reads the pacts of the stack, and what verifications of them found.
+func (s dashSource) Contracts(ctx context.Context) (tui.Contracts, error) { return s.board(ctx) }
 
 // Lines follows what a unit prints, with secrets masked.
 func (s dashSource) Lines(ctx context.Context, unit string, since time.Time, fn func([]output.Line) error) error {

@@ -30,6 +30,7 @@ type fake struct {
 	traces []telemetry.Trace
 	found  []telemetry.Finding
 	faults []state.Fault
+	pacts  Contracts
 	told   []telemetry.MapEdge // beside those that every map has
 	did    []string            // what was asked of it
 	err    error               // of every question
@@ -198,6 +199,43 @@ func (f *fake) Why(context.Context, string, time.Time) (telemetry.Reason, error)
 		Traces:   []string{f.traces[0].ID.String()}}}}, f.err
 }
 
+func (f *fake) Contracts(context.Context) (Contracts, error) { return f.pacts, f.err }
+
+// agreed is the contracts of fourteen services that each call two others, in every state.
+func agreed() Contracts {
+	names := []string{"gateway", "orders", "payments", "notifications", "push", "users", "catalog", "inventory", "templates", "email", "legacy", "bff",
+		"reporting", "search"}
+	c := Contracts{Services: names}
+	for i, from := range names {
+		for j, to := range []string{names[(i+1)%len(names)], names[(i*5+3)%len(names)]} {
+			if from == to || j == 1 && to == names[(i+1)%len(names)] {
+				continue
+			}
+			c.Edges = append(c.Edges, agreement(from, to, ContractState((i+j)%5)))
+		}
+	}
+	return c
+}
+
+// agreement is a contract in a state.
+func agreement(from, to string, s ContractState) Contract {
+	c := Contract{Consumer: from, Provider: to}
+	if s == ContractNone {
+		c.Why = "no pact says what " + from + " needs of " + to
+		return c
+	}
+	c.Agreements = []Agreement{{Title: "ask for one (given it exists)", Kind: "http", State: min(s, ContractHolds)}}
+	one := Agreement{Title: to + ".updated: tells what changed, and what it was before, of everything that a person may look at", Kind: "message", State: s}
+	switch s {
+	case ContractUnknown:
+		c.Why, c.Agreements[0].State = to+" has changed since it was verified; `msctl contract verify "+to+"` tries it", s
+	case ContractPending, ContractBroken:
+		one.Said = []string{"body $.name: Expected 'Ana' (String) but was missing", "status: expected 200 but was 404"}
+	}
+	c.Agreements = append(c.Agreements, one)
+	return c
+}
+
 // shop is a fleet in the middle of its day: most is ready, one loops, one waits for it, one is slow.
 func shop() *fake {
 	u := func(name, service string, sort state.Sort, phase state.Phase, backing, url string) state.Unit {
@@ -253,6 +291,7 @@ func shop() *fake {
 			Text: "the slowest of 31 calls took 48ms, and none was given up.", Hint: "Give the client a deadline."},
 		{Kind: "silent", Subject: "payments", Text: "payments is called and sends no spans of its own."},
 	}
+	f.pacts = agreed()
 	f.fill()
 	return f
 }

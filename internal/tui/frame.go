@@ -10,7 +10,8 @@ import (
 )
 
 // View implements [tea.Model]. It is called after every message, so the last frame is kept until
-// something that is seen changed; then it is given to the painter, which the program itself is not. A panic in it ends the dashboard in order.
+// something that is seen changed; then it is given to the painter, which the program itself is not. A panic
+// in it ends the dashboard in order.
 func (m *model) View() (v tea.View) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -26,7 +27,7 @@ func (m *model) View() (v tea.View) {
 	rows, cursor := m.draw()
 	m.frame = tea.NewView(strings.Join(rows, "\n"))
 	m.frame.Cursor = cursor
-	m.show(frame{m.frame.Content, max(m.w, 1), max(m.h, 1), "msctl " + plainText(m.snap.Stack), cursor})
+	m.show(frame{m.frame.Content, max(m.w, 1), max(m.h, 1), m.anew, "msctl " + plainText(m.snap.Stack), cursor})
 	return m.frame
 }
 

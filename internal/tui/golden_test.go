@@ -26,6 +26,8 @@ func TestScreens(t *testing.T) {
 		{"advise", []string{"4", "A"}},
 		{"map", []string{"4"}},
 		{"events", []string{"5"}},
+		{"contracts", []string{"6"}},
+		{"contracts-broken", []string{"6", "n", "n", "n", "n", "n", "enter"}},
 		{"fleet", []string{"i"}},
 		{"help", []string{"?"}},
 		{"command", []string{":", "text:re"}},

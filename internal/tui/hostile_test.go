@@ -57,6 +57,11 @@ func TestHostile(t *testing.T) {
 		text := hostile[i]
 		f.found[i] = telemetry.Finding{Kind: text, Subject: hostile[i+3], Text: bad, Hint: bad, Count: 2, Traces: []string{text, text}}
 	}
+	for i := range f.pacts.Edges {
+		c := &f.pacts.Edges[i]
+		c.Consumer, c.Provider, c.Why = hostile[i], hostile[i+7], bad
+		c.Agreements = []Agreement{{Title: bad, Kind: hostile[i], State: ContractState(i % 5), Said: hostile}}
+	}
 	drawn := 0
 	for _, size := range [][2]int{{80, 24}, {200, 50}, {20, 5}, {7, 3}, {1, 1}} {
 		s := newStage(t, f, size[0], size[1])
@@ -68,7 +73,7 @@ func TestHostile(t *testing.T) {
 		s.send(pulsed{})
 		for _, keys := range [][]string{
 			nil, {"j", "enter", "G"}, {"esc", "2"}, {"k", "w"}, {"k", "k", "enter", "esc"}, {"/", "text:wiped", "enter", "esc"}, {"n", "text:e", "enter"},
-			{"3"}, {"enter"}, {"j", "enter", "G", "esc"}, {"L", "esc", "y"}, {"4"}, {"j"}, {"A"}, {"enter", "esc"}, {"i", "G"}, {"esc"}, {"5", "k"}, {"?", "G", "esc"}, {":", "text:re"}, {"esc"},
+			{"3"}, {"enter"}, {"j", "enter", "G", "esc"}, {"L", "esc", "y"}, {"4"}, {"j"}, {"A"}, {"enter", "esc"}, {"i", "G"}, {"esc"}, {"5", "k"}, {"6", "n"}, {"l", "enter"}, {"esc"}, {"?", "G", "esc"}, {":", "text:re"}, {"esc"},
 		} {
 			s.press(keys...)
 			steps := 1

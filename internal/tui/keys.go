@@ -51,7 +51,7 @@ func common() []binding {
 		}},
 		{[]string{"q"}, "quit", "leave", (*model).askQuit},
 		{[]string{"ctrl+c"}, "", "leave at once; in `up`: take everything down, twice: kill", (*model).interrupt},
-		{[]string{"ctrl+l"}, "", "draw the screen anew", func(*model) tea.Cmd { return tea.ClearScreen }},
+		{[]string{"ctrl+l"}, "", "draw the screen anew", func(m *model) tea.Cmd { m.anew++; return nil }},
 	}
 }
 

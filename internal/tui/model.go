@@ -22,6 +22,7 @@ type model struct {
 
 	theme *theme
 	w, h  int
+	anew  int                   // how often the terminal may have lost what it showed
 	dirty bool                  // something that is seen changed since the last frame
 	frame tea.View              // the last one
 	show  func(frame)           // paints it
@@ -99,6 +100,7 @@ func (m *model) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.w, m.h = msg.Width, msg.Height
+		m.anew++ // also where it is the old size again
 	case tea.BackgroundColorMsg:
 		if !msg.IsDark() {
 			m.theme = &light

@@ -30,6 +30,7 @@ type painter struct {
 type frame struct {
 	text   string // rows
 	w, h   int
+	anew   int // how often the whole of it was asked for
 	title  string
 	cursor *tea.Cursor // nil hides it
 }
@@ -121,7 +122,7 @@ func (p *painter) paint(f frame) error {
 	if f.title != p.shown.title {
 		p.text.WriteString(ansi.SetWindowTitle(f.title))
 	}
-	if f.w != p.shown.w || f.h != p.shown.h { // what the terminal made of the old frame nobody knows
+	if f.w != p.shown.w || f.h != p.shown.h || f.anew != p.shown.anew { // what the terminal made of the old frame nobody knows
 		p.cells = uv.NewScreenBuffer(f.w, f.h)
 		p.scr.Resize(f.w, f.h)
 		p.scr.Erase()

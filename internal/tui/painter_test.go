@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -45,6 +47,10 @@ func TestPainter(t *testing.T) {
 		second.w = 30
 		if got := paint(second); !strings.Contains(got, "alpha") || !strings.Contains(got, "gamma") {
 			t.Errorf("another size: %q", got)
+		}
+		second.anew++
+		if got := paint(second); !strings.Contains(got, "alpha") || !strings.Contains(got, "gamma") {
+			t.Errorf("the same one anew: %q", got)
 		}
 		p.tell(ansi.SetSystemClipboard("a trace"))
 		synctest.Wait()
@@ -93,5 +99,41 @@ func (deaf) Write([]byte) (int, error) { return 0, errors.New("input/output erro
 func TestPainterWithoutTerminal(t *testing.T) {
 	if err := newPainter(deaf{}, nil).run(t.Context()); err == nil {
 		t.Error("it goes on")
+	}
+}
+
+// TestDrawnAnew has the whole screen written where the terminal may have lost it.
+func TestDrawnAnew(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	var shown frame
+	s.m.show = func(f frame) { shown = f }
+	lost := func(what string, do func()) {
+		t.Helper()
+		before := shown.anew
+		do()
+		if s.screen(); shown.anew == before {
+			t.Errorf("%s: only what differs is written", what)
+		}
+	}
+	lost("a first look", func() { s.press("ctrl+l") })
+	lost("Ctrl-L", func() { s.press("ctrl+l") })
+	lost("larger and back before it was painted", func() {
+		s.send(tea.WindowSizeMsg{Width: 90, Height: 24})
+		s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	})
+}
+
+// TestRunGoesOn draws everything when it goes on after it was stopped.
+func TestRunGoesOn(t *testing.T) {
+	x := newTTY(t, 80, 24)
+	ended := x.start(t.Context(), shop(), x.options())
+	n := x.await(0, "? help")
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	x.await(n, "gateway")
+	x.ours.WriteString("q")
+	if err := x.ends(ended); err != nil {
+		t.Errorf("ended with %v", err)
 	}
 }

@@ -31,6 +31,9 @@ type Source interface {
 	// Lines calls fn with what a unit printed, from since on, and goes on with new lines until ctx ends.
 	Lines(ctx context.Context, unit string, since time.Time, fn func([]output.Line) error) error
 
+	// Contracts says of each edge between services what its pact needs, and what verifications found.
+	Contracts(ctx context.Context) (Contracts, error)
+
 	Telemetry
 }
 

@@ -34,10 +34,11 @@ func sizeOf(out io.Writer) (w, h int) {
 	return 80, 24
 }
 
-// followSize tells the program each new size of the terminal until ctx ends.
+// followSize tells the program each new size of the terminal until ctx ends, and the old one when it goes on
+// after it was stopped: a shell has written over the screen meanwhile.
 func followSize(ctx context.Context, out io.Writer, p *tea.Program) {
 	changed := make(chan os.Signal, 1)
-	signal.Notify(changed, syscall.SIGWINCH)
+	signal.Notify(changed, syscall.SIGWINCH, syscall.SIGCONT)
 	defer signal.Stop(changed)
 	for {
 		select {

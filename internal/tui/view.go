@@ -17,6 +17,7 @@ var Views = []View{
 	{"traces", "where requests went", func() screen { return &traces{} }},
 	{"map", "who calls whom", func() screen { return &graph{} }},
 	{"events", "what happened, and when", func() screen { return &events{} }},
+	{"contracts", "what consumers need of providers, and whether it holds", func() screen { return &pacts{} }},
 }
 
 // screen is what a view keeps and how it is drawn. Only the model's loop calls it. Screens that are
