@@ -185,6 +185,11 @@ func TestDelivery(t *testing.T) {
 		if len(list.Notifications) != 2 || list.Notifications[0].ID != next {
 			t.Errorf("list is %+v", list)
 		}
+		for _, n := range list.Notifications {
+			if diff := cmp.Diff(w.get(n.ID), n); diff != "" || len(n.Deliveries) != 1 {
+				t.Errorf("in the list it is another: %s", diff)
+			}
+		}
 		if len(w.tasks) != 0 {
 			t.Errorf("%d more tasks", len(w.tasks))
 		}
