@@ -127,7 +127,7 @@ func TestDrawnAnew(t *testing.T) {
 func TestRunGoesOn(t *testing.T) {
 	x := newTTY(t, 80, 24)
 	ended := x.start(t.Context(), shop(), x.options())
-	n := x.await(0, "? help")
+	n := x.await(0, "help")
 	if err := syscall.Kill(syscall.Getpid(), syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
