@@ -25,11 +25,12 @@ type aside struct {
 	watching bool      // it has, for the running request
 
 	sending   bool
-	answered  atomic.Bool // the answer was passed on: no one needs to look any more
-	giveUp    atomic.Bool // the connection ends: the rest of the body is not needed
-	failed    bool        // the body could not be sent whole
-	malformed bool        // because it is not well formed
-	sent      int64       // bytes of the body
+	rest      chan struct{} // closed when the rest of the body is sent, or will not be
+	answered  atomic.Bool   // the answer was passed on: no one needs to look any more
+	giveUp    atomic.Bool   // the connection ends: the rest of the body is not needed
+	failed    bool          // the body could not be sent whole
+	malformed bool          // because it is not well formed
+	sent      int64         // bytes of the body
 }
 
 // look arranges that the caller is looked after while its answer takes long.
@@ -89,8 +90,12 @@ func (x *caller) stop() {
 // send sends the rest of a body and then looks after the caller.
 func (x *caller) send(server *wire, d *body) {
 	x.side.sending = true
+	rest := make(chan struct{})
+	x.side.rest = rest
 	x.side.works.Go(func() {
-		if x.sendRest(server, d) && !x.side.answered.Load() {
+		whole := x.sendRest(server, d)
+		close(rest)
+		if whole && !x.side.answered.Load() {
 			x.watchCaller()
 		}
 	})

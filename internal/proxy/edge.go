@@ -31,7 +31,8 @@ type Edge struct {
 	names  names
 	share  sync.Mutex // guards the credits of table's groups
 
-	sweeping atomic.Bool // sweeper will close idle connections
+	sweeping atomic.Bool   // sweeper will close idle connections
+	hasty    time.Duration // tests: instead of uploadTime
 
 	mu      sync.Mutex         // guards what follows, and the setting of faults and table
 	kick    map[deadliner]bool // reads that a change of faults interrupts, and whether one has

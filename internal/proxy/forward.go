@@ -23,6 +23,7 @@ type exchange struct {
 	spoke  bool // something of an answer was read
 	went   bool // 100 Continue was passed on
 	fresh  bool // idle connections are not to be trusted
+	hung   bool // the callee ended its connection before the rest of the request came, and not because the caller left
 
 	flight flight
 	over   bool // the call has ended
@@ -258,6 +259,10 @@ func (r *exchange) pass(persists bool) bool {
 	whole := rerr == nil && werr == nil
 	persists = persists && whole && d.framing != byClose
 	wanted := persists && (!x.req.expects || r.went)
+	if wanted && x.side.sending {
+		wanted = r.upload()
+		persists = wanted
+	}
 	if !wanted && x.side.sending {
 		r.server.conn.Close() // it may not read what is being sent
 	}
@@ -265,7 +270,7 @@ func (r *exchange) pass(persists bool) bool {
 	r.call.Sent += x.side.sent
 	sent := r.body.done && !x.side.failed
 	switch {
-	case werr != nil || x.hasBroken() || x.hasLeft() && (!whole || !sent || x.wire.broken()):
+	case werr != nil || !r.hung && (x.hasBroken() || x.hasLeft() && (!whole || !sent || x.wire.broken())):
 		r.left()
 	case rerr != nil:
 		r.call.Err = fmt.Sprintf("%s ended its answer early: %v", r.name(), rerr)

@@ -55,6 +55,7 @@ func (e *Edge) serveH2(ctx context.Context, s *serving, client *wire) {
 		return
 	}
 	defer s.drop(x)
+	_ = client.conn.SetReadDeadline(time.Now().Add(headTime)) // until its settings came
 	if x.greeted() {
 		_ = x.conn.serve(ctx) // its error is the end of the connection
 	}

@@ -78,7 +78,7 @@ func (c *h2conn) serve(ctx context.Context) error {
 	c.greet()
 	c.x.mu.Unlock()
 	for {
-		f, err := c.frames.ReadFrame()
+		f, err := c.readFrame()
 		c.x.mu.Lock()
 		var stream http2.StreamError
 		switch {
@@ -167,6 +167,9 @@ func (c *h2conn) settings(f *http2.SettingsFrame) error {
 	if !c.known {
 		c.known = true
 		close(c.ready)
+		if c.target == nil {
+			_ = c.wire.conn.SetReadDeadline(time.Time{})
+		}
 	}
 	return c.frames.WriteSettingsAck()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // maxHead is the longest head of a message, in bytes.
@@ -55,6 +56,7 @@ func (s span) of(b []byte) []byte { return b[s.a:s.b] }
 // readHead waits for a whole head and returns its size. The head stays in the wire.
 func (w *wire) readHead() (int, error) {
 	at, start := 0, 0 // where to look on, and where the line began
+	hurried := false
 	for {
 		b := w.bytes()
 		i := bytes.IndexByte(b[at:], '\n')
@@ -62,7 +64,14 @@ func (w *wire) readHead() (int, error) {
 			if at = len(b); at >= maxHead {
 				return 0, errHeadTooLarge
 			}
-			if err := w.more(); err != nil {
+			if len(b) > 0 && w.most > 0 && !hurried {
+				hurried = true
+				_ = w.conn.SetReadDeadline(time.Now().Add(w.most))
+				defer w.conn.SetReadDeadline(time.Time{})
+			}
+			if err := w.more(); hurried && timedOut(err) {
+				return 0, errSlowHead
+			} else if err != nil {
 				return 0, err
 			}
 			continue

@@ -44,13 +44,14 @@ type caller struct {
 // protocol is carried as bytes.
 func (e *Edge) carryHTTP(ctx context.Context, s *serving, c net.Conn) {
 	x := &caller{e: e, s: s, wire: newWire(c, parentRoom)}
+	x.wire.most = headTime
 	if !s.add(x) {
 		return
 	}
 	defer s.drop(x)
 	defer x.wire.drop()
 	defer x.stop()
-	if x.wire.fill() != nil {
+	if x.greeted() != nil {
 		return
 	}
 	if x.wire.bytes()[0] == tlsRecord {
@@ -141,10 +142,8 @@ func (x *caller) refuse(err error) {
 		return
 	}
 	x.head = false
-	c := x.e.begin(time.Now(), "http")
-	c.Name, c.Code, c.Err = "refused", r.status, r.why
+	x.e.reject(r)
 	_ = x.answer(r.status, r.why, false)
-	x.e.end(c)
 	x.linger()
 }
 

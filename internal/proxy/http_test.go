@@ -125,9 +125,12 @@ func TestHTTP(t *testing.T) {
 }
 
 // raw runs a server that answers each connection by hand.
-func raw(t testing.TB, handle func(c *net.TCPConn, r *bufio.Reader)) (*Edge, *record, string) {
+func raw(t testing.TB, handle func(c *net.TCPConn, r *bufio.Reader), set ...func(*Edge)) (*Edge, *record, string) {
 	var r record
 	e := &Edge{From: "orders", To: "payments", Protocol: "http", Record: r.add}
+	for _, one := range set {
+		one(e)
+	}
 	addr := serve(t, e)
 	e.SetTargets(to(backend(t, func(c *net.TCPConn) { handle(c, bufio.NewReader(c)) })))
 	return e, &r, addr

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,7 @@ type wire struct {
 	raw  syscall.RawConn       // nil: not a socket, the buffer is held while it waits
 	try  func(fd uintptr) bool // readNow, bound once
 	room int                   // bytes left free before what is read into an empty buffer
+	most time.Duration         // that the rest of a head may take once its first bytes came; 0: any time
 
 	box  *[]byte // where buf came from; nil: buf is not from the pool
 	buf  []byte
