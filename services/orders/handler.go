@@ -20,9 +20,9 @@ type handler struct {
 	catalog catalog
 	users   usersv1.UsersServiceClient
 	saga    saga
-	// drive begins to drive an order, which holds a slot, and returns a channel that is closed when
-	// it has come to its end or has to wait.
-	drive func(w work) <-chan struct{}
+	// drive begins to drive an order, which holds a slot, and returns a channel that tells where it
+	// stands when it has come to its end or has to wait.
+	drive func(w work) <-chan Order
 }
 
 func routes(h handler) http.Handler {
@@ -77,16 +77,17 @@ func (h handler) place(w http.ResponseWriter, r *http.Request) error {
 	if err := h.store.learn(ctx, h.users, in.User); err != nil {
 		return err
 	}
-	err = h.begin(ctx, func(mine bool) (work, error) {
+	o, err := h.begin(ctx, func(mine bool) (work, error) {
 		return h.store.place(ctx, in.ID, body, in.Card, mine)
 	})
 	taken := errors.Is(err, errStale)
 	if err != nil && !taken {
 		return err
 	}
-	o, err := h.store.order(ctx, h.store.db, in.ID)
-	if err != nil {
-		return err
+	if !o.ended() {
+		if o, err = h.store.order(ctx, h.store.db, in.ID); err != nil {
+			return err
+		}
 	}
 	if taken {
 		return h.again(w, r, o, content)
@@ -127,15 +128,15 @@ func (h handler) again(w http.ResponseWriter, r *http.Request, o Order, content 
 }
 
 // begin stores the beginning of a saga, drives it here if there is a slot, and waits for its end as
-// long as a client is made to wait.
-func (h handler) begin(ctx context.Context, store func(mine bool) (work, error)) error {
+// long as a client is made to wait. The order that it returns is the zero value where it did not hear of it.
+func (h handler) begin(ctx context.Context, store func(mine bool) (work, error)) (o Order, err error) {
 	mine := h.saga.slot()
 	work, err := store(mine)
 	if err != nil || !mine {
 		if mine {
 			<-h.saga.slots
 		}
-		return err
+		return o, err
 	}
 	wait := h.saga.wait
 	if deadline, ok := ctx.Deadline(); ok {
@@ -144,11 +145,11 @@ func (h handler) begin(ctx context.Context, store func(mine bool) (work, error))
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-h.drive(work):
+	case o = <-h.drive(work):
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return nil
+	return o, nil
 }
 
 // cancel takes an order back. One that is being cancelled, or is, is answered as it is.
@@ -157,7 +158,7 @@ func (h handler) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	refused := h.begin(r.Context(), func(mine bool) (work, error) {
+	_, refused := h.begin(r.Context(), func(mine bool) (work, error) {
 		return h.store.cancel(r.Context(), o.ID, mine)
 	})
 	if o, err = h.store.order(r.Context(), h.store.db, o.ID); err != nil {

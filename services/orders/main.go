@@ -57,7 +57,7 @@ func run(ctx context.Context, app *kit.App) error {
 	if err != nil {
 		return err
 	}
-	h.drive = func(w work) <-chan struct{} {
+	h.drive = func(w work) <-chan Order {
 		return h.saga.start(ctx, w, time.Now().Add(h.saga.wait))
 	}
 	return app.Go(ctx, d.Relay(broker), broker.Consume(s.news()), h.saga.run, s.projector,

@@ -75,24 +75,27 @@ func (s saga) slot() bool {
 	}
 }
 
-// start drives an order on beside the caller, who has taken a slot for it. The returned channel is
-// closed when nothing more is done here.
-func (s saga) start(ctx context.Context, w work, patience time.Time) <-chan struct{} {
-	done := make(chan struct{})
+// start drives an order on beside the caller, who has taken a slot for it. The returned channel
+// tells where the order stands when nothing more is done here.
+func (s saga) start(ctx context.Context, w work, patience time.Time) <-chan Order {
+	done := make(chan Order, 1)
 	go func() {
-		defer func() { close(done); <-s.slots }()
+		defer func() { <-s.slots }()
 		work, end := s.app.Draining(ctx)
 		defer end()
 		m := kit.Message{Header: w.header}
-		s.drive(m.Context(work), ctx.Done(), w, patience)
+		done <- s.drive(m.Context(work), ctx.Done(), w, patience)
 	}()
 	return done
 }
 
 // drive takes steps until the order has come to its end, or a step fails or has to wait. Until the
-// time of patience it waits here, behind that it gives the order back.
-func (s saga) drive(ctx context.Context, stop <-chan struct{}, w work, patience time.Time) {
-	o, err := s.store.order(ctx, s.store.db, w.order)
+// time of patience it waits here, behind that it gives the order back. It returns the order as it knows it.
+func (s saga) drive(ctx context.Context, stop <-chan struct{}, w work, patience time.Time) Order {
+	o, err := w.at, error(nil)
+	if o.ID == "" {
+		o, err = s.store.order(ctx, s.store.db, w.order)
+	}
 	for tries := w.tries; err == nil && !o.ended(); {
 		before := o.Version
 		o, err = s.advance(ctx, o, w)
@@ -111,6 +114,7 @@ func (s saga) drive(ctx context.Context, stop <-chan struct{}, w work, patience 
 	if err != nil && !errors.Is(err, errGivenBack) && !errors.Is(err, errLost) {
 		s.app.Log.WarnContext(ctx, "saga interrupted", "order", w.order, "err", err)
 	}
+	return o
 }
 
 // advance takes one step and writes it down. An order that has to wait is returned as it is.

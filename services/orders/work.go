@@ -19,6 +19,7 @@ type work struct {
 	header map[string]string // trace and correlation id of the request
 	tries  int
 	due    int64 // when it was claimed
+	at     Order // where it stands; the zero value says that it must be looked up
 }
 
 // errLost says that this replica does not drive the order, or no more.
@@ -34,7 +35,8 @@ func (s store) place(ctx context.Context, id string, b Body, card string, drive 
 		if err := s.begin(ctx, tx, w, drive, `DO NOTHING`); err != nil {
 			return err
 		}
-		_, err := s.append(ctx, tx, Order{ID: id}, Placed, b)
+		var err error
+		w.at, err = s.append(ctx, tx, Order{ID: id}, Placed, b)
 		return err
 	})
 	return w, s.stirred(err)
