@@ -314,9 +314,10 @@ const maxOwn = 256
 func (s *sealer) own(entries []uint32) {
 	for _, e := range entries {
 		_ = each(s.m.values.at(e), 1, func(pair []byte) error {
-			key, _, _ := splitPair(pair)
-			if at, twice := slices.BinarySearch(s.meta.own, string(key)); !twice && s.meta.own != nil {
-				s.meta.own = slices.Insert(s.meta.own, at, validText(key))
+			raw, _, _ := splitPair(pair)
+			key := validText(raw)
+			if at, twice := slices.BinarySearch(s.meta.own, key); !twice && s.meta.own != nil {
+				s.meta.own = slices.Insert(s.meta.own, at, key)
 			}
 			return nil
 		})
