@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"io/fs"
 	"slices"
 	"strings"
 
-	"msctl.dev/msctl"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/scaffold"
 )
@@ -65,11 +63,7 @@ func published(st *stack.Stack) []string {
 // eventTemplates are the names of msctl's own templates that have code for events.
 func eventTemplates() []string {
 	return slices.DeleteFunc(templateNames(), func(name string) bool {
-		files, err := fs.Sub(msctl.Files, "templates/"+name)
-		if err != nil {
-			return true
-		}
-		t, err := scaffold.Load(files)
+		t, err := ownTemplate(name)
 		return err != nil || len(t.Events.Needs) == 0
 	})
 }
