@@ -162,7 +162,7 @@ func (r *rabbit) subscriber(q queue) message.Subscriber {
 }
 
 func (r *rabbit) alive() error {
-	if !r.line.up() || !r.conn.IsConnected() {
+	if !r.line.up(r.conn.IsConnected) {
 		return errors.New("not connected")
 	}
 	return nil

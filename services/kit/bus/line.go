@@ -2,17 +2,25 @@ package bus
 
 import (
 	"net"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// line knows whether the network connection below Watermill's is there. Watermill's may be asked only while
-// it is: what it reads to answer is replaced, without a lock, when the line is lost.
-type line struct{ conn atomic.Pointer[lineConn] }
+// line knows whether the network connection below Watermill's is there. Watermill's may be asked only while it
+// is: what it reads to answer is replaced, without a lock, after the line was lost and before there is another.
+type line struct {
+	mu   sync.Mutex
+	conn *lineConn // nil: there is none
+}
 
-func (l *line) up() bool { return l.conn.Load() != nil }
+// up reports whether the line is there and ready says so too, which is called with the line held.
+func (l *line) up(ready func() bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn != nil && ready()
+}
 
 func (l *line) dial(network, addr string) (net.Conn, error) {
 	conn, err := amqp.DefaultDial(30*time.Second)(network, addr)
@@ -20,7 +28,9 @@ func (l *line) dial(network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	c := &lineConn{conn, l}
-	l.conn.Store(c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn = c
 	return c, nil
 }
 
@@ -33,12 +43,29 @@ type lineConn struct {
 func (c *lineConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
-		c.line.conn.CompareAndSwap(c, nil)
+		c.lost()
+	}
+	return n, err
+}
+
+func (c *lineConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.lost()
 	}
 	return n, err
 }
 
 func (c *lineConn) Close() error {
-	c.line.conn.CompareAndSwap(c, nil)
+	c.lost()
 	return c.Conn.Close()
+}
+
+// lost comes before Watermill hears of it.
+func (c *lineConn) lost() {
+	c.line.mu.Lock()
+	defer c.line.mu.Unlock()
+	if c.line.conn == c {
+		c.line.conn = nil
+	}
 }
