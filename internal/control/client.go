@@ -194,11 +194,14 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, int
 	return nil
 }
 
-// do sends one request and returns its answer, or the refusal in it as an error.
-func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+// do sends one request, with header fields by name and value, and returns its answer, or the refusal in it as an error.
+func (c *Client) do(ctx context.Context, method, path string, body []byte, fields ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://msctl"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	for ; len(fields) > 1; fields = fields[2:] {
+		req.Header.Set(fields[0], fields[1])
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

@@ -16,10 +16,6 @@ type Cleared struct {
 	Faults int `json:"faults"`
 }
 
-func serveEdges(s *Server, _ context.Context, w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, s.Fleet.Edges())
-}
-
 func serveFaults(s *Server, _ context.Context, w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, s.Fleet.Faults())
 }
@@ -48,13 +44,6 @@ func serveClearFaults(s *Server, _ context.Context, w http.ResponseWriter, req *
 		return err
 	}
 	return reply(w, Cleared{n})
-}
-
-// Edges returns every caller and callee with what goes between them now.
-func (c *Client) Edges(ctx context.Context) ([]state.Edge, error) {
-	var edges []state.Edge
-	err := c.quick(ctx, "/v1/edges", &edges)
-	return edges, err
 }
 
 // Faults lists what acts on edges now.

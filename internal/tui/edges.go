@@ -16,7 +16,8 @@ type traffic struct {
 	edges   []state.Edge
 	err     string
 	have    bool
-	due     bool // a second has passed: the next answer is kept in the history
+	tag     string // what is known stands for, where the source says so
+	due     bool   // a second has passed that is not in the history yet: the next answer is, or what is known still holds
 	byTo    map[string]load
 	history map[string][]float64 // requests per second of each callee, oldest first
 }
@@ -37,12 +38,17 @@ func (m *model) askEdges() tea.Cmd {
 	if _, busy := m.asked["edges"]; busy {
 		return nil
 	}
+	tag := m.edges.tag
 	return m.ask("edges", "", func(ctx context.Context) func(*model) tea.Cmd {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		edges, err := m.source.Edges(ctx)
+		edges, now, err := edgesAfter(ctx, m.source, tag)
 		return func(m *model) tea.Cmd {
+			if err == nil && tag != "" && now == tag {
+				return nil
+			}
 			before := m.health(m.w)
+			m.edges.tag = now
 			changed := m.edges.set(edges, err)
 			if _, drawn := m.visible().(edged); changed && drawn || m.health(m.w) != before {
 				m.dirty = true
@@ -50,6 +56,29 @@ func (m *model) askEdges() tea.Cmd {
 			return nil
 		}
 	})
+}
+
+// patientSource is a source that tells of the edges when they change: it waits, and returns the same tag again where
+// they do not.
+type patientSource interface {
+	EdgesAfter(ctx context.Context, tag string) (edges []state.Edge, now string, err error)
+}
+
+func edgesAfter(ctx context.Context, s Source, tag string) ([]state.Edge, string, error) {
+	if p, ok := s.(patientSource); ok {
+		return p.EdgesAfter(ctx, tag)
+	}
+	edges, err := s.Edges(ctx)
+	return edges, "", err
+}
+
+// second notes that one has passed. Nothing was heard in the one before where what is known still holds.
+func (t *traffic) second() (changed bool) {
+	if t.due && t.have && t.err == "" {
+		changed = t.remember()
+	}
+	t.due = true
+	return changed
 }
 
 // set takes in an answer and reports whether anything that is drawn changed.

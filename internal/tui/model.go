@@ -308,7 +308,9 @@ func (m *model) ticked() tea.Cmd {
 	if m.gone {
 		return nil
 	}
-	m.edges.due = true
+	if _, drawn := m.visible().(edged); m.edges.second() && drawn {
+		m.dirty = true
+	}
 	cmds := []tea.Cmd{m.askEdges(), m.nextTick()}
 	if w, ok := m.visible().(watcher); ok {
 		cmds = append(cmds, w.tick(m))
