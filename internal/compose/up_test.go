@@ -11,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"msctl.dev/msctl/internal/cli"
 	"msctl.dev/msctl/internal/lastly"
 	"msctl.dev/msctl/internal/need"
 )
@@ -47,14 +49,23 @@ func TestUp(t *testing.T) {
 	}
 }
 
-// newMsctl builds msctl, and returns what runs it in a folder with the shop.
+// TestMain makes this test's binary msctl itself, which saves building it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"msctl": func() { os.Exit(cli.Run()) }})
+}
+
+// newMsctl returns what runs msctl in a folder with the shop.
 func newMsctl(t *testing.T) func(args ...string) string {
 	t.Helper()
-	bin, dir := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	for _, d := range []string{filepath.Dir(dir), dir} { // PostgreSQL runs as another user, where this is root
 		if err := os.Chmod(d, 0o711); err != nil {
 			t.Fatal(err)
 		}
+	}
+	program, err := exec.LookPath("msctl")
+	if err != nil {
+		t.Fatal(err)
 	}
 	runtime, err := os.MkdirTemp("", "r") // a socket's path is short
 	if err != nil {
@@ -62,12 +73,7 @@ func newMsctl(t *testing.T) func(args ...string) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(runtime) })
 	env := append(os.Environ(), "CGO_ENABLED=0", "XDG_RUNTIME_DIR="+runtime, "NO_COLOR=1", "GOFLAGS=-buildvcs=false")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "msctl.dev/msctl/cmd/...")
-	build.Env = env
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if err := lastly.Down(lastly.Stacks{Program: filepath.Join(bin, "msctl"), Below: dir, Runtime: runtime}); err != nil {
+	if err := lastly.Down(lastly.Stacks{Program: program, Below: dir, Runtime: runtime}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := txtar.ParseFile("testdata/shop.txtar")
@@ -79,7 +85,7 @@ func newMsctl(t *testing.T) func(args ...string) string {
 	}
 	run := func(ctx context.Context, args ...string) (string, string, error) {
 		var out, errs bytes.Buffer
-		cmd := exec.CommandContext(ctx, filepath.Join(bin, "msctl"), args...)
+		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, &out, &errs
 		err := cmd.Run()
 		return strings.TrimSpace(out.String()), errs.String(), err
