@@ -171,6 +171,7 @@ func TestCopies(t *testing.T) {
 		"templates/node-http/files/problem.js":               "services/bff/problem.js",
 		"templates/python-worker/files/jsonlog.py":           "services/push/jsonlog.py",
 		"templates/python-http/files/jsonlog.py":             "services/push/jsonlog.py",
+		"templates/python-worker/files/contract/run.py":      "templates/python-http/files/contract/run.py",
 		"templates/python-worker/files/logexport.py":         "templates/python-http/files/logexport.py",
 		"templates/python-worker/files/requirements-dev.in":  "templates/python-http/files/requirements-dev.in",
 		"templates/python-http/files/env.py":                 "templates/python-worker/files/env.py",

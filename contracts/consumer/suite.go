@@ -31,6 +31,9 @@ const Script = "test:contract"
 // pythonFile is what a Python service calls the file of its consumer tests.
 const pythonFile = "test_contract.py"
 
+// pythonRunner runs them in an environment that it makes, where a service has it.
+const pythonRunner = "contract/run.py"
+
 // Find returns the suites of those services that have consumer tests, in the order of the stack.
 func Find(st *stack.Stack) ([]Suite, error) {
 	var out []Suite
@@ -64,11 +67,19 @@ func find(svc *stack.Service) (Suite, error) {
 		}
 		return s, err
 	case svc.Language == stack.Python:
-		if _, err := os.Stat(filepath.Join(svc.Source, pythonFile)); err == nil {
+		if exists(filepath.Join(svc.Source, pythonFile)) {
 			s.Argv = []string{"python3", "-m", "unittest", strings.TrimSuffix(pythonFile, ".py")}
+		}
+		if exists(filepath.Join(svc.Source, pythonRunner)) {
+			s.Argv = []string{"python3", pythonRunner}
 		}
 	}
 	return s, nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 func hasScript(file string) (bool, error) {
