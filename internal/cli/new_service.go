@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"msctl.dev/msctl"
 	"msctl.dev/msctl/internal/control"
@@ -97,6 +98,9 @@ func (n *newService) resolve(ctx context.Context) error {
 	if err := scaffold.CheckPath(v.Path); err != nil {
 		return usage("a folder below the stack's, such as services/"+name, "%v", err)
 	}
+	if err := n.freePath(v.Path); err != nil {
+		return err
+	}
 	if v.Calls, err = n.calls(); err != nil {
 		return err
 	}
@@ -137,6 +141,29 @@ func (n *newService) freeName(name string) error {
 		return failed("choose another name", "add service %s: a resource is called that at %s", name, r.Pos)
 	}
 	return nil
+}
+
+// freePath refuses a folder that is another's, holds one that is, or lies within one: two programs in one
+// folder of Go would build neither.
+func (n *newService) freePath(folder string) error {
+	refuse := func(whose string) error {
+		return usage("--path services/NAME names another folder", "write %s: %s", folder, whose)
+	}
+	if touches(folder, n.values.Kit) {
+		return refuse(n.values.Kit + " is the kit that the stack's Go services share")
+	}
+	for _, s := range n.stack.Services {
+		other, err := filepath.Rel(n.stack.Dir, filepath.Join(n.stack.Dir, s.Path))
+		if s.Path != "" && err == nil && other != "." && touches(folder, filepath.ToSlash(other)) {
+			return refuse(fmt.Sprintf("service %s is at %s", s.Name, s.Path))
+		}
+	}
+	return nil
+}
+
+// touches reports whether two folders, clean and with slashes, are one or one is within the other.
+func touches(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 // resolveModule finds the Go module of the stack, or names the one to be made.
@@ -210,7 +237,7 @@ func (n *newService) write(changes []scaffold.Change) error {
 	var inTheWay *scaffold.ConflictError
 	if errors.As(err, &inTheWay) {
 		for _, c := range inTheWay.Changes {
-			fmt.Fprint(n.app.Err, cleanLines(c.Diff()))
+			fmt.Fprint(n.app.Err, firstLines(cleanLines(c.Diff()), 30))
 		}
 		return failed("--overwrite replaces them, --path names another folder", "%w", err)
 	}
@@ -224,6 +251,15 @@ func (n *newService) write(changes []scaffold.Change) error {
 		fmt.Fprintln(n.app.Err, line)
 	}
 	return nil
+}
+
+// firstLines returns the first most lines of text, and says how many more there are.
+func firstLines(text string, most int) string {
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) <= most+1 {
+		return text
+	}
+	return strings.Join(lines[:most], "") + fmt.Sprintf("… %d lines more\n", len(lines)-most-1)
 }
 
 // bring reloads the fleet, if it is up, and waits until the new service is ready.

@@ -88,7 +88,11 @@ func (n *newService) uses() ([]scaffold.Use, error) {
 		}
 		u := n.ofKinds(kinds)
 		add(u)
-		n.added = append(n.added, fmt.Sprintf("%s uses %s, a %s: %s does not work without", n.values.Service, u.Name, u.Kind, n.template.Name))
+		why := n.template.Name + " does not work without"
+		if !slices.Contains(n.template.Needs, need) {
+			why = "that is where its events go"
+		}
+		n.added = append(n.added, fmt.Sprintf("%s uses %s, a %s: %s", n.values.Service, u.Name, u.Kind, why))
 	}
 	return all, nil
 }
@@ -110,6 +114,9 @@ func (n *newService) use(word string) (scaffold.Use, error) {
 		hint := "there is " + someOf(known)
 		if near := nearest(kind, known); near != "" {
 			hint = "did you mean " + near + "?"
+		}
+		if kind == "sqlite" {
+			hint = "say postgres: it is SQLite where the stack runs on embedded servers"
 		}
 		return scaffold.Use{}, usage(hint, "read --uses: %q is neither a resource of the stack nor a kind", word)
 	}
