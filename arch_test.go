@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"contracts/consumer":             {"contracts", "internal/stack"},
 	"contracts/revision":             {"contracts"},
 	"contracts/broker":               {"contracts"},
+	"contracts/coverage":             {"contracts", "internal/telemetry"},
 	"contracts/ledger":               {"contracts", "contracts/verify"},
 	"contracts/stub":                 {"contracts", "contracts/schema"},
 	"contracts/schema":               {},
@@ -66,7 +67,7 @@ var allowed = map[string][]string{
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",
 		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose",
-		"contracts", "contracts/library", "contracts/consumer", "contracts/revision", "contracts/verify", "contracts/stub", "contracts/schema", "contracts/broker", "contracts/ledger"},
+		"contracts", "contracts/library", "contracts/consumer", "contracts/revision", "contracts/verify", "contracts/stub", "contracts/schema", "contracts/broker", "contracts/ledger", "contracts/coverage"},
 	"cmd/msctl":        {"internal/cli", "internal/keeper"},
 	"cmd/msctl-keeper": {"internal/keeper"},
 }

@@ -56,10 +56,8 @@ func (l *Ledger) elsewhere(c Cell) string {
 	case c.consumer.Commit != c.provider.Commit:
 		steps = append(steps, fmt.Sprintf("git -C %s checkout %s -- %s", in, Short(c.consumer.Commit), pact))
 	}
-	steps = append(steps,
-		fmt.Sprintf("(cd %s && msctl contract verify %s --results %s)", in, c.Provider, quote(l.results)),
-		fmt.Sprintf("git worktree remove --force %s", out))
-	return strings.Join(steps, " && ")
+	steps = append(steps, fmt.Sprintf("(cd %s && msctl contract verify %s --results %s)", in, c.Provider, quote(l.results)))
+	return strings.Join(steps, " && ") + "; git worktree remove --force " + out
 }
 
 // quote writes a path for the shell.

@@ -32,6 +32,7 @@ var contractCommands = []func(*App) *cobra.Command{
 	newContractMatrix,
 	newContractCanIDeploy,
 	newContractRecord,
+	newContractCoverage,
 	newContractStub,
 	newContractServe,
 	newContractPublish,

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -103,18 +103,26 @@ func printMatrix(s screen, st *stack.Stack, cells []ledger.Cell) {
 
 // printOpen lists what does not hold, and of what nobody knows the commands that find out.
 func printOpen(s screen, cells []ledger.Cell) {
-	commands := map[string]bool{}
+	var here, open []string
 	for _, c := range cells {
-		switch {
-		case c.State == ledger.Broken || c.State == ledger.Absent:
-			mark := cellMarks[c.State]
-			fmt.Fprintf(s, "  %s  %s  %s\n", s.paint(mark[1], mark[0]), pad(c.Edge(), 26), cellNote(c))
-		case c.State == ledger.Unknown && !commands[c.Command]:
-			commands[c.Command] = true
+		switch c.State {
+		case ledger.Broken:
+			fmt.Fprintf(s, "  %s  %s  %s\n", s.paint(red, "no"), pad(c.Edge(), 26), cellNote(c))
+		case ledger.Absent:
+			open = append(open, c.Reason)
+		case ledger.Unknown:
+			if c.Command == "msctl contract verify "+c.Provider {
+				here = append(here, c.Provider)
+			} else {
+				open = append(open, c.Command)
+			}
 		}
 	}
-	for _, command := range slices.Sorted(maps.Keys(commands)) {
-		fmt.Fprintf(s, "  %s  %s\n", s.paint(yellow, "??"), clean(command))
+	if len(here) > 0 {
+		open = append([]string{"msctl contract verify " + strings.Join(once(here), " ")}, open...)
+	}
+	for _, line := range once(open) {
+		fmt.Fprintf(s, "  %s  %s\n", s.paint(yellow, "??"), clean(line))
 	}
 }
 
