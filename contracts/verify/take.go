@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -60,6 +61,17 @@ func (w work) blame(t *turns, r *Report) {
 		if err := t.why(id); err != nil {
 			res := &r.Results[at]
 			res.Outcome, res.Reason, res.Mismatches = Failed, err.Error(), nil
+		}
+	}
+}
+
+// follow says of what failed in a provider that breaks contracts too, that one change may have done both: the
+// provider is put into its states, and made to publish, by way of its own interface as well.
+func (r *Report) follow() {
+	n := r.Count(Broken)
+	for i := range r.Results {
+		if one := &r.Results[i]; one.Outcome == Failed && one.Hint == "" && n > 0 {
+			one.Hint = fmt.Sprintf("%s breaks its contracts too (%d broken): mend those first, this may fail of the same change", r.Provider, n)
 		}
 	}
 }

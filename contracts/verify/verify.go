@@ -112,6 +112,7 @@ func (v Verifier) run(ctx context.Context, t *Target, w work, r *Report) (err er
 		w.take(one, r)
 	}
 	w.blame(b.turns, r)
+	r.follow()
 	if err != nil {
 		return err
 	}
