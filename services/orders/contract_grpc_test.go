@@ -4,26 +4,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
 	pactmsg "github.com/pact-foundation/pact-go/v2/message/v4"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"msctl.dev/msctl/services/kit/kittest"
-	"msctl.dev/msctl/services/kit/rpc"
 	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
 	paymentsv1 "msctl.dev/msctl/services/proto/shop/payments/v1"
 	usersv1 "msctl.dev/msctl/services/proto/shop/users/v1"
@@ -62,91 +51,14 @@ func (c call) run(t *testing.T) {
 			b.WithJSONContent(c.reply).WithMetadata(map[string]string{"grpc-status": said})
 		}).
 		ExecuteTest(t, func(m pactmsg.SynchronousMessage) error {
-			return c.meet(t, m.Request.Contents, m.Response[0].Contents)
+			said := kittest.PactCall{
+				Provider: c.provider, Method: c.method, Request: m.Request.Contents, Code: c.code, Reply: m.Response[0].Contents,
+			}
+			return said.Answer(t, func(conn *grpc.ClientConn) error { return c.ask(t.Context(), conn) })
 		})
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// meet serves one call.
-func (c call) meet(t *testing.T, want, answer []byte) error {
-	var wrong error
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	srv := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		name, _ := grpc.MethodFromServerStream(stream)
-		if name != "/"+c.method {
-			return status.Errorf(codes.Unimplemented, "%s is not expected", name)
-		}
-		in, out, err := messages(c.method)
-		if err == nil {
-			err = stream.RecvMsg(in)
-		}
-		if err != nil {
-			return err
-		}
-		wrong = equal(in, want)
-		if c.code != codes.OK {
-			return refused(c.code, answer)
-		}
-		if err := protojson.Unmarshal(answer, out); err != nil {
-			return err
-		}
-		return stream.SendMsg(out)
-	}))
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
-	conn, err := rpc.Dial(kittest.App(t, map[string]string{strings.ToUpper(c.provider) + "_GRPC_ADDR": ln.Addr().String()}), c.provider)
-	if err == nil {
-		err = c.ask(t.Context(), conn)
-		conn.Close()
-	}
-	srv.Stop()
-	<-done
-	return errors.Join(err, wrong)
-}
-
-// messages returns an empty request and answer of a method.
-func messages(method string) (in, out proto.Message, err error) {
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(strings.ReplaceAll(method, "/", ".")))
-	if err != nil {
-		return nil, nil, err
-	}
-	m, ok := d.(protoreflect.MethodDescriptor)
-	if !ok {
-		return nil, nil, fmt.Errorf("%s is no method", method)
-	}
-	return dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output()), nil
-}
-
-// equal holds what was sent against the pact's JSON.
-func equal(got proto.Message, want []byte) error {
-	m := got.ProtoReflect().New().Interface()
-	if err := protojson.Unmarshal(want, m); err != nil {
-		return err
-	}
-	if !proto.Equal(m, got) {
-		return fmt.Errorf("the client sent %v, the pact says %s", got, want)
-	}
-	return nil
-}
-
-func refused(code codes.Code, answer []byte) error {
-	var said struct{ Message, Reason, Domain string }
-	if err := json.Unmarshal(answer, &said); err != nil {
-		return err
-	}
-	st := status.New(code, said.Message)
-	if said.Reason != "" {
-		var err error
-		if st, err = st.WithDetails(&errdetails.ErrorInfo{Reason: said.Reason, Domain: said.Domain}); err != nil {
-			return err
-		}
-	}
-	return st.Err()
 }
 
 // steps has a saga do the next step of an order, which must come to want.

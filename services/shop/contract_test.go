@@ -4,11 +4,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/consumer"
@@ -16,15 +13,9 @@ import (
 	pactmsg "github.com/pact-foundation/pact-go/v2/message/v4"
 	"github.com/pact-foundation/pact-go/v2/models"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/kittest"
-	"msctl.dev/msctl/services/kit/rpc"
 	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
 	ordersv1 "msctl.dev/msctl/services/proto/shop/orders/v1"
 	paymentsv1 "msctl.dev/msctl/services/proto/shop/payments/v1"
@@ -150,46 +141,12 @@ func call(t *testing.T, provider, method, name, state string, with, request para
 			b.WithJSONContent(reply).WithMetadata(map[string]string{"grpc-status": "OK"})
 		}).
 		ExecuteTest(t, func(m pactmsg.SynchronousMessage) error {
-			return serve(t, provider, method, m.Request.Contents, m.Response[0].Contents, ask)
+			said := kittest.PactCall{Provider: provider, Method: method, Request: m.Request.Contents, Reply: m.Response[0].Contents}
+			return said.Answer(t, ask)
 		})
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-}
-
-// serve answers one method, and holds what was asked against the pact's JSON.
-func serve(t *testing.T, provider, method string, want, answer []byte, ask func(*grpc.ClientConn) error) error {
-	var wrong error
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	srv := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(strings.ReplaceAll(method, "/", ".")))
-		if err != nil {
-			return err
-		}
-		m := d.(protoreflect.MethodDescriptor)
-		got, wanted, out := dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())
-		err = errors.Join(stream.RecvMsg(got), protojson.Unmarshal(want, wanted), protojson.Unmarshal(answer, out))
-		if name, _ := grpc.MethodFromServerStream(stream); name != "/"+method || !proto.Equal(got, wanted) {
-			wrong = fmt.Errorf("the client called %s with %v, the pact says %s", name, got, want)
-		}
-		if err != nil {
-			return err
-		}
-		return stream.SendMsg(out)
-	}))
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
-	conn, err := rpc.Dial(kittest.App(t, map[string]string{strings.ToUpper(provider) + "_GRPC_ADDR": ln.Addr().String()}), provider)
-	if err == nil {
-		err = ask(conn)
-		conn.Close()
-	}
-	srv.Stop()
-	<-done
-	return errors.Join(err, wrong)
 }
 
 // TestContractInventory receives the first stock, and lists what there is.
