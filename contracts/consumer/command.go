@@ -54,6 +54,8 @@ func (r Runner) runProcess(ctx context.Context, parts, dir string, argv []string
 	switch {
 	case context.Cause(ctx) != nil:
 		out.err = context.Cause(ctx)
+	case errors.As(err, &exit) && exit.ExitCode() == exitNotRun:
+		out.err = ErrNotRun
 	case errors.As(err, &exit):
 		out.err = ErrFailed
 	case err != nil:

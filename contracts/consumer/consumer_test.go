@@ -163,10 +163,12 @@ func TestBroken(t *testing.T) {
 			}
 		})
 	}
-	write(t, dir, map[string]string{"script.sh": "echo it broke >&2; exit 3"})
-	results, _ = run(t, t.Context(), dir, "script")
-	if r := results["script"]; !errors.Is(r.Err, consumer.ErrFailed) || !strings.Contains(r.Output, "it broke") {
-		t.Errorf("script: %v, %s", r.Err, r.Output)
+	for code, want := range map[int]error{1: consumer.ErrFailed, 3: consumer.ErrNotRun} {
+		write(t, dir, map[string]string{"script.sh": fmt.Sprintf("echo it broke >&2; exit %d", code)})
+		results, _ = run(t, t.Context(), dir, "script")
+		if r := results["script"]; !errors.Is(r.Err, want) || !strings.Contains(r.Output, "it broke") {
+			t.Errorf("script that exits with %d: %v, %s, want %v", code, r.Err, r.Output, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package consumer_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +61,9 @@ func installed(st *stack.Stack, s consumer.Suite) bool {
 
 func check(t *testing.T, root string, r consumer.Result) {
 	t.Helper()
+	if errors.Is(r.Err, consumer.ErrNotRun) {
+		need.Missing(t, "pact", "the libraries of "+r.Service+" cannot be fetched: "+r.Output)
+	}
 	if r.Err != nil {
 		t.Fatalf("%v\n%s", r.Err, r.Output)
 	}

@@ -35,6 +35,12 @@ type Result struct {
 // ErrFailed is what a suite's error matches when its tests failed; any other error says that they could not run.
 var ErrFailed = errors.New("its consumer tests failed")
 
+// ErrNotRun is what the error of a command matches that exited with 3: what its tests need could not be had.
+var ErrNotRun = errors.New("its consumer tests could not be run")
+
+// exitNotRun is how a command says so, as msctl does itself.
+const exitNotRun = 3
+
 // Run runs every suite, some at once, and tells of each when it has ended. It returns early only where ctx ends.
 func (r Runner) Run(ctx context.Context, suites []Suite, tell func(Result)) error {
 	if r.Timeout == 0 {
