@@ -68,7 +68,7 @@ var hostile = map[string]func() []step{
 
 // TestMemory checks that a connection takes at most 64 KiB, whatever its peers say.
 func TestMemory(t *testing.T) {
-	const conns, limit = 16, 64 << 10
+	const conns, limit = 4, 64 << 10
 	for _, protocol := range protocols {
 		steps := hostile[protocol.name]()
 		parsers := make([]Parser, conns)

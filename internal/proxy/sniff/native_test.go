@@ -20,9 +20,10 @@ import (
 )
 
 // native starts a server that is installed on this machine and returns where its one resource is. It ends
-// with the test.
+// with the test, beside which others may run.
 func native(t *testing.T, kind string, programs ...string) resource.Endpoint {
 	t.Helper()
+	t.Parallel() // most of the time goes by while servers start and end
 	need.Native(t, programs...)
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
