@@ -104,7 +104,7 @@ func (v *verification) openBook(ctx context.Context, results string) book {
 	if results != "" {
 		b.dir = v.app.absolute(results)
 	}
-	l, err := ledger.Open(ctx, v.stack.Dir, b.dir)
+	l, err := ledger.Open(ctx, v.stack.Dir)
 	if err != nil {
 		return b
 	}
