@@ -132,17 +132,18 @@ func eventsFanOut(t *testing.T, url string) {
 	defer consume(t, b, bus.Consumer{Queue: "two.events", Events: []string{"user.updated", "order.#"}, Handle: into(two)})()
 	// A queue gets what is published behind its declaration: say so until both are there.
 	var seen []string
+	heard := false // of two
 	kittest.Eventually(t, "both queues", func() bool {
 		send(t, b, kit.Events, "user.updated", "probe")
 		select {
 		case m := <-one:
 			seen = append(seen, m.ID)
-			return true
+		case <-two:
+			heard = true
 		case <-time.After(50 * time.Millisecond):
-			return false
 		}
+		return heard && len(seen) > 0
 	})
-	next(t, two)
 	send(t, b, kit.Events, "order.line.added", "last")
 	for m := next(t, two); m.Key != "order.line.added"; m = next(t, two) {
 		if m.Key != "user.updated" {
