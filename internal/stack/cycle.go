@@ -92,7 +92,7 @@ func (l *loader) cycle(walk []string) {
 	} else if r := l.st.Resource(walk[0]); r != nil {
 		pos = r.Pos
 	}
-	hint := "each waits for the next to be ready: take one of these calls, after or references out"
+	hint := "each waits for the next to be ready: make one of these calls {optional: true}, or take it, an after or a reference out"
 	if len(walk) == 2 {
 		l.fail(pos, "take it out", "%q needs itself", walk[0])
 		return
