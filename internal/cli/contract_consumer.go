@@ -87,7 +87,7 @@ func chooseSuites(st *stack.Stack, names []string) ([]consumer.Suite, error) {
 	var out []consumer.Suite
 	for _, name := range names {
 		if st.Service(name) == nil {
-			hint := ""
+			hint := "there is " + someOf(suiteNames(all))
 			if near := nearest(name, suiteNames(all)); near != "" {
 				hint = "did you mean " + near + "?"
 			}

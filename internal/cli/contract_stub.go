@@ -194,7 +194,7 @@ func (t *stubTeller) listening(s *stub.Stub, listen, addr string) {
 	if listen == "http" {
 		addr = "http://" + addr
 	}
-	what := "from no pact: everything is refused"
+	what := "from no pact: everything is refused until `msctl contract test` has written one"
 	if len(consumers) > 0 {
 		what = "from what " + list(slices.Compact(consumers)) + " needs"
 	}
