@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"contracts/ledger":               {"contracts", "contracts/verify"},
 	"contracts/stub":                 {"contracts", "contracts/schema"},
 	"contracts/schema":               {},
+	"contracts/traffic":              {"contracts", "internal/telemetry"},
 	"contracts/verify":               {"contracts", "contracts/broker", "contracts/schema", "internal/stack"},
 	"scaffold":                       {"internal/failpoint", "internal/stack", "scaffold/route", "scaffold/stub"},
 	"scaffold/stub":                  {},
@@ -67,7 +68,7 @@ var allowed = map[string][]string{
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",
 		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose",
-		"contracts", "contracts/library", "contracts/consumer", "contracts/revision", "contracts/verify", "contracts/stub", "contracts/schema", "contracts/broker", "contracts/ledger", "contracts/coverage"},
+		"contracts", "contracts/library", "contracts/consumer", "contracts/revision", "contracts/verify", "contracts/stub", "contracts/schema", "contracts/traffic", "contracts/broker", "contracts/ledger", "contracts/coverage"},
 	"cmd/msctl":        {"internal/cli", "internal/keeper"},
 	"cmd/msctl-keeper": {"internal/keeper"},
 }

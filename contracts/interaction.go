@@ -164,3 +164,14 @@ func inOrder(a, b Interaction) int {
 		cmp.Compare(a.Key(), b.Key()),
 	)
 }
+
+// DerivedComment is the comment of an interaction that was made of traffic, which no test wrote.
+const DerivedComment = "derived"
+
+// Derived reports an interaction that was made of traffic and still waits for a test.
+func (i Interaction) Derived() bool {
+	var w struct {
+		Comments map[string]json.RawMessage `json:"comments"`
+	}
+	return i.Pending && json.Unmarshal(i.Raw, &w) == nil && w.Comments[DerivedComment] != nil
+}

@@ -34,11 +34,13 @@ const (
 )
 
 // Compare puts the pacts of those consumers beside the files in dir. Files of other consumers, and files that
-// are no pacts and have no name of these, are left alone.
+// are no pacts and have no name of these, are left alone. What was derived from traffic and is still pending
+// stays: no test wrote it.
 func Compare(dir string, pacts []contracts.Pact, consumers []string) []File {
 	there, _ := contracts.Load(dir) // what cannot be read is stale
 	var out []File
 	for _, p := range pacts {
+		p = withDerived(there, p)
 		f := File{Edge: p.Edge(), Path: filepath.Join(dir, p.FileName()), State: New, Pact: p}
 		if body, err := os.ReadFile(f.Path); err == nil {
 			f.State = Same
@@ -51,12 +53,27 @@ func Compare(dir string, pacts []contracts.Pact, consumers []string) []File {
 	}
 	for _, old := range there {
 		made := slices.ContainsFunc(pacts, func(p contracts.Pact) bool { return p.FileName() == filepath.Base(old.File) })
-		if slices.Contains(consumers, old.Consumer) && !made {
+		if slices.Contains(consumers, old.Consumer) && !made && len(derived(old)) == 0 {
 			out = append(out, File{Edge: old.Edge(), Path: old.File, State: Removed, Pact: old})
 		}
 	}
 	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Edge, b.Edge) })
 	return out
+}
+
+// withDerived adds to p what was derived in the file of its edge.
+func withDerived(there []contracts.Pact, p contracts.Pact) contracts.Pact {
+	for _, old := range there {
+		if old.Edge() == p.Edge() {
+			p, _ = contracts.Merge(p, contracts.Pact{Consumer: p.Consumer, Provider: p.Provider, Interactions: derived(old)})
+		}
+	}
+	return p
+}
+
+// derived returns the interactions of a pact that no test wrote.
+func derived(p contracts.Pact) []contracts.Interaction {
+	return slices.DeleteFunc(slices.Clone(p.Interactions), func(i contracts.Interaction) bool { return !i.Derived() })
 }
 
 // since returns what p says otherwise than the file of its edge.

@@ -37,6 +37,8 @@ var contractCommands = []func(*App) *cobra.Command{
 	newContractServe,
 	newContractPublish,
 	newContractDiff,
+	newContractDerive,
+	newContractWatch,
 }
 
 // The exit codes of `contract` that mean something else than those of other commands.
