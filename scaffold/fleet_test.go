@@ -21,32 +21,30 @@ import (
 // stackUnderTest is a stack that msctl runs for a test.
 type stackUnderTest struct {
 	t   *testing.T
-	bin string
+	bin string // msctl
 	dir string
 	env []string
 }
 
-// newStack makes a stack as `msctl init` does and an msctl to run it with.
+// newStack makes a stack as `msctl init` does.
 func newStack(t *testing.T) *stackUnderTest {
 	t.Helper()
-	s := &stackUnderTest{t: t, bin: t.TempDir(), dir: t.TempDir()}
+	s := &stackUnderTest{t: t, dir: t.TempDir()}
 	for _, dir := range []string{filepath.Dir(s.dir), s.dir} { // PostgreSQL runs as another user, where this is root
 		if err := os.Chmod(dir, 0o711); err != nil {
 			t.Fatal(err)
 		}
 	}
 	runtime, err := os.MkdirTemp("", "r") // a socket's path is short
+	if err == nil {
+		s.bin, err = exec.LookPath("msctl")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(runtime) })
 	s.env = append(os.Environ(), "CGO_ENABLED=0", "XDG_RUNTIME_DIR="+runtime, "NO_COLOR=1", "GOFLAGS=-buildvcs=false")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin, "./cmd/...")
-	build.Dir, build.Env = "..", s.env
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if err := lastly.Down(lastly.Stacks{Program: filepath.Join(s.bin, "msctl"), Below: s.dir, Runtime: runtime}); err != nil {
+	if err := lastly.Down(lastly.Stacks{Program: s.bin, Below: s.dir, Runtime: runtime}); err != nil {
 		t.Fatal(err)
 	}
 	s.msctl("init", "--name", "shop", "--yes")
@@ -62,7 +60,7 @@ func (s *stackUnderTest) file(name, text string) {
 }
 
 func (s *stackUnderTest) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "msctl"), args...)
+	cmd := exec.CommandContext(ctx, s.bin, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
 }

@@ -9,22 +9,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"msctl.dev/msctl/internal/cli"
 	"msctl.dev/msctl/scaffold"
 )
 
-// TestMain makes this test's binary write once where it is told to: TestKilled kills it.
+// TestMain makes this test's binary msctl itself, which saves building it.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("SCAFFOLD_WRITE"); dir != "" {
-		if err := writeStory(dir); err != nil {
-			println(err.Error())
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"msctl": func() { os.Exit(cli.Run()) }})
 }
 
-// writeStory makes two files and changes one.
+// writeStory makes two files and changes one, as testdata/writer does.
 func writeStory(dir string) error {
 	changes, err := scaffold.Plan(dir, []scaffold.Output{
 		{Path: "services/billing/main.go", Data: []byte("package main\n")},
@@ -67,15 +63,15 @@ func TestWrite(t *testing.T) {
 
 // TestKilled is L2: killed at each of its steps, a write has done nothing or all once the next msctl looks.
 func TestKilled(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "scaffold.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags", "failpoint", "-o", program, ".")
+	program := filepath.Join(t.TempDir(), "writer")
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoint", "-o", program, "./testdata/writer")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	write := func(dir string, env ...string) error {
-		cmd := exec.CommandContext(t.Context(), program)
-		cmd.Env = append(os.Environ(), append(env, "SCAFFOLD_WRITE="+dir)...)
+		cmd := exec.CommandContext(t.Context(), program, dir)
+		cmd.Env = append(os.Environ(), env...)
 		return cmd.Run()
 	}
 	log := filepath.Join(t.TempDir(), "points")
