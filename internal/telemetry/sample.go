@@ -136,17 +136,17 @@ func (p *picker) gather() (spans int) {
 	}
 	p.every = make([]pickable, 0, n)
 	for _, c := range p.a.charts {
-		if c.zone.far(p.w) {
-			continue
-		}
 		from := len(p.every)
-		for i := range c.gists {
+		for i := range c.gists { // also where the chart is far: its gists tell of the rows of others too
 			if g := &c.gists[i]; g.rows > 0 && g.start <= p.w.until && g.last >= p.w.since {
 				p.every = append(p.every, pickable{c, uint32(i), 0})
 				spans += int(g.rows)
 			}
 		}
 		p.at[c] = [2]int{from, len(p.every)}
+		if c.zone.far(p.w) {
+			continue
+		}
 		for name := range c.speaks {
 			p.speaks[name] = true
 		}
