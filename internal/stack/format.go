@@ -101,6 +101,7 @@ func (w writer) service(s *Service) *yaml.Node {
 	put(m, "limits", limitsNode(s.Limits))
 	put(m, "watch", watchNode(s.Watch))
 	put(m, "tasks", w.tasks(s.Tasks))
+	put(m, "contract", w.contract(s.Contract))
 	return m
 }
 
@@ -127,6 +128,15 @@ func (w writer) tasks(ts []Task) *yaml.Node {
 	for _, t := range ts {
 		put(m, t.Name, w.argv(t.Command))
 	}
+	return full(m)
+}
+
+func (w writer) contract(c *Contract) *yaml.Node {
+	if c == nil {
+		return nil
+	}
+	m := mapping()
+	put(m, "test", w.argv(c.Test))
 	return full(m)
 }
 
