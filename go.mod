@@ -81,6 +81,7 @@ require (
 	github.com/hashicorp/go-version v1.9.0 // indirect
 	github.com/hashicorp/logutils v1.0.0 // indirect
 	github.com/spf13/afero v1.15.0 // indirect
+	go.uber.org/mock v0.6.0 // indirect
 )
 
 require (
