@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+
+	"msctl.dev/msctl/contracts"
 )
 
 // Disk is a store in a folder: data.json, and each pact under its hash in pacts/. One process at a time may
@@ -109,17 +111,7 @@ func (s *Disk) Update(f func(*Data) error) error {
 
 // replace writes a file whole, or leaves the old one.
 func replace(file string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(file), err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
+	if err := contracts.Replace(file, data, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(file), err)
 	}
 	return nil

@@ -90,7 +90,7 @@ func since(there []contracts.Pact, p contracts.Pact) []contracts.Change {
 func Write(files []File) error {
 	for _, f := range files {
 		if f.State == New || f.State == Stale {
-			if err := replace(f.Path, f.Pact.Canonical()); err != nil {
+			if err := contracts.Replace(f.Path, f.Pact.Canonical(), 0o644); err != nil {
 				return fmt.Errorf("write %s: %w", f.Path, err)
 			}
 		}
@@ -103,22 +103,4 @@ func Write(files []File) error {
 		}
 	}
 	return nil
-}
-
-// replace writes a file beside its place and moves it in.
-func replace(file string, body []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".writing-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(body)
-	err = errors.Join(err, temp.Chmod(0o644), temp.Sync(), temp.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"msctl.dev/msctl/contracts"
 )
 
 // EnvironmentsFile is where a stack says which commit of which service is where.
@@ -135,7 +137,7 @@ func WriteEnvironment(ctx context.Context, dir, name string, services map[string
 	if bytes.Equal(old, out.Bytes()) {
 		return false, nil
 	}
-	return true, write(file, out.Bytes())
+	return true, contracts.Replace(file, out.Bytes(), 0o644)
 }
 
 // child returns the mapping under a key, made where there is none.

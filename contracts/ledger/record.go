@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"msctl.dev/msctl/contracts"
 	"msctl.dev/msctl/contracts/verify"
 )
 
@@ -80,7 +81,7 @@ func Keep(dir string, rec Record, most int) error {
 	if same, err := os.ReadFile(file); err == nil && bytes.Equal(same, body) {
 		return nil
 	}
-	if err := write(file, body); err != nil {
+	if err := contracts.Replace(file, body, 0o644); err != nil {
 		return fmt.Errorf("keep results of %s: %w", rec.Provider, err)
 	}
 	if most > 0 {
@@ -159,27 +160,4 @@ func loadRecord(file string) (Record, error) {
 		return Record{}, fmt.Errorf("%s is no record", file)
 	}
 	return rec, nil
-}
-
-// write replaces a file whole.
-func write(file string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

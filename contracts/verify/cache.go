@@ -101,27 +101,7 @@ func (c Cache) Put(inputs Inputs, key string, r Report) error {
 	if err != nil {
 		return err
 	}
-	return write(c.File(r.Provider), data)
-}
-
-// write replaces a file whole.
-func write(file string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+	return contracts.Replace(c.File(r.Provider), data, 0o600)
 }
 
 // never are folders that hold what is made, not written.

@@ -2,10 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -106,30 +103,9 @@ func (a *App) keepDerived(dir string, pacts []contracts.Pact, derived contracts.
 		_, err := a.Out.Write(derived.Canonical())
 		return err
 	}
-	if err := writePact(file, whole.Canonical()); err != nil {
+	if err := contracts.Replace(file, whole.Canonical(), 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	fmt.Fprintf(a.Err, "%s written to %s, all pending: add bodies and states\n", count(len(derived.Interactions), "interaction"), file)
 	return nil
-}
-
-// writePact replaces a file whole.
-func writePact(file string, body []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".writing-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if gone := os.Remove(temp.Name()); !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
-	}()
-	_, err = temp.Write(body)
-	if err = errors.Join(err, temp.Chmod(0o644), temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
 }
