@@ -2,12 +2,11 @@ package consumer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
-	"time"
+
+	"msctl.dev/msctl/contracts"
 )
 
 // lock waits until no other run uses the cache: a binary that is replaced cannot be run.
@@ -19,22 +18,12 @@ func (r Runner) lock(ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the test binaries: %w", err)
 	}
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
+	if err := contracts.Lock(ctx, f); err != nil {
+		f.Close()
+		if ctx.Err() != nil {
+			return nil, err
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			f.Close()
-			return nil, fmt.Errorf("lock the test binaries: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, context.Cause(ctx)
-		case <-again.C:
-		}
+		return nil, fmt.Errorf("lock the test binaries: %w", err)
 	}
+	return func() { f.Close() }, nil
 }

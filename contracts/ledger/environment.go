@@ -183,3 +183,16 @@ func place(m *yaml.Node, key string) int {
 	}
 	return before
 }
+
+// lock waits until nobody else writes in a folder.
+func lock(ctx context.Context, dir string) (free func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := contracts.Lock(ctx, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
