@@ -57,35 +57,10 @@ func (b *board) contracts() tui.Contracts {
 		seen[p.Edge()] = true
 		out.Edges = append(out.Edges, b.contract(p))
 	}
-	for _, e := range serviceEdges(b.stack) {
-		if !seen[e[0]+":"+e[1]] {
-			out.Edges = append(out.Edges, tui.Contract{Consumer: e[0], Provider: e[1],
-				Why: "no pact says what " + e[0] + " needs of " + e[1] + "; a consumer test in " + e[0] + " writes one"})
-		}
-	}
-	return out
-}
-
-// serviceEdges returns who calls whom, and who is told events of whom, each pair once.
-func serviceEdges(st *stack.Stack) [][2]string {
-	var out [][2]string
-	add := func(consumer, provider string) {
-		if e := [2]string{consumer, provider}; consumer != provider && !slices.Contains(out, e) {
-			out = append(out, e)
-		}
-	}
-	for _, s := range st.Services {
-		for _, c := range s.Calls {
-			if st.Service(c.To) != nil {
-				add(s.Name, c.To)
-			}
-		}
-		for _, from := range st.Services {
-			if slices.ContainsFunc(s.Consumes, func(pattern string) bool {
-				return slices.ContainsFunc(from.Publishes, func(key string) bool { return stack.EventMatches(pattern, key) })
-			}) {
-				add(s.Name, from.Name)
-			}
+	for _, e := range neededPairs(b.stack) {
+		if !seen[e.Consumer+":"+e.Provider] {
+			out.Edges = append(out.Edges, tui.Contract{Consumer: e.Consumer, Provider: e.Provider,
+				Why: "no pact says what " + e.Consumer + " needs of " + e.Provider + "; a consumer test in " + e.Consumer + " writes one"})
 		}
 	}
 	return out

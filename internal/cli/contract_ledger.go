@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,18 +75,21 @@ func serviceAt(word string, st *stack.Stack) (service, ref string, err error) {
 	return service, ref, checkNames([]string{service}, serviceNamesOf(st))
 }
 
-// neededPairs returns which services stack.yaml says need something of which, by calls and by events.
+// neededPairs returns who calls whom, and who is told events of whom, each pair once.
 func neededPairs(st *stack.Stack) []ledger.Pair {
 	var out []ledger.Pair
+	add := func(consumer, provider string) {
+		if p := (ledger.Pair{Consumer: consumer, Provider: provider}); consumer != provider && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
 	for _, e := range st.Edges {
-		if st.Service(e.From) != nil && st.Service(e.To) != nil && e.From != e.To {
-			out = append(out, ledger.Pair{Consumer: e.From, Provider: e.To})
+		if st.Service(e.From) != nil && st.Service(e.To) != nil {
+			add(e.From, e.To)
 		}
 	}
 	for _, f := range st.Flows() {
-		if f.From != f.To {
-			out = append(out, ledger.Pair{Consumer: f.To, Provider: f.From})
-		}
+		add(f.To, f.From)
 	}
 	return out
 }

@@ -111,8 +111,8 @@ func (a *App) edgeNames() []string {
 		return nil
 	}
 	var out []string
-	for _, e := range serviceEdges(st) {
-		out = append(out, e[0]+":"+e[1])
+	for _, e := range neededPairs(st) {
+		out = append(out, e.Consumer+":"+e.Provider)
 	}
 	return out
 }
