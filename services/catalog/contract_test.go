@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/matchers"
@@ -18,11 +17,7 @@ import (
 
 // TestContractInventory hears of stock, and tells it with the item from then on.
 func TestContractInventory(t *testing.T) {
-	dir := os.Getenv("MSCTL_PACT_DIR")
-	if dir == "" {
-		dir = t.TempDir() // run by hand it keeps none
-	}
-	p, err := message.NewAsynchronousPact(message.Config{Consumer: "catalog", Provider: "inventory", PactDir: dir})
+	p, err := message.NewAsynchronousPact(message.Config{Consumer: "catalog", Provider: "inventory", PactDir: kittest.PactDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/matchers"
@@ -19,11 +18,7 @@ import (
 
 // TestContractNotifications takes a task as notifications puts it into the queue, and sends its mail.
 func TestContractNotifications(t *testing.T) {
-	dir := os.Getenv("MSCTL_PACT_DIR")
-	if dir == "" {
-		dir = t.TempDir() // run by hand it keeps none
-	}
-	p, err := message.NewAsynchronousPact(message.Config{Consumer: "email", Provider: "notifications", PactDir: dir})
+	p, err := message.NewAsynchronousPact(message.Config{Consumer: "email", Provider: "notifications", PactDir: kittest.PactDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

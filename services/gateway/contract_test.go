@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -17,6 +16,8 @@ import (
 	"github.com/pact-foundation/pact-go/v2/consumer"
 	"github.com/pact-foundation/pact-go/v2/matchers"
 	"github.com/pact-foundation/pact-go/v2/models"
+
+	"msctl.dev/msctl/services/kit/kittest"
 )
 
 type (
@@ -72,12 +73,8 @@ func newEdge(t *testing.T, provider string, env map[string]string) *edge {
 // pact is the file of this edge. Run by hand the tests write none.
 func (e *edge) pact() *consumer.V4HTTPMockProvider {
 	e.t.Helper()
-	dir := os.Getenv("MSCTL_PACT_DIR")
-	if dir == "" {
-		dir = e.t.TempDir()
-	}
 	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{
-		Consumer: "gateway", Provider: e.provider, PactDir: dir, Host: "127.0.0.1",
+		Consumer: "gateway", Provider: e.provider, PactDir: kittest.PactDir(e.t), Host: "127.0.0.1",
 	})
 	if err != nil {
 		e.t.Fatal(err)

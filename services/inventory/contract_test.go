@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/consumer"
@@ -15,11 +14,7 @@ import (
 
 // TestContractLegacy asks the warehouse of the old monolith what is on its way, in its own words.
 func TestContractLegacy(t *testing.T) {
-	dir := os.Getenv("MSCTL_PACT_DIR")
-	if dir == "" {
-		dir = t.TempDir() // run by hand it keeps none
-	}
-	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "inventory", Provider: "legacy", PactDir: dir, Host: "127.0.0.1"})
+	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "inventory", Provider: "legacy", PactDir: kittest.PactDir(t), Host: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -32,19 +31,11 @@ var (
 	regex   = matchers.Regex
 )
 
-// pactDir is where the pacts go. Run by hand the tests keep none.
-func pactDir(t *testing.T) string {
-	if dir := os.Getenv("MSCTL_PACT_DIR"); dir != "" {
-		return dir
-	}
-	return t.TempDir()
-}
-
 // web begins a contract with a service that is asked over HTTP.
 func web(t *testing.T, provider, state string, params params) *consumer.V4UnconfiguredInteraction {
 	t.Helper()
 	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{
-		Consumer: "notifications", Provider: provider, PactDir: pactDir(t), Host: "127.0.0.1",
+		Consumer: "notifications", Provider: provider, PactDir: kittest.PactDir(t), Host: "127.0.0.1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +169,7 @@ func TestContractTemplates(t *testing.T) {
 // heard has the service handle a message of that provider, and then looks at its database.
 func heard(t *testing.T, provider, key, state string, params params, body shape, check func(store) error) {
 	t.Helper()
-	p, err := message.NewAsynchronousPact(message.Config{Consumer: "notifications", Provider: provider, PactDir: pactDir(t)})
+	p, err := message.NewAsynchronousPact(message.Config{Consumer: "notifications", Provider: provider, PactDir: kittest.PactDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

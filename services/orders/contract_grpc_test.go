@@ -34,7 +34,7 @@ type call struct {
 // run has ask make its call of a server that answers what the pact says, and holds what it sent against it.
 func (c call) run(t *testing.T) {
 	t.Helper()
-	p, err := pactmsg.NewSynchronousPact(pactmsg.Config{Consumer: "orders", Provider: c.provider, PactDir: pactDir(t)})
+	p, err := pactmsg.NewSynchronousPact(pactmsg.Config{Consumer: "orders", Provider: c.provider, PactDir: kittest.PactDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/consumer"
@@ -28,14 +27,6 @@ var (
 	regex   = matchers.Regex
 )
 
-// pactDir is where the pacts go. Run by hand the tests keep none.
-func pactDir(t *testing.T) string {
-	if dir := os.Getenv("MSCTL_PACT_DIR"); dir != "" {
-		return dir
-	}
-	return t.TempDir()
-}
-
 func given(name string, p params) models.ProviderState {
 	return models.ProviderState{Name: name, Parameters: p}
 }
@@ -47,7 +38,7 @@ func mugs(step Step) Order {
 
 // TestContractCatalog asks catalog for names and prices.
 func TestContractCatalog(t *testing.T) {
-	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "orders", Provider: "catalog", PactDir: pactDir(t), Host: "127.0.0.1"})
+	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "orders", Provider: "catalog", PactDir: kittest.PactDir(t), Host: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +69,7 @@ func TestContractCatalog(t *testing.T) {
 // heard has the service handle an event, where an order of ana's waits for its payment.
 func heard(t *testing.T, provider, key string, state models.ProviderState, body obj, check func(store) error) {
 	t.Helper()
-	p, err := pactmsg.NewAsynchronousPact(pactmsg.Config{Consumer: "orders", Provider: provider, PactDir: pactDir(t)})
+	p, err := pactmsg.NewAsynchronousPact(pactmsg.Config{Consumer: "orders", Provider: provider, PactDir: kittest.PactDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/consumer"
@@ -32,20 +31,12 @@ var (
 	number = matchers.Regex("5", `^-?\d+$`) // as gRPC's JSON writes 64 bits
 )
 
-// pactDir is where the pacts go. Run by hand the tests keep none.
-func pactDir(t *testing.T) string {
-	if dir := os.Getenv("MSCTL_PACT_DIR"); dir != "" {
-		return dir
-	}
-	return t.TempDir()
-}
-
 // web has ask call the mock of a provider.
 func web(t *testing.T, provider, state string, with params, name, method, path string,
 	request func(*consumer.V4RequestBuilder), answer object, ask func(url string) error,
 ) {
 	t.Helper()
-	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "shop", Provider: provider, PactDir: pactDir(t), Host: "127.0.0.1"})
+	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "shop", Provider: provider, PactDir: kittest.PactDir(t), Host: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +119,7 @@ func TestContractLegacy(t *testing.T) {
 // call has ask make one gRPC call of a server that answers what the pact says.
 func call(t *testing.T, provider, method, name, state string, with, request params, reply object, ask func(*grpc.ClientConn) error) {
 	t.Helper()
-	p, err := pactmsg.NewSynchronousPact(pactmsg.Config{Consumer: "shop", Provider: provider, PactDir: pactDir(t)})
+	p, err := pactmsg.NewSynchronousPact(pactmsg.Config{Consumer: "shop", Provider: provider, PactDir: kittest.PactDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/pact-foundation/pact-go/v2/consumer"
 	"github.com/pact-foundation/pact-go/v2/matchers"
 	"github.com/pact-foundation/pact-go/v2/models"
+
+	"msctl.dev/msctl/services/kit/kittest"
 )
 
 // TestContractBank speaks to the bank in its own words: what payments sends, and how what comes back is
@@ -89,11 +90,7 @@ func TestContractBank(t *testing.T) {
 // contract begins one interaction with the bank.
 func contract(t *testing.T) *consumer.V4UnconfiguredInteraction {
 	t.Helper()
-	dir := os.Getenv("MSCTL_PACT_DIR")
-	if dir == "" {
-		dir = t.TempDir() // run by hand it keeps none
-	}
-	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "payments", Provider: "legacy", PactDir: dir, Host: "127.0.0.1"})
+	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "payments", Provider: "legacy", PactDir: kittest.PactDir(t), Host: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
