@@ -92,8 +92,10 @@ func (u *unit) watchRun(ctx context.Context, st *Step, failures int) outcome {
 
 	du := u.f.resolve(st)
 	du.Restarts = u.restarts()
+	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	helpers.Go(func() { u.endQuietly(ctx, running, end) })
 	helpers.Go(func() {
-		exit, err := u.f.driver(st).Run(ctx, du, u.hooks(happened))
+		exit, err := u.f.driver(st).Run(running, du, u.hooks(happened))
 		happened <- happening{ended: &outcome{exit: exit, err: err}}
 	})
 	var ready readiness
@@ -101,6 +103,7 @@ func (u *unit) watchRun(ctx context.Context, st *Step, failures int) outcome {
 		switch {
 		case h.ended != nil:
 			stopProbing()
+			end(nil)
 			u.f.drain(&helpers, happened)
 			u.f.mesh.set(u.name, isDown)
 			h.ended.was, h.ended.ready = ready.was, ready.last()

@@ -38,6 +38,7 @@ type Edge struct {
 	kick    map[deadliner]bool // reads that a change of faults interrupts, and whether one has
 	serving int                // Serves that have not ended
 	sweeper *time.Timer
+	left    []*target // that are in the table no more, but may have something to do
 }
 
 // Timeouts of an edge.
@@ -204,11 +205,10 @@ func (e *Edge) dial(ctx context.Context) (net.Conn, *target, error) {
 	var tried []*target
 	last := errNoTarget
 	for {
-		t := e.pick(tried)
+		t := e.take(tried)
 		if t == nil {
 			return nil, nil, last
 		}
-		t.busy.Add(1)
 		c, err := connect(ctx, t)
 		if err == nil {
 			return c, t, nil

@@ -130,12 +130,11 @@ func (r *exchange) open(ctx context.Context) error {
 	e := r.x.e
 	last := errNoTarget
 	for {
-		t := e.pick(r.tried)
+		t := e.take(r.tried)
 		if t == nil {
 			return last
 		}
 		r.t, r.reused = t, true
-		t.busy.Add(1)
 		if r.server = r.waiting(t); r.server == nil {
 			c, err := connect(ctx, t)
 			if err != nil {

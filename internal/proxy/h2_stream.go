@@ -236,13 +236,12 @@ func (s *h2stream) wait(ctx context.Context, d time.Duration, lifted chan struct
 
 // find sends the request to a target, at once where a connection has room for it.
 func (s *h2stream) find(ctx context.Context) {
-	t := s.x.e.pick(s.tried)
+	t := s.x.e.take(s.tried)
 	if t == nil {
 		s.fail(http.StatusBadGateway, fmt.Sprintf("connect %s: %v", s.x.e.To, s.last))
 		return
 	}
 	s.t, s.call.Unit = t, t.unit
-	t.busy.Add(1)
 	if c := s.x.room(t); c != nil {
 		s.attach(c)
 		return

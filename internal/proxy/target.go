@@ -50,7 +50,7 @@ type group struct {
 }
 
 // SetTargets replaces where new connections and requests go. Open ones stay where they are, and a target
-// that is named again keeps its figures.
+// that is named again keeps its figures. [Edge.Quiet] tells when those that are not named have nothing to do.
 func (e *Edge) SetTargets(list []Target) {
 	e.mu.Lock()
 	old := e.table.Load()
@@ -67,16 +67,35 @@ func (e *Edge) SetTargets(list []Target) {
 	}
 	e.share.Unlock()
 	e.table.Store(t)
+	gone := old.without(t)
+	e.left = append(slices.DeleteFunc(e.left, func(t *target) bool { return t.busy.Load() == 0 }), gone...)
 	e.mu.Unlock()
-	if old == nil {
-		return
+	for _, live := range gone {
+		live.idle.close()
+		live.h2.retire()
 	}
-	for _, live := range old.live {
-		if !slices.Contains(t.live, live) {
-			live.idle.close()
-			live.h2.retire()
+}
+
+// Quiet reports whether a unit that the targets do not name has nothing more to answer: no request is on its
+// way to it, and none waits in it.
+func (e *Edge) Quiet(unit string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !slices.ContainsFunc(e.left, func(t *target) bool { return t.unit == unit && t.busy.Load() > 0 })
+}
+
+// without returns the live targets of t that another table has not.
+func (t *table) without(other *table) []*target {
+	if t == nil {
+		return nil
+	}
+	var gone []*target
+	for _, live := range t.live {
+		if !slices.Contains(other.live, live) {
+			gone = append(gone, live)
 		}
 	}
+	return gone
 }
 
 // find returns the live target of the same unit and address, or nil.
@@ -134,6 +153,22 @@ func (e *Edge) pick(tried []*target) *target {
 		}
 	}
 	return nil
+}
+
+// take picks a target and counts one more on it. One that was taken off the list between the two is let go
+// again: who saw that it had nothing to do may have ended it.
+func (e *Edge) take(tried []*target) *target {
+	for {
+		t := e.pick(tried)
+		if t == nil {
+			return nil
+		}
+		t.busy.Add(1)
+		if slices.Contains(e.table.Load().live, t) {
+			return t
+		}
+		t.busy.Add(-1)
+	}
 }
 
 // shares returns the groups, the one whose turn it is first, the others by what they are owed.
