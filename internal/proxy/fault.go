@@ -11,7 +11,7 @@ type Faults struct {
 	List []Fault
 }
 
-// Fault is one fault. What it does it says by implementing Opener or Delayer. String is how people read
+// Fault is one fault. What it does it says by implementing Opener, Delayer or Asker. String is how people read
 // it, and what a call that it acted on carries.
 type Fault interface{ String() string }
 
@@ -61,6 +61,7 @@ type acting struct {
 	list   []Fault
 	opens  []Opener
 	delays []Delayer
+	asks   []Asker
 	lifted chan struct{} // closed when others took its place: what is held back goes out at once
 }
 
@@ -75,6 +76,9 @@ func compile(f *Faults) *acting {
 		}
 		if d, ok := one.(Delayer); ok {
 			a.delays = append(a.delays, d)
+		}
+		if q, ok := one.(Asker); ok {
+			a.asks = append(a.asks, q)
 		}
 	}
 	return a
