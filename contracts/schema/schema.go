@@ -14,6 +14,7 @@ import (
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -128,8 +129,11 @@ func (r *reader) ask(req *grpc_reflection_v1.ServerReflectionRequest) error {
 // never are folders that hold other people's files.
 var never = []string{"node_modules", "venv", "vendor", "__pycache__", "target", "dist"}
 
+// healthService is what libraries for gRPC bring along: a stack that calls it has no .proto file of it.
+const healthService = "grpc.health.v1.Health"
+
 // Read compiles the .proto files below root that declare one of the services. A file is imported by its
-// path from root or from any folder above it.
+// path from root or from any folder above it. gRPC's own health service needs none.
 func Read(ctx context.Context, root string, services []string) (*Files, error) {
 	paths, err := find(root)
 	if err != nil {
@@ -142,6 +146,12 @@ func Read(ctx context.Context, root string, services []string) (*Files, error) {
 			if declares(p, service) {
 				file = p
 			}
+		}
+		if file == "" && service == healthService {
+			if err := out.add(grpc_health_v1.File_grpc_health_v1_health_proto); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if file == "" {
 			return nil, fmt.Errorf("no .proto file below %s declares service %s", root, service)

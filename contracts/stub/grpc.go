@@ -41,14 +41,16 @@ func (s *Stub) Services() []string {
 	return out
 }
 
-// Server serves the calls; files describes their methods.
+// Server serves the calls; files describes their methods. It is healthy where no pact says how it is.
 func (s *Stub) Server(files *schema.Files) *grpc.Server {
 	all := s.interactions(contracts.Call)
 	srv := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		name, _ := grpc.MethodFromServerStream(stream)
 		return s.serve(stream, name, files, all)
 	}))
-	grpc_health_v1.RegisterHealthServer(srv, health.NewServer())
+	if !slices.Contains(s.Services(), grpc_health_v1.Health_ServiceDesc.ServiceName) {
+		grpc_health_v1.RegisterHealthServer(srv, health.NewServer())
+	}
 	return srv
 }
 

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -147,5 +148,32 @@ func TestCalls(t *testing.T) {
 	}
 	if err := conn.Invoke(t.Context(), "/shop.v1.Users/Put", dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())); status.Code(err) != codes.Unimplemented {
 		t.Errorf("another method: got %v", err)
+	}
+}
+
+// TestHealth answers gRPC's own health service, of which no stack has a file, as a pact says.
+func TestHealth(t *testing.T) {
+	s := &Stub{Provider: "users", Pacts: parsed(t, `
+ {"type":"Synchronous/Messages","description":"grpc.health.v1.Health/Check: is it ready","request":{"contents":{"contentType":"application/json","encoded":false,"content":{}}},
+  "response":[{"contents":{"contentType":"application/json","encoded":false,"content":{"status":"NOT_SERVING"}},"metadata":{"grpc-status":"OK"}}]}`)}
+	files, err := schema.Read(t.Context(), t.TempDir(), s.Services())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := s.Server(files)
+	go srv.Serve(ln)
+	defer srv.Stop()
+	conn, err := grpc.NewClient("passthrough:///"+ln.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answer, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+	if err != nil || answer.Status != grpc_health_v1.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("got %v, %v", answer, err)
 	}
 }
