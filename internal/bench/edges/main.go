@@ -2,7 +2,7 @@
 // prints one table. "msctl" is the edge in a process of its own, "msctl up" one of a whole fleet, whose calls
 // become spans in its store. Each figure is the median of -runs runs; each run has new processes, which take their turns
 // so that what else the machine does falls on all alike. Toxiproxy is built from its Go module; what is not
-// there has an empty column.
+// there has no column.
 package main
 
 import (
@@ -26,8 +26,10 @@ type options struct {
 	idle    int           // connections that wait
 	load    int           // connections that send requests
 	only    []string      // names of measures; none: all
+	ways    []string      // names of ways; none: all
 	msctl   string        // binary
 	peer    string        // toxiproxy binary
+	before  string        // another build of this binary; "" none
 	profile string        // file for the CPU profile of the edge; "" none
 }
 
@@ -42,6 +44,8 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 1000, "idle connections")
 	flag.IntVar(&o.load, "load", 50, "connections that send HTTP requests at once")
 	only := flag.String("only", "", "which `measures` to take: "+names())
+	ways := flag.String("ways", "", "which `ways` to measure: "+strings.Join(columns, ","))
+	flag.StringVar(&o.before, "before", "", "another build of this `binary`, whose edge is measured too")
 	flag.StringVar(&o.msctl, "msctl", "bin/msctl", "the `binary` for a whole fleet")
 	flag.StringVar(&o.peer, "peer", "", "toxiproxy server `binary`; built from its module when empty")
 	flag.StringVar(&o.profile, "profile", "", "`file` for the CPU profile of msctl's edge in the last run")
@@ -49,7 +53,7 @@ func main() {
 	if abs, err := filepath.Abs(o.msctl); err == nil {
 		o.msctl = abs
 	}
-	o.only = strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	o.only, o.ways = listed(*only), listed(*ways)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -58,6 +62,8 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+func listed(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
 
 // bench takes all measures, runs times, and prints what came out.
 func bench(ctx context.Context, o options) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"msctl.dev/msctl/internal/bench/proc"
@@ -15,7 +14,7 @@ var none = math.NaN()
 
 // table is the figures of all runs.
 type table struct {
-	ways []string
+	ways []string             // those that were measured, in the order of the columns
 	got  map[string][]float64 // by way and row
 }
 
@@ -45,8 +44,8 @@ func (t *table) of(way string, r row) float64 {
 }
 
 func (t *table) print(w io.Writer) {
-	fmt.Fprintf(w, "| what | %s | msctl to toxiproxy | to reach |\n", strings.Join(columns, " | "))
-	fmt.Fprintln(w, strings.Repeat("| --- ", len(columns)+3)+"|")
+	fmt.Fprintf(w, "| what | %s | msctl to toxiproxy | to reach |\n", strings.Join(t.ways, " | "))
+	fmt.Fprintln(w, strings.Repeat("| --- ", len(t.ways)+3)+"|")
 	for _, m := range measures {
 		for _, r := range m.rows {
 			if !math.IsNaN(t.of("msctl", r)) {
@@ -54,17 +53,12 @@ func (t *table) print(w io.Writer) {
 			}
 		}
 	}
-	for _, c := range columns {
-		if !slices.Contains(t.ways, c) {
-			fmt.Fprintf(w, "\n%s: not installed\n", c)
-		}
-	}
 }
 
 // line is one row of the table.
 func (t *table) line(r row) string {
 	cells := []string{r.name}
-	for _, way := range columns {
+	for _, way := range t.ways {
 		cell := ""
 		if v := t.of(way, r); !math.IsNaN(v) {
 			cell = fmt.Sprintf(r.format, v*r.scale)

@@ -7,13 +7,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"msctl.dev/msctl/internal/bench/proc"
 )
 
-// columns are all ways there may be, in the order of the table.
-var columns = []string{"direct", "msctl", "msctl up", "toxiproxy", "haproxy", "nginx"}
+// columns are all ways there may be, in the order of the table. Those that are not measured have none.
+var columns = []string{"direct", "msctl", "before", "msctl up", "toxiproxy", "haproxy", "nginx"}
 
 // kind is one sort of way, which can be started anew.
 type kind struct {
@@ -35,6 +36,9 @@ type way struct {
 // prepare builds and finds what can be measured.
 func prepare(ctx context.Context, o *options) ([]kind, error) {
 	kinds := []kind{{"direct", direct}, {"msctl", msctl}}
+	if o.before != "" {
+		kinds = append(kinds, kind{"before", before})
+	}
 	if _, err := os.Stat(o.msctl); err != nil {
 		fmt.Fprintln(os.Stderr, "edges: without a whole fleet:", err)
 	} else {
@@ -56,7 +60,7 @@ func prepare(ctx context.Context, o *options) ([]kind, error) {
 		}
 		kinds = append(kinds, k)
 	}
-	return kinds, nil
+	return slices.DeleteFunc(kinds, func(k kind) bool { return len(o.ways) > 0 && !slices.Contains(o.ways, k.name) }), nil
 }
 
 func direct(_ context.Context, _ options, back *way) (*way, error) {
@@ -67,7 +71,19 @@ func direct(_ context.Context, _ options, back *way) (*way, error) {
 
 // msctl starts an edge in a process of its own.
 func msctl(ctx context.Context, o options, back *way) (*way, error) {
-	c, err := proc.Self(ctx, 5, "edge", o.profile, "http", back.http, "tcp", back.echo, "tcp", back.source, "grpc", back.grpc)
+	return edgeOf(proc.Self(ctx, 5, edgeArgs(o.profile, back)...))
+}
+
+// before starts the edge of another build of this benchmark.
+func before(ctx context.Context, o options, back *way) (*way, error) {
+	return edgeOf(proc.Role(ctx, o.before, 5, edgeArgs("", back)...))
+}
+
+func edgeArgs(profile string, back *way) []string {
+	return []string{"edge", profile, "http", back.http, "tcp", back.echo, "tcp", back.source, "grpc", back.grpc}
+}
+
+func edgeOf(c proc.Child, err error) (*way, error) {
 	if err != nil {
 		return nil, err
 	}

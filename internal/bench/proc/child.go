@@ -28,7 +28,12 @@ func Self(ctx context.Context, n int, args ...string) (Child, error) {
 	if err != nil {
 		return Child{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, append([]string{"role"}, args...)...)
+	return Role(ctx, self, n, args...)
+}
+
+// Role is Self with another binary.
+func Role(ctx context.Context, binary string, n int, args ...string) (Child, error) {
+	cmd := exec.CommandContext(ctx, binary, append([]string{"role"}, args...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return Child{}, err
