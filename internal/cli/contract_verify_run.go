@@ -313,7 +313,9 @@ func (f *alone) trouble(name string, u state.Unit) error {
 	if u.Phase == state.Skipped {
 		text = fmt.Sprintf("%s cannot run here: %s", u.Name, u.Reason)
 	}
-	said := slices.DeleteFunc(slices.Clone(u.LastLines), func(line string) bool { return line == u.Reason })
+	said := slices.DeleteFunc(slices.Clone(u.LastLines), func(line string) bool {
+		return line == u.Reason || strings.HasPrefix(line, "hint: ") // what is behind an error is not why
+	})
 	if len(said) > 0 {
 		text += ": " + said[len(said)-1]
 	}
