@@ -39,6 +39,7 @@ type entry struct {
 // loaded anew ahead of its end (CACHE_FRESH), and how long to wait for Redis (CACHE_TIMEOUT).
 func openCache(app *kit.App) (*cache, error) {
 	c := &cache{gate: kit.NewCircuit("cache", app.Log)}
+	c.gate.Off = func() bool { return !app.On("breaker") }
 	var err error
 	if c.kept, err = app.Env.Duration("CACHE_KEPT", time.Minute); err != nil {
 		return nil, err

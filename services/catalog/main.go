@@ -9,6 +9,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/flags"
 )
 
 //go:embed migrations/*.sql
@@ -17,6 +18,10 @@ var migrations embed.FS
 func main() { kit.Main("catalog", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, app, "catalog-db", migrations)
 	if err != nil {
 		return err
@@ -34,7 +39,8 @@ func run(ctx context.Context, app *kit.App) error {
 	defer broker.Close()
 	s := store{db: d, due: kit.NewBell()}
 	shelf := newShelf(app.Log, c, s)
+	shelf.on = app.On
 	w := sweeper{store: s, cache: c, log: app.Log}
-	return app.Go(ctx, d.Relay(broker), broker.Consume(s.changes()), shelf.run, w.run,
+	return app.Go(ctx, fs.Run, d.Relay(broker), broker.Consume(s.changes()), shelf.run, w.run,
 		app.HTTP(routes(s, shelf, c)))
 }

@@ -36,6 +36,7 @@ type shelf struct {
 	flights  singleflight.Group
 	early    chan string // ids to load anew
 	patience time.Duration
+	on       func(pattern string) bool // nil: all are
 }
 
 func newShelf(log *slog.Logger, c *cache, s source) *shelf {
@@ -50,6 +51,9 @@ func (s *shelf) items(ctx context.Context, ids []string) (found map[string]Item,
 	}
 	entries, err := s.cache.get(ctx, ids)
 	found, from = map[string]Item{}, "catalog; fwd=miss"
+	if err != nil && s.on != nil && !s.on("bypass") {
+		return nil, "", err
+	}
 	if err != nil {
 		from = "catalog; fwd=bypass"
 	}

@@ -60,7 +60,7 @@ func sends(t *testing.T, body []byte) error {
 		return err
 	}
 	var events told
-	s := sender{mail: mail, inbox: inbox{redis}, events: &events}
+	s := sender{mail: mail, inbox: inbox{redis: redis}, events: &events}
 	if err := s.handle(t.Context(), kit.Message{ID: kit.NewID(), Exchange: kit.Notifications, Key: kit.EmailQueue, Body: body}); err != nil {
 		return err
 	}

@@ -10,11 +10,16 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/cache"
+	"msctl.dev/msctl/services/kit/flags"
 )
 
 func main() { kit.Main("email", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	redis, err := cache.Open(app, "cache")
 	if err != nil {
 		return err
@@ -30,11 +35,11 @@ func run(ctx context.Context, app *kit.App) error {
 	if err != nil {
 		return err
 	}
-	c, err := consumer(app, sender{mail: mail, inbox: inbox{redis}, events: broker})
+	c, err := consumer(app, sender{mail: mail, inbox: inbox{redis, func() bool { return !app.On("inbox") }}, events: broker})
 	if err != nil {
 		return err
 	}
-	return app.Go(ctx, broker.Consume(c), app.HTTP(http.NotFoundHandler()))
+	return app.Go(ctx, fs.Run, broker.Consume(c), app.HTTP(http.NotFoundHandler()))
 }
 
 // consumer reads how patient the service is: EMAIL_ATTEMPTS tries, EMAIL_BACKOFF the first delay

@@ -30,7 +30,7 @@ func (g *gateway) onlyOnce(rt Route, next http.Handler) http.Handler {
 		if key == "" {
 			key = field(body, "request_id")
 		}
-		if key == "" {
+		if key == "" || !g.app.On("idempotency") {
 			next.ServeHTTP(w, r)
 			return nil
 		}

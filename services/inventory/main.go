@@ -9,6 +9,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/flags"
 	"msctl.dev/msctl/services/kit/rpc"
 )
 
@@ -18,6 +19,10 @@ var migrations embed.FS
 func main() { kit.Main("inventory", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, app, "inventory-db", migrations)
 	if err != nil {
 		return err
@@ -33,6 +38,6 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	s := store{d}
-	return app.Go(ctx, d.Relay(broker), newExpirer(app, s).run,
+	return app.Go(ctx, fs.Run, d.Relay(broker), newExpirer(app, s).run,
 		rpc.Server(app, server{store: s, log: app.Log}.register), app.HTTP(routes(s, w)))
 }

@@ -35,6 +35,7 @@ type warehouse struct {
 	gate    failsafe.Executor[*Restock]
 	timeout time.Duration
 	log     *slog.Logger
+	on      func(pattern string) bool
 }
 
 // newWarehouse reads how long one call may take (WAREHOUSE_TIMEOUT).
@@ -49,21 +50,34 @@ func newWarehouse(app *kit.App) (*warehouse, error) {
 	}
 	b := bulkhead.NewBuilder[*Restock](warehouseAtOnce).WithMaxWaitTime(warehouseWait).Build()
 	gate := failsafe.With[*Restock](b)
-	return &warehouse{legacy, gate, timeout, app.Log}, nil
+	return &warehouse{legacy, gate, timeout, app.Log, app.On}, nil
 }
 
 // restock returns what of the item is on its way, nil where nothing is. An error means that the
 // warehouse is too busy, too slow, or away.
 func (w *warehouse) restock(ctx context.Context, item string) (*Restock, error) {
-	r, err := w.gate.WithContext(ctx).Get(func() (*Restock, error) {
-		ctx, cancel := context.WithTimeout(ctx, w.timeout)
-		defer cancel()
-		return w.ask(ctx, item)
-	})
+	ask := func() (*Restock, error) { return w.patiently(ctx, item) }
+	var r *Restock
+	var err error
+	if w.on("bulkhead") {
+		r, err = w.gate.WithContext(ctx).Get(ask)
+	} else {
+		r, err = ask()
+	}
 	if err != nil {
 		w.log.WarnContext(ctx, "restock unknown", "item", item, "err", err)
 	}
 	return r, err
+}
+
+// patiently asks for as long as one call may take.
+func (w *warehouse) patiently(ctx context.Context, item string) (*Restock, error) {
+	if w.on("timeout") {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+	}
+	return w.ask(ctx, item)
 }
 
 // ask puts the question in the warehouse's words, and its answer in ours.

@@ -30,6 +30,8 @@ type App struct {
 	Patience time.Duration
 	// Listening is told each address that the app listens on; nil is fine. Tests find ports by it.
 	Listening func(listener string, addr net.Addr)
+	// Flag answers a feature flag, or other where there is none of that name. nil: there are no flags.
+	Flag func(name string, other bool) bool
 
 	health health
 	flush  func(context.Context) error
@@ -66,6 +68,10 @@ func New(ctx context.Context, name string, env Env, out io.Writer) (*App, error)
 	app.Log, err = newLog(out, env.Or("LOG_LEVEL", "info"), tel.logs)
 	return app, err
 }
+
+// On reports whether a pattern of the service is in use. It is, unless the flag "<service>.<pattern>"
+// says false: that is for experiments, which show what the pattern is for.
+func (a *App) On(pattern string) bool { return a.Flag == nil || a.Flag(a.Name+"."+pattern, true) }
 
 // Run calls run, logs how it ended, and sends what telemetry is left.
 func (a *App) Run(ctx context.Context, run func(context.Context, *App) error) error {

@@ -62,7 +62,9 @@ func (a *App) newClient(service string, base *url.URL) *Client {
 		wire = propagator{wire}
 	}
 	c := NewCircuit(service, a.Log)
+	c.Off = func() bool { return !a.On("breaker") }
 	t := newResilient(c, headers{wire})
+	t.off = func() bool { return !a.On("retry") }
 	return &Client{Base: base, Transport: t, service: service, circuit: c,
 		http: &http.Client{Transport: t, CheckRedirect: noRedirect}}
 }

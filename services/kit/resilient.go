@@ -17,6 +17,7 @@ import (
 type resilient struct {
 	next    http.RoundTripper
 	circuit *Circuit
+	off     func() bool                       // reports that nothing is tried again; nil: never
 	retried failsafe.Executor[*http.Response] // each try of its own in the circuit
 }
 
@@ -58,7 +59,7 @@ func Idempotent(r *http.Request) bool {
 }
 
 func (t *resilient) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !Idempotent(r) || r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+	if t.off != nil && t.off() || !Idempotent(r) || r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return t.try(r)
 	}
 	return t.retried.WithContext(r.Context()).GetWithExecution(

@@ -147,6 +147,11 @@ func (a *App) HTTP(h http.Handler) func(context.Context) error {
 		case <-ctx.Done():
 		}
 		a.health.stopping.Store(true)
+		if !a.On("drain") {
+			srv.Close()
+			<-done
+			return nil
+		}
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Grace)
 		defer cancel()
 		unused := time.AfterFunc(unusedFor, fresh.close)

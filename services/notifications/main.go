@@ -10,6 +10,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/flags"
 )
 
 //go:embed migrations/*.sql
@@ -18,6 +19,10 @@ var migrations embed.FS
 func main() { kit.Main("notifications", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	// The database belongs to templates too: a schema keeps the two apart.
 	d, err := db.OpenWith(ctx, app, "notify-db",
 		db.Options{Schema: "notifications", Migrations: migrations})
@@ -36,7 +41,7 @@ func run(ctx context.Context, app *kit.App) error {
 		return err
 	}
 	shop := app.Env.Or("SHOP_URL", "https://shop.example")
-	return app.Go(ctx, d.Relay(broker), work.run, broker.Consume(s.events(shop)),
+	return app.Go(ctx, fs.Run, d.Relay(broker), work.run, broker.Consume(s.events(shop)),
 		broker.Consume(s.failures()), app.HTTP(routes(s)))
 }
 

@@ -14,6 +14,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/flags"
 	"msctl.dev/msctl/services/kit/rpc"
 	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
 	ordersv1 "msctl.dev/msctl/services/proto/shop/orders/v1"
@@ -33,6 +34,10 @@ func main() {
 }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, app, "orders-db", migrations)
 	if err != nil {
 		return err
@@ -60,7 +65,7 @@ func run(ctx context.Context, app *kit.App) error {
 	h.drive = func(w work) <-chan Order {
 		return h.saga.start(ctx, w, time.Now().Add(h.saga.wait))
 	}
-	return app.Go(ctx, d.Relay(broker), broker.Consume(s.news()), h.saga.run, s.projector,
+	return app.Go(ctx, fs.Run, d.Relay(broker), broker.Consume(s.news()), h.saga.run, s.projector,
 		app.HTTP(routes(h)), rpc.Server(app, func(srv *grpc.Server) {
 			ordersv1.RegisterOrdersServiceServer(srv, server{store: s})
 		}))

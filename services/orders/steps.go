@@ -25,6 +25,9 @@ func (s saga) step(ctx context.Context, o Order, card string) (Step, Body, error
 	case Paid:
 		return s.commit(ctx, o)
 	case Compensating:
+		if !s.app.On("compensation") {
+			return o.Undo.Ends, Body{}, nil
+		}
 		if o.Undo.Refund {
 			return s.refund(ctx, o)
 		}

@@ -12,6 +12,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/flags"
 	"msctl.dev/msctl/services/kit/rpc"
 	"msctl.dev/msctl/services/payments/bank"
 	paymentsv1 "msctl.dev/msctl/services/proto/shop/payments/v1"
@@ -23,6 +24,10 @@ var migrations embed.FS
 func main() { kit.Main("payments", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, app, "payments-db", migrations)
 	if err != nil {
 		return err
@@ -40,7 +45,7 @@ func run(ctx context.Context, app *kit.App) error {
 	serve := rpc.Server(app, func(s *grpc.Server) {
 		paymentsv1.RegisterPaymentsServiceServer(s, &server{settler: work})
 	})
-	return app.Go(ctx, d.Relay(broker), work.run, serve, app.HTTP(routes(work.store)))
+	return app.Go(ctx, fs.Run, d.Relay(broker), work.run, serve, app.HTTP(routes(work.store)))
 }
 
 // newSettler reads how patient the service is: BANK_TIMEOUT is for one answer of the bank,

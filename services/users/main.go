@@ -9,6 +9,7 @@ import (
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
 	"msctl.dev/msctl/services/kit/db"
+	"msctl.dev/msctl/services/kit/flags"
 	"msctl.dev/msctl/services/kit/rpc"
 )
 
@@ -18,6 +19,10 @@ var migrations embed.FS
 func main() { kit.Main("users", run) }
 
 func run(ctx context.Context, app *kit.App) error {
+	fs, err := flags.Open(ctx, app)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, app, "users-db", migrations)
 	if err != nil {
 		return err
@@ -29,6 +34,6 @@ func run(ctx context.Context, app *kit.App) error {
 	}
 	defer broker.Close()
 	s := store{d}
-	return app.Go(ctx, d.Relay(broker), rpc.Server(app, server{store: s, log: app.Log}.register),
+	return app.Go(ctx, fs.Run, d.Relay(broker), rpc.Server(app, server{store: s, log: app.Log}.register),
 		app.HTTP(routes(s)))
 }

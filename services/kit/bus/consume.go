@@ -241,6 +241,9 @@ func (b *Bus) fail(ctx context.Context, c Consumer, m kit.Message, cause error) 
 	if c.Queue == kit.FailedQueue {
 		return cause
 	}
+	if !b.app.On("dead-letters") {
+		return nil
+	}
 	if c.GaveUp != nil {
 		if err := c.GaveUp(ctx, m, cause, attempts); err != nil {
 			return fmt.Errorf("tell of failure: %w", err)

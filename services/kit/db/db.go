@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
+	"time"
 
 	"github.com/XSAM/otelsql"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,7 +30,12 @@ type DB struct {
 	log    *slog.Logger
 	kick   kit.Bell      // asks the relay to look now
 	writer chan struct{} // sqlite: held by the one writer of this process; nil on postgres
+	on     func(pattern string) bool
+	direct atomic.Pointer[kit.Publisher] // takes messages at once where the outbox is switched off; nil: there is none
 }
+
+// sendFor bounds the publishing of messages that are in no outbox.
+const sendFor = 500 * time.Millisecond
 
 // Options of [OpenWith].
 type Options struct {
@@ -55,7 +62,7 @@ func OpenWith(ctx context.Context, app *kit.App, name string, o Options) (*DB, e
 	if err != nil {
 		return nil, fmt.Errorf("read URL of %s: it is not a URL", name) // err quotes the password
 	}
-	d := &DB{log: app.Log, kick: kit.NewBell()}
+	d := &DB{log: app.Log, kick: kit.NewBell(), on: app.On}
 	var lock locker
 	switch u.Scheme {
 	case "postgres", "postgresql":
@@ -115,7 +122,7 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer raw.Rollback() // after a commit it does nothing
-	tx := &Tx{Tx: raw}
+	tx := &Tx{Tx: raw, noInbox: !d.on("inbox"), noOutbox: d.direct.Load() != nil && !d.on("outbox")}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -125,7 +132,19 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 	if tx.published {
 		d.kick.Ring()
 	}
+	if len(tx.loose) > 0 {
+		d.send(ctx, tx.loose)
+	}
 	return nil
+}
+
+// send publishes messages that are in no outbox: what the broker does not take now is lost.
+func (d *DB) send(ctx context.Context, ms []kit.Message) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendFor)
+	defer cancel()
+	if err := (*d.direct.Load()).Publish(ctx, ms...); err != nil {
+		d.log.WarnContext(ctx, "messages lost", "err", err)
+	}
 }
 
 // again reports whether the same transaction may succeed when it is run again.

@@ -20,6 +20,7 @@ const (
 // Relay returns the part of a service that publishes what the outbox holds, in order, at least
 // once. Of several replicas the one with the lease does it.
 func (d *DB) Relay(pub kit.Publisher) func(context.Context) error {
+	d.direct.Store(&pub)
 	r := &relay{db: d, pub: pub, me: kit.NewID()}
 	return r.run
 }

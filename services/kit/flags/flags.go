@@ -45,7 +45,13 @@ func Open(ctx context.Context, app *kit.App) (*Flags, error) {
 		return nil, fmt.Errorf("provide flags: %w", err)
 	}
 	f.Client = api.NewClient()
+	app.Flag = f.on
 	return f, nil
+}
+
+// on is a flag of the whole service: nobody has a share of it.
+func (f *Flags) on(name string, other bool) bool {
+	return f.Boolean(context.Background(), name, other, For(""))
 }
 
 // take has the flags be those of content.

@@ -12,9 +12,10 @@ import (
 )
 
 // breaking makes calls fail at once, as UNAVAILABLE, while the circuit to the service is open. What the
-// transport tries again is one call.
-func breaking(service string, log *slog.Logger) grpc.UnaryClientInterceptor {
+// transport tries again is one call. off reports that the circuit is not in use; nil: it always is.
+func breaking(service string, log *slog.Logger, off func() bool) grpc.UnaryClientInterceptor {
 	c := kit.NewCircuit(service, log)
+	c.Off = off
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 		invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 	) (err error) {

@@ -17,7 +17,7 @@ import (
 func TestCancelledCallOnTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		breaker := breaking("other", slog.New(slog.DiscardHandler))
+		breaker := breaking("other", slog.New(slog.DiscardHandler), nil)
 		call := func(ctx context.Context, answer codes.Code) codes.Code {
 			return status.Code(breaker(ctx, "/x", nil, nil, nil,
 				func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {

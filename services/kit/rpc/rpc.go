@@ -53,6 +53,11 @@ func Server(app *kit.App, register func(*grpc.Server)) func(context.Context) err
 		case <-ctx.Done():
 		}
 		hs.Shutdown()
+		if !app.On("drain") {
+			srv.Stop()
+			<-done
+			return nil
+		}
 		stop := time.AfterFunc(app.Grace, srv.Stop)
 		defer stop.Stop()
 		srv.GracefulStop()
@@ -117,7 +122,7 @@ func Dial(app *kit.App, service string) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(retries),
-		grpc.WithChainUnaryInterceptor(carry, breaking(service, app.Log)),
+		grpc.WithChainUnaryInterceptor(carry, breaking(service, app.Log, func() bool { return !app.On("breaker") })),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 20 * time.Second, Timeout: 5 * time.Second}),
 	}
