@@ -7,7 +7,7 @@ RACE  := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 STAMP := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 FLAGS := -ldflags '-s -w -X msctl.dev/msctl/internal/cli.Version=$(STAMP)'
 
-.PHONY: build up down test check bench bench-fleet bench-proxy bench-telemetry generate clean help
+.PHONY: build up down test check bench bench-fleet bench-proxy bench-telemetry bench-contracts generate clean help
 
 build: ## msctl and its keeper in bin/
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
@@ -28,10 +28,10 @@ check: ## format, vet, staticcheck, and that it builds for macOS
 	@test -z "$$(gofmt -l cmd contracts internal scaffold services *.go)" || { gofmt -l cmd contracts internal scaffold services *.go; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./cmd/... ./contracts/... ./internal/... ./scaffold/...
-	$(if $(RACE),CGO_ENABLED=1 $(GO) vet -tags pact ./services/...)
+	$(if $(RACE),CGO_ENABLED=1 $(GO) vet -tags pact ./services/... ./internal/bench/contracts)
 	$(GO) tool staticcheck ./...
 
-PART := fleet proxy telemetry
+PART := fleet proxy telemetry contracts
 bench: $(PART:%=bench-%) ## the tables of docs/bench.md, or one: make bench PART=proxy
 bench-fleet: build
 	$(GO) run ./internal/bench -msctl $(BIN)/msctl
@@ -39,6 +39,9 @@ bench-proxy: build
 	$(GO) run ./internal/bench/edges -msctl $(BIN)/msctl
 bench-telemetry:
 	$(GO) run ./internal/bench/spans
+bench-contracts: build
+	$(BIN)/msctl contract install --quiet
+	$(GO) run ./internal/bench/contracts -msctl $(BIN)/msctl
 
 generate: build ## reference pages, the schema and the picture of the fleet
 	$(BIN)/msctl schema > docs/stack-v1.schema.json

@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"internal/telemetry/jaeger":      {"internal/telemetry"},
 	"internal/telemetry/desk":        {"internal/telemetry", "internal/telemetry/filter", "internal/telemetry/insight", "internal/telemetry/printed"},
 	"internal/proxy/sniff":           {},
-	"internal/tui":                   {"internal/state", "internal/output", "internal/telemetry", "internal/telemetry/filter"},
+	"internal/tui":                   {"chaos", "internal/state", "internal/output", "internal/telemetry", "internal/telemetry/filter"},
 	"internal/need":                  {"contracts/library"}, // tests only
 	"internal/failpoint":             {},                    // tests only
 	"internal/mishap":                {},                    // tests only
@@ -49,7 +49,9 @@ var allowed = map[string][]string{
 	"internal/bench":                 {},
 	"internal/bench/proc":            {},
 	"internal/bench/edges":           {"internal/proxy", "internal/bench/proc"},
+	"internal/bench/contracts":       {"contracts/library", "internal/bench/proc"},
 	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
+	"chaos":                          {"internal/proxy", "internal/state"},
 	"contracts":                      {},
 	"contracts/library":              {},
 	"contracts/consumer":             {"contracts", "internal/stack"},
@@ -64,7 +66,7 @@ var allowed = map[string][]string{
 	"scaffold":                       {"internal/failpoint", "internal/stack", "scaffold/route", "scaffold/stub"},
 	"scaffold/stub":                  {},
 	"scaffold/route":                 {},
-	"internal/cli": {"scaffold", "scaffold/route", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
+	"internal/cli": {"chaos", "scaffold", "scaffold/route", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",
 		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose",
