@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"internal/bench/contracts":       {"contracts/library", "internal/bench/proc"},
 	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},
 	"chaos":                          {"internal/proxy", "internal/state"},
+	"chaos/explore":                  {},
 	"contracts":                      {},
 	"contracts/library":              {},
 	"contracts/consumer":             {"contracts", "internal/stack"},

@@ -1,0 +1,253 @@
+package explore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func search(m model) *Search {
+	return &Search{Run: m.runner(), Modes: func(Call) []Mode { return modelModes }, All: true, Again: -1}
+}
+
+func do(t *testing.T, s *Search) Result {
+	t.Helper()
+	r, err := s.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestCounts shows what each rule saves on eleven calls with two modes, and that the smallest set stays
+// the same. What services saw saves more than a table of outcomes that were seen together would: the
+// memory follows each service call by call, and so it knows a run also where only its parts were seen.
+func TestCounts(t *testing.T) {
+	clean, _ := model{}.runner()(t.Context(), nil)
+	naive := 1
+	for range clean.Calls {
+		naive *= 1 + len(modelModes)
+	}
+	if naive != 177_147 {
+		t.Fatalf("got %d calls and %d sets of them, want 11 and 177147", len(clean.Calls), naive)
+	}
+	const smallest = "error at orders POST /orders #1 > payments Charge #1; " +
+		"error at orders POST /orders #1 > inventory Release #1"
+	for _, tt := range []struct {
+		name string
+		rule func(*Search)
+		want int
+	}{
+		{"three faults in any order", func(s *Search) { s.anyOrder, s.blind, s.Thorough, s.Most = true, true, true, 3 }, 1900},
+		{"three faults in the order of calls", func(s *Search) { s.blind, s.Thorough, s.Most = true, true, 3 }, 312},
+		{"in the order of calls", func(s *Search) { s.blind, s.Thorough = true, true }, 616},
+		{"and what services saw", func(s *Search) { s.Thorough = true }, 56},
+		{"and modes merged", func(*Search) {}, 36},
+		{"and two faults", func(s *Search) { s.Most = 2 }, 35},
+	} {
+		s := search(model{})
+		tt.rule(s)
+		if r := do(t, s); r.Counts.Runs != tt.want || len(r.Found) > 0 || !r.Complete {
+			t.Errorf("%s: got %d runs, %v, want %d", tt.name, r.Counts.Runs, r.Found, tt.want)
+		}
+		s = search(model{bugs: map[string]bool{"release": true}})
+		tt.rule(s)
+		if r := do(t, s); len(r.Found) == 0 || r.Found[0].Set.String() != smallest {
+			t.Errorf("%s: found %v, want %s", tt.name, r.Found, smallest)
+		}
+	}
+}
+
+// TestLostAnswer shows that a mode where the callee does its work is kept apart from one where it does not.
+func TestLostAnswer(t *testing.T) {
+	s := search(model{})
+	s.Modes = func(Call) []Mode { return []Mode{{Name: "error"}, {Name: "omit", Acts: true}} }
+	s.Most = 1
+	r := do(t, s)
+	want := "omit at orders POST /orders #1 > payments Charge #1 > bank POST /pay #1"
+	if len(r.Found) != 1 || r.Found[0].Set.String() != want {
+		t.Errorf("found %v, want %s", r.Found, want)
+	}
+}
+
+// TestPruningLosesNothing compares the search with one that prunes nothing, on services that go on or
+// give up at random and each of which has a rare mistake of its own.
+func TestPruningLosesNothing(t *testing.T) {
+	found := 0
+	for seed := range uint64(60) {
+		run := randomModel(seed)
+		full := &Search{Run: run, Modes: func(Call) []Mode { return modelModes }, Most: 2, Again: -1, blind: true, Thorough: true}
+		quick := &Search{Run: run, Modes: full.Modes, Most: 2, Again: -1}
+		want, got := do(t, full), do(t, quick)
+		if len(want.Found) != len(got.Found) || len(want.Found) > 0 && len(want.Found[0].Set) != len(got.Found[0].Set) {
+			t.Fatalf("seed %d: got %v, want %v", seed, got.Found, want.Found)
+		}
+		if found += len(want.Found); got.Counts.Runs > want.Counts.Runs {
+			t.Errorf("seed %d: %d runs, %d without pruning", seed, got.Counts.Runs, want.Counts.Runs)
+		}
+	}
+	if found < 6 {
+		t.Errorf("%d models had a mistake to find: too few to tell", found)
+	}
+}
+
+// randomModel is a tree of services. Each does what a hash of its name and of what it got so far says.
+func randomModel(seed uint64) Runner {
+	return func(_ context.Context, s Set) (Run, error) {
+		m, r := model{set: s}, Run{}
+		var serve func(name string, deep int) bool
+		serve = func(name string, deep int) bool {
+			history := name
+			for i := range 3 {
+				coin := rand.New(rand.NewPCG(seed, hash(history)))
+				if deep == 0 || coin.IntN(4) == 0 {
+					break
+				}
+				callee := fmt.Sprint(name, i)
+				ok := m.call(name+":"+callee, "GET", func() bool { return serve(callee, deep-1) })
+				history += fmt.Sprint(ok)
+				if !ok && coin.IntN(2) == 0 {
+					return false
+				}
+			}
+			if strings.Contains(history, "false") && hash(fmt.Sprint(seed, history))%16 == 0 {
+				r.Broken = []string{history}
+			}
+			return true
+		}
+		r.Answer = fmt.Sprint(serve("s", 3))
+		r.Calls = Name(m.run)
+		return r, nil
+	}
+}
+
+func hash(s string) (h uint64) {
+	h = 14695981039346656037
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h ^ h>>29
+}
+
+// TestResume interrupts a search at each run: what follows ends as one that was never interrupted.
+func TestResume(t *testing.T) {
+	m := model{bugs: map[string]bool{"release": true}}
+	whole := search(m)
+	want := do(t, whole)
+	for stop := range want.Counts.Runs {
+		var past []Past
+		first := search(m)
+		first.Made = func(p Past) { past = append(past, p) }
+		ctx, cancel := context.WithCancel(t.Context())
+		first.Run = func(ctx context.Context, s Set) (Run, error) {
+			if len(past) == stop {
+				cancel()
+				return Run{}, ctx.Err()
+			}
+			return m.runner()(ctx, s)
+		}
+		if _, err := first.Do(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("stopped at %d: %v", stop, err)
+		}
+		cancel()
+		made := 0
+		second := search(m)
+		second.Made = func(Past) { made++ }
+		kept, _ := json.Marshal(past) // as a file keeps them
+		if err := json.Unmarshal(kept, &second.Past); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(do(t, second), want); diff != "" || made != want.Counts.Runs-stop {
+			t.Fatalf("stopped at %d: %d runs more\n%s", stop, made, diff)
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	s := search(model{})
+	s.Runs = 20
+	r := do(t, s)
+	if r.Complete || r.Why != errEnough.Error() || r.Counts.Runs != 20 || r.Faults != 0 {
+		t.Errorf("got %+v", r)
+	}
+	ctx, cancel := Budget(t.Context(), 1)
+	defer cancel()
+	<-ctx.Done()
+	if r, err := search(model{}).Do(ctx); err != nil || r.Complete || r.Why != "the time is over" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+func TestUnsteady(t *testing.T) {
+	s := &Search{Run: func(context.Context, Set) (Run, error) { return Run{Broken: []string{"all"}}, nil }}
+	if _, err := s.Do(t.Context()); !errors.Is(err, ErrUnsteady) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAccident shows that what breaks once and not again is a warning.
+func TestAccident(t *testing.T) {
+	m, runs := model{}, 0
+	s := search(m)
+	s.Again = 0
+	s.Run = func(ctx context.Context, set Set) (Run, error) {
+		r, err := m.runner()(ctx, set)
+		if runs++; runs == 5 {
+			r.Broken = []string{"by accident"}
+		}
+		return r, err
+	}
+	if r := do(t, s); len(r.Found) > 0 || len(r.Warnings) != 1 {
+		t.Errorf("got %v, %v", r.Found, r.Warnings)
+	}
+}
+
+// TestLoose has a call that is made once more in each other run.
+func TestLoose(t *testing.T) {
+	runs := 0
+	s := &Search{Modes: func(Call) []Mode { return modelModes[:1] }, Again: -1}
+	s.Run = func(_ context.Context, set Set) (Run, error) {
+		m := model{set: set}
+		for range 1 + runs%2 {
+			m.call("a:b", "GET", func() bool { return m.call("b:c", "GET", nil) })
+		}
+		runs++
+		return Run{Calls: Name(m.run)}, nil
+	}
+	r := do(t, s)
+	var got []string
+	for _, c := range r.Clean.Calls {
+		got = append(got, fmt.Sprint(c.Point, " ", c.Nth))
+	}
+	if diff := cmp.Diff(got, []string{"b GET 0", "b GET > c GET #1 1"}); diff != "" || len(r.Warnings) > 0 {
+		t.Errorf("%s%v", diff, r.Warnings)
+	}
+}
+
+// TestName names calls by their path, and counts what an edge sees over all of a run.
+func TestName(t *testing.T) {
+	seen := []Seen{
+		{Call: Call{Edge: ":a", Op: "GET /", Start: 1, End: 9}, Of: -1},
+		{Call: Call{Edge: "a:b/grpc", Op: "Do", Start: 6, End: 7}, Of: 0},
+		{Call: Call{Edge: "a:b/grpc", Op: "Do", Start: 2, End: 3}, Of: 0},
+		{Call: Call{Edge: "b:c", Op: "SELECT x", Start: 2, End: 3}, Of: 2},
+		{Call: Call{Edge: "b:c", Op: "SELECT x", Start: 7, End: 8}, Of: 1},
+	}
+	var got []string
+	for _, c := range Name(seen) {
+		got = append(got, fmt.Sprint(c.Point, " ", c.Nth))
+	}
+	want := []string{
+		"a GET / #1 1", "a GET / #1 > b Do #1 1", "a GET / #1 > b Do #1 > c SELECT x #1 1",
+		"a GET / #1 > b Do #2 2", "a GET / #1 > b Do #2 > c SELECT x #1 2",
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Error(diff)
+	}
+}
