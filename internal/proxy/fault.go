@@ -61,7 +61,7 @@ type acting struct {
 	list   []Fault
 	opens  []Opener
 	delays []Delayer
-	asks   []Asker
+	asks   []asking
 	lifted chan struct{} // closed when others took its place: what is held back goes out at once
 }
 
@@ -71,14 +71,17 @@ func compile(f *Faults) *acting {
 	}
 	a := &acting{list: f.List, lifted: make(chan struct{})}
 	for _, one := range f.List {
+		if q, ok := askerOf(one); ok {
+			a.asks = append(a.asks, q)
+		}
+		if p, placed := one.(*Placed); placed {
+			one = p.Fault
+		}
 		if o, ok := one.(Opener); ok {
 			a.opens = append(a.opens, o)
 		}
 		if d, ok := one.(Delayer); ok {
 			a.delays = append(a.delays, d)
-		}
-		if q, ok := one.(Asker); ok {
-			a.asks = append(a.asks, q)
 		}
 	}
 	return a

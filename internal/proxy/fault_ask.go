@@ -12,6 +12,7 @@ type Asker interface {
 
 // Request is what an [Asker] is told of one request. It is good until Ask returns.
 type Request struct {
+	Edge     string   // "orders:payments"
 	Protocol string   // as calls have it: "http", "grpc", "postgres", "redis", "amqp", "nats"
 	Method   string   // of HTTP; the verb of a statement or command: "INSERT", "GET"
 	Path     string   // of HTTP, without its query; the method of gRPC with a slash before it; the statement; the subject
@@ -74,6 +75,35 @@ type plan struct {
 	Action
 	requests, answers []Patch
 	words             []string // of the faults that act
+	under             *acting
+}
+
+// asking is an [Asker] with what decides how often it acts.
+type asking struct {
+	Asker
+	placed *Placed // nil: always
+}
+
+// askerOf finds the [Asker] that a fault is, or that is placed.
+func askerOf(f Fault) (a asking, ok bool) {
+	if a.placed, ok = f.(*Placed); ok {
+		f = a.placed.Fault
+	}
+	a.Asker, ok = f.(Asker)
+	return a, ok
+}
+
+// draws tosses the coin of one request that the fault would act on.
+func (a asking) draws(edge string) bool {
+	p := a.placed
+	if p == nil {
+		return true
+	}
+	if p.Toxicity > 0 && p.Toxicity < 1 && Coin(p.Seed, edge, p.ID, p.coins(edge).Add(1)-1) >= p.Toxicity {
+		return false
+	}
+	p.acted.Add(1)
+	return true
 }
 
 // ask asks every fault, and returns what they do together, or nil.
@@ -81,11 +111,11 @@ func (a *acting) ask(r *Request) *plan {
 	var p *plan
 	for _, one := range a.asks {
 		act, ok := one.Ask(r)
-		if !ok {
+		if !ok || !one.draws(r.Edge) {
 			continue
 		}
 		if p == nil {
-			p = &plan{}
+			p = &plan{under: a}
 		}
 		p.add(act)
 		p.words = append(p.words, one.String())
@@ -111,6 +141,17 @@ func (p *plan) add(a Action) {
 	if a.Answer.head() || a.Answer.Body != nil {
 		p.answers = append(p.answers, a.Answer)
 	}
+}
+
+// plain are the words of the faults that act on all that goes over the edge.
+func (a *acting) plain() []string {
+	var words []string
+	for _, f := range a.list {
+		if _, asks := askerOf(f); !asks {
+			words = append(words, f.String())
+		}
+	}
+	return words
 }
 
 // bodies reports whether a patch looks at a body.

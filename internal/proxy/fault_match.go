@@ -15,10 +15,9 @@ type Match struct {
 	Trace  [16]byte // that it is part of
 
 	// Of those that match so far, counted from 1 in the order in which they come:
-	Nth      uint64  // only this one
-	First    uint64  // only the first ones
-	Every    uint64  // only the first of so many, again and again: 2 is every other one
-	Toxicity float64 // only this share; 0 means all
+	Nth   uint64 // only this one
+	First uint64 // only the first ones
+	Every uint64 // only the first of so many, again and again: 2 is every other one
 }
 
 // Matcher counts the requests that match, for one fault. It is safe for concurrent use.
@@ -39,13 +38,11 @@ func (m *Matcher) Hit(r *Request) (n uint64, hit bool) {
 	switch {
 	case m.Nth > 0 && n != m.Nth, m.First > 0 && n > m.First, m.Every > 0 && (n-1)%m.Every != 0:
 		return n, false
-	case m.Toxicity > 0 && m.Toxicity < 1:
-		return n, m.Coin(n) < m.Toxicity
 	}
 	return n, true
 }
 
-// Coin is the coin of the n-th request.
+// Coin is a number in [0,1) for the n-th request.
 func (m *Matcher) Coin(n uint64) float64 { return Coin(m.Seed, m.Edge, m.Fault, n) }
 
 func (m *Match) matches(r *Request) bool {

@@ -12,8 +12,9 @@ import (
 type exchange struct {
 	x    *caller
 	call *call
-	body body // of the request
-	all  int  // bytes of the request that were read: its head and what of its body came with it
+	body body  // of the request
+	plan *plan // what faults do; nil: nothing
+	all  int   // bytes of the request that were read: its head and what of its body came with it
 
 	tried  []*target
 	t      *target
@@ -53,9 +54,9 @@ func (x *caller) forward(ctx context.Context) bool {
 	r.all = x.req.size + n
 	x.more = len(x.wire.bytes()) > r.all
 	r.whole = again && r.body.done
-	if !r.faults(ctx, a) {
+	if ends, keep := r.faults(ctx, a); ends {
 		x.settle(false)
-		return false
+		return keep && !x.hasLeft()
 	}
 	keep := r.run(ctx)
 	if x.hasLeft() {
@@ -77,25 +78,32 @@ func (r *exchange) finish() {
 	r.x.e.end(r.call)
 }
 
-// faults lets the faults act. It is false where the request ends here.
-func (r *exchange) faults(ctx context.Context, a *acting) bool {
+// faults lets the faults act. Where the request ends here, keep says whether the connection serves another one.
+func (r *exchange) faults(ctx context.Context, a *acting) (ends, keep bool) {
 	if a == nil {
-		return true
+		return false, false
 	}
 	r.call.Faults = a.words()
 	if a.refuses() != nil {
 		r.call.Err = "connection refused by a fault"
 		abort(r.x.wire.conn)
-		return false
+		return true, false
 	}
-	if d := a.hold(); d > 0 {
+	d := a.hold()
+	if len(a.asks) > 0 {
+		d += r.ask(a)
+	}
+	if d > 0 {
 		r.x.hold(ctx, a, d, r.body.done)
 	}
 	if r.x.hasBroken() {
 		r.left()
-		return false
+		return true, false
 	}
-	return true
+	if r.plan != nil {
+		return r.act(ctx)
+	}
+	return false, false
 }
 
 // run sends the request and passes on the answer. It reports whether the connection serves another one.
@@ -118,6 +126,11 @@ func (r *exchange) run(ctx context.Context) bool {
 		}
 		if !r.again() {
 			return r.broken(ctx, err)
+		}
+	}
+	if r.plan != nil {
+		if ends, keep := r.alter(ctx); ends {
+			return keep
 		}
 	}
 	return r.pass(x.req.persists() && x.res.persists())
