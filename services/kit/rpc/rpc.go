@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
@@ -31,13 +32,22 @@ const (
 )
 
 // Server returns the part of a service that serves gRPC on GRPC_PORT until its context ends; calls
-// in flight are finished within the grace. register adds the service's own servers.
+// in flight are finished within the grace. register adds the service's own servers. The service is not ready
+// before the port is open: its health may be asked on another one.
 func Server(app *kit.App, register func(*grpc.Server)) func(context.Context) error {
+	var open atomic.Bool
+	app.Check("grpc", func(context.Context) error {
+		if !open.Load() {
+			return errors.New("not listening yet")
+		}
+		return nil
+	})
 	return func(ctx context.Context) error {
 		ln, err := app.Listen(ctx, "grpc", "GRPC_PORT")
 		if err != nil {
 			return err
 		}
+		open.Store(true)
 		srv, hs := newServer(app), health.NewServer()
 		register(srv)
 		grpc_health_v1.RegisterHealthServer(srv, hs)

@@ -63,6 +63,25 @@ func start(t *testing.T, fn func(ctx context.Context) (string, error)) (*grpc.Cl
 	return c, stop
 }
 
+// TestReadyOnceListening: health on another port does not say ready while calls would be refused.
+func TestReadyOnceListening(t *testing.T) {
+	app := kittest.App(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	open, done := make(chan struct{}), make(chan error, 1)
+	app.Listening = func(string, net.Addr) { close(open) }
+	serve := rpc.Server(app, func(*grpc.Server) {})
+	if bad := app.Ready(ctx); bad["grpc"] == "" {
+		t.Error("ready before it listens")
+	}
+	go func() { done <- serve(ctx) }()
+	<-open
+	kittest.Eventually(t, "ready", func() bool { return len(app.Ready(ctx)) == 0 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func say(ctx context.Context, c *grpc.ClientConn) (string, error) {
 	out := &wrapperspb.StringValue{}
 	err := c.Invoke(ctx, "/test.Echo/Say", &emptypb.Empty{}, out)
