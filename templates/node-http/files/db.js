@@ -63,7 +63,7 @@ async function postgres(url) {
 /** One connection, and one transaction after the other, since SQLite has one writer. */
 async function sqlite(path) {
   const { DatabaseSync } = await import('node:sqlite').catch(() => {
-    throw new Error(`connect database: SQLite needs Node 22.5 or later, and this is ${process.version}`);
+    throw new Error(`connect database: SQLite needs Node 22.5 or later, and this is ${process.version}; PostgreSQL does not`);
   });
   const file = new DatabaseSync(path);
   file.exec(`PRAGMA journal_mode = WAL; PRAGMA busy_timeout = ${wait}; PRAGMA foreign_keys = ON`);
