@@ -116,7 +116,7 @@ func (b *bridge) produce(ctx context.Context, i one, p params) ([]byte, map[stri
 	if err != nil {
 		return nil, nil, b.turns.fail(fmt.Errorf("trigger %q: %w", i.Description, err))
 	}
-	return m.Body, m.metadata(exchange), nil
+	return m.Body, described(m, exchange), nil
 }
 
 // forward sends requests to the provider on, and notes those that are not answered.

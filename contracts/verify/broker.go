@@ -6,37 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
+
+	"msctl.dev/msctl/internal/broker"
 )
-
-// landed is a message as it is on the broker.
-type landed struct {
-	Body    []byte
-	Header  map[string]string
-	Subject string // exchange and key as the broker has them
-}
-
-// wire is a broker of messages, by the scheme of its URL.
-type wire interface {
-	// listen returns what is published to an exchange with a key from now on.
-	listen(ctx context.Context, exchange, key string) (<-chan landed, error)
-	send(ctx context.Context, exchange, key string, m landed) error
-	close()
-}
-
-// dialWire connects to a broker of messages.
-func dialWire(ctx context.Context, where string) (wire, error) {
-	scheme, _, _ := strings.Cut(where, ":")
-	switch scheme {
-	case "nats":
-		return dialNATS(ctx, where)
-	case "amqp", "amqps":
-		return dialAMQP(ctx, where)
-	}
-	return nil, fmt.Errorf("messages on %s cannot be listened to, only on amqp and nats", scheme)
-}
 
 // publish sends a message to the provider, as another service would.
 func (t *Target) publish(ctx context.Context, a Action, p params) error {
@@ -48,13 +22,13 @@ func (t *Target) publish(ctx context.Context, a Action, p params) error {
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", a.Key, err)
 	}
-	w, err := dialWire(ctx, where)
+	w, err := broker.Dial(ctx, where)
 	if err != nil {
-		return fmt.Errorf("connect %s: %w", a.Publish, hidden(err))
+		return fmt.Errorf("connect %s: %w", a.Publish, err)
 	}
-	defer w.close()
+	defer w.Close()
 	id := rand.Text()
-	m := landed{Body: body, Header: map[string]string{"message-id": id, "correlation-id": id}}
+	m := broker.Message{Body: body, Header: map[string]string{"message-id": id, "correlation-id": id}}
 	for name, value := range a.Header {
 		if m.Header[name], err = p.text(value); err != nil {
 			return fmt.Errorf("publish %s: %w", a.Key, err)
@@ -64,7 +38,7 @@ func (t *Target) publish(ctx context.Context, a Action, p params) error {
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", a.Key, err)
 	}
-	if err := w.send(ctx, a.Exchange, key, m); err != nil {
+	if err := w.Send(ctx, a.Exchange, key, m); err != nil {
 		return fmt.Errorf("publish %s: %w", key, err)
 	}
 	return nil
@@ -80,14 +54,6 @@ func (t *Target) brokers() []string {
 		}
 	}
 	return out
-}
-
-// hidden keeps the password of a URL out of an error.
-func hidden(err error) error {
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // errNotLanded is a provider that published nothing.
@@ -107,19 +73,19 @@ func (e *errNotLanded) Error() string {
 
 // capture triggers the provider and returns what lands under a key. What else lands on the exchange is
 // told where nothing does: a key that was renamed is seen by that.
-func (t *Target) capture(ctx context.Context, trigger Trigger, exchange, key string, p params, wait time.Duration) (landed, error) {
+func (t *Target) capture(ctx context.Context, trigger Trigger, exchange, key string, p params, wait time.Duration) (broker.Message, error) {
 	where := t.Resources[t.brokers()[0]]
-	w, err := dialWire(ctx, where)
+	w, err := broker.Dial(ctx, where)
 	if err != nil {
-		return landed{}, fmt.Errorf("connect the broker: %w", hidden(err))
+		return broker.Message{}, fmt.Errorf("connect the broker: %w", err)
 	}
-	defer w.close()
-	lands, err := w.listen(ctx, exchange, key)
+	defer w.Close()
+	lands, err := w.Listen(ctx, exchange, key)
 	if err != nil {
-		return landed{}, fmt.Errorf("listen on %s: %w", exchange, err)
+		return broker.Message{}, fmt.Errorf("listen on %s: %w", exchange, err)
 	}
 	if err := t.do(ctx, trigger.Do, p); err != nil {
-		return landed{}, err
+		return broker.Message{}, err
 	}
 	gone := &errNotLanded{subject: exchange + " " + key, after: wait}
 	timer := time.NewTimer(wait)
@@ -128,22 +94,22 @@ func (t *Target) capture(ctx context.Context, trigger Trigger, exchange, key str
 		select {
 		case m, ok := <-lands:
 			if !ok {
-				return landed{}, errors.New("the broker ended the connection")
+				return broker.Message{}, errors.New("the broker ended the connection")
 			}
 			if m.Subject == key {
 				return m, nil
 			}
 			gone.others = append(gone.others, m.Subject)
 		case <-timer.C:
-			return landed{}, gone
+			return broker.Message{}, gone
 		case <-ctx.Done():
-			return landed{}, ctx.Err()
+			return broker.Message{}, ctx.Err()
 		}
 	}
 }
 
-// metadata is what a consumer may ask of a message beside its body.
-func (m landed) metadata(exchange string) map[string]any {
+// described is what a consumer may ask of a message beside its body.
+func described(m broker.Message, exchange string) map[string]any {
 	out := map[string]any{}
 	for name, value := range m.Header {
 		out[name] = value

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"msctl.dev/msctl/internal/database"
 )
 
 // TestStatesAreChecked refuses files that say nothing, two things, or what nobody knows.
@@ -47,7 +49,12 @@ func TestParams(t *testing.T) {
 	if _, err := p.text("{nobody}"); err == nil {
 		t.Error("a parameter that is not there is filled in")
 	}
-	statement, args, err := postgres.bind("UPDATE t SET a = {id}, b = {n}, c = '{}'", p)
+	db, postgres, err := database.Open("postgres://127.0.0.1/nobody", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	statement, args, err := bind(postgres, "UPDATE t SET a = {id}, b = {n}, c = '{}'", p)
 	if want := "UPDATE t SET a = $1, b = $2, c = '{}'"; err != nil || statement != want || len(args) != 2 || args[0] != "a/../b c" || args[1] != "3" {
 		t.Errorf("sql: got %s %v, %v", statement, args, err)
 	}

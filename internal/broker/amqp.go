@@ -1,4 +1,4 @@
-package verify
+package broker
 
 import (
 	"context"
@@ -15,7 +15,7 @@ type amqpWire struct {
 	ch   *amqp.Channel
 }
 
-func dialAMQP(ctx context.Context, where string) (wire, error) {
+func dialAMQP(ctx context.Context, where string) (Wire, error) {
 	conn, err := amqp.DialConfig(where, amqp.Config{Dial: func(network, addr string) (net.Conn, error) {
 		c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
 		if err != nil {
@@ -34,9 +34,9 @@ func dialAMQP(ctx context.Context, where string) (wire, error) {
 	return &amqpWire{conn, ch}, nil
 }
 
-// listen binds a queue of this connection alone to the exchange: to all of it where it sorts by topic, and
+// Listen binds a queue of this connection alone to the exchange: to all of it where it sorts by topic, and
 // to the key.
-func (a *amqpWire) listen(_ context.Context, exchange, key string) (<-chan landed, error) {
+func (a *amqpWire) Listen(_ context.Context, exchange, key string) (<-chan Message, error) {
 	q, err := a.ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
 		return nil, err
@@ -50,11 +50,11 @@ func (a *amqpWire) listen(_ context.Context, exchange, key string) (<-chan lande
 	if err != nil {
 		return nil, err
 	}
-	out := make(chan landed, 256)
+	out := make(chan Message, 256)
 	go func() {
 		defer close(out)
 		for d := range in {
-			m := landed{Body: d.Body, Header: map[string]string{}, Subject: d.RoutingKey}
+			m := Message{Body: d.Body, Header: map[string]string{}, Subject: d.RoutingKey}
 			for name, value := range d.Headers {
 				m.Header[name] = fmt.Sprint(value)
 			}
@@ -67,7 +67,8 @@ func (a *amqpWire) listen(_ context.Context, exchange, key string) (<-chan lande
 	return out, nil
 }
 
-func (a *amqpWire) send(ctx context.Context, exchange, key string, m landed) error {
+// Send waits until the broker has the message.
+func (a *amqpWire) Send(ctx context.Context, exchange, key string, m Message) error {
 	if err := a.ch.Confirm(false); err != nil {
 		return err
 	}
@@ -88,4 +89,14 @@ func (a *amqpWire) send(ctx context.Context, exchange, key string, m landed) err
 	return nil
 }
 
-func (a *amqpWire) close() { a.conn.Close() }
+// Depth declares nothing: a queue that is not there ends the channel, and is said.
+func (a *amqpWire) Depth(_ context.Context, queue string) (int, error) {
+	q, err := a.ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+	if err != nil {
+		return 0, err
+	}
+	return q.Messages, nil
+}
+
+// Close ends the connection.
+func (a *amqpWire) Close() { a.conn.Close() }
