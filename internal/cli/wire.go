@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"msctl.dev/msctl/chaos"
 	"msctl.dev/msctl/internal/control"
 	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/driver/container"
@@ -49,6 +50,7 @@ func (a *App) parts(ctx context.Context, p place, st *stack.Stack, o *upOptions,
 		Process:   procs,
 		Log:       log,
 		Getenv:    a.Getenv,
+		Fault:     chaos.Compile,
 		Running:   func(ctx context.Context) []fleet.Running { return a.neighbours(ctx, p) },
 	}}
 	if needsMachine(st) || !missing(containersMark(p)) {

@@ -28,10 +28,12 @@ type Fleet interface {
 	Reload(ctx context.Context) error
 	Environment(ctx context.Context, unit string) (state.Environment, error)
 	Edges() []state.Edge
-	Faults() []state.Fault
-	SetFault(state.Fault) error
-	ClearFaults(edge string) (int, error) // "" is all
-	Down(volumes bool)                    // makes the fleet's Run return after everything ended
+	Faults(ctx context.Context) ([]state.Fault, error)
+	AddFaults(ctx context.Context, faults []state.Fault) ([]state.Fault, error) // all or none; returns them with id, seed and end
+	RemoveFaults(ctx context.Context, ids []string) (int, error)
+	ClearFaults(ctx context.Context, target string) (int, error) // "" is all
+	KeepLease(ctx context.Context, name string) error
+	Down(volumes bool) // makes the fleet's Run return after everything ended
 }
 
 // Info says who answers on a socket.

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -67,25 +68,37 @@ func (f *fake) Edges() []state.Edge {
 	return []state.Edge{{From: "web", To: "api", Protocol: "http", Mesh: true, Requests: 7, P95: time.Second}}
 }
 
-func (f *fake) Faults() []state.Fault {
+func (f *fake) Faults(context.Context) ([]state.Fault, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.faults
+	return f.faults, nil
 }
 
-func (f *fake) SetFault(fault state.Fault) error {
-	if err := f.ask("fault", fault.Edge); err != nil {
-		return err
+func (f *fake) AddFaults(_ context.Context, faults []state.Fault) ([]state.Fault, error) {
+	for i := range faults {
+		if err := f.ask("fault", faults[i].Target); err != nil {
+			return nil, err
+		}
+		faults[i].ID = "given"
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.faults = append(f.faults, fault)
-	return nil
+	f.faults = append(f.faults, faults...)
+	return faults, nil
 }
 
-func (f *fake) ClearFaults(edge string) (int, error) {
-	return len(f.Faults()), f.ask("clear", edge)
+func (f *fake) RemoveFaults(_ context.Context, ids []string) (int, error) {
+	if ids[0] != "given" {
+		return 0, fmt.Errorf("lift %s: %w", ids[0], state.ErrUnknownFault)
+	}
+	return 1, f.ask("remove", ids[0])
 }
+
+func (f *fake) ClearFaults(_ context.Context, target string) (int, error) {
+	return len(f.faults), f.ask("clear", target)
+}
+
+func (f *fake) KeepLease(_ context.Context, name string) error { return f.ask("keep", name) }
 
 // ended is what a supervisor gives the server: it blocks until the fleet is down.
 func (f *fake) ended(ctx context.Context) (Ended, error) {

@@ -1,7 +1,12 @@
 package fleet
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -10,105 +15,248 @@ import (
 	"msctl.dev/msctl/internal/state"
 )
 
-// lease is a fault that acts now, until it is lifted or its time is over.
-type lease struct {
+// acting is a fault that acts now, until it is lifted or its time is over.
+type acting struct {
 	state.Fault
-	timer *time.Timer // nil: it has no end of its own
+	wire  proxy.Fault
+	over  time.Time   // when its own time is over; zero: it has none
+	timer *time.Timer // lifts it then
 }
 
-// SetFault puts a fault on an edge, in the place of the one that was put there before under the same name.
-func (f *Fleet) SetFault(fault state.Fault) error {
-	if err := fault.Check(); err != nil {
-		return fmt.Errorf("put a fault on %s: %w", fault.Edge, err)
-	}
-	return f.mesh.put(fault)
+// AddFaults puts faults on what they name, all or none, and returns them with what was chosen for them: id,
+// seed and end. One whose id acts already takes its place.
+func (f *Fleet) AddFaults(_ context.Context, faults []state.Fault) ([]state.Fault, error) {
+	return f.mesh.add(faults)
 }
 
-// ClearFaults lifts the faults that were put under the name of an edge, or all where it is "". It returns
-// how many.
-func (f *Fleet) ClearFaults(edge string) (int, error) { return f.mesh.clear(edge) }
+// RemoveFaults lifts faults, all or none of those named, and returns how many.
+func (f *Fleet) RemoveFaults(_ context.Context, ids []string) (int, error) { return f.mesh.remove(ids) }
+
+// ClearFaults lifts the faults that were put on a target, or all where it is "". It returns how many.
+func (f *Fleet) ClearFaults(_ context.Context, target string) (int, error) {
+	return f.mesh.clear(target)
+}
 
 // Faults lists what acts now, in the order in which it came.
-func (f *Fleet) Faults() []state.Fault {
+func (f *Fleet) Faults(context.Context) ([]state.Fault, error) {
 	f.mesh.mu.Lock()
 	defer f.mesh.mu.Unlock()
 	out := make([]state.Fault, 0, len(f.mesh.faults))
-	for _, l := range f.mesh.faults {
-		out = append(out, l.Fault)
+	for _, a := range f.mesh.faults {
+		out = append(out, a.now())
+	}
+	return out, nil
+}
+
+// KeepLease renews a lease: the faults that have it act for [state.LeaseTime] more.
+func (f *Fleet) KeepLease(_ context.Context, name string) error {
+	if name == "" {
+		return errors.New("keep lease: it has no name")
+	}
+	f.mesh.keep(name)
+	return nil
+}
+
+// now is the fault with how often it has acted.
+func (a *acting) now() state.Fault {
+	out := a.Fault
+	out.Params, out.Match = maps.Clone(out.Params), maps.Clone(out.Match)
+	if n, ok := a.wire.(interface{ Acted() int64 }); ok {
+		out.Acted = n.Acted()
 	}
 	return out
 }
 
-func (m *mesh) put(fault state.Fault) error {
-	lifted, err := m.replace(fault)
-	if err != nil {
-		return err
-	}
-	m.tell(lifted)
-	text := fmt.Sprintf("%s: %s", fault.Edge, fault)
-	if fault.For > 0 {
-		text += fmt.Sprintf(" for %s", fault.For)
-	}
-	m.note(fault.Edge, text)
-	return nil
-}
-
-func (m *mesh) replace(fault state.Fault) (lifted []*lease, err error) {
+func (m *mesh) add(faults []state.Fault) ([]state.Fault, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.check(fault.Edge); err != nil {
+	fresh, err := m.prepare(faults)
+	if err != nil {
+		m.mu.Unlock()
 		return nil, err
 	}
-	if m.f.base.Err() != nil {
-		return nil, fmt.Errorf("put a fault on %s: the fleet has ended", fault.Edge)
+	lifted := m.lift(func(a *acting) bool {
+		return slices.ContainsFunc(fresh, func(b *acting) bool { return b.ID == a.ID })
+	})
+	m.faults = append(m.faults, fresh...)
+	for _, a := range fresh {
+		m.begin(a)
 	}
-	lifted = m.lift(func(l *lease) bool { return l.Edge == fault.Edge })
-	l := &lease{Fault: fault}
-	if fault.For > 0 {
-		l.Until = time.Now().Add(fault.For)
-		l.timer = time.AfterFunc(fault.For, func() { m.expire(l) })
+	out := make([]state.Fault, len(fresh))
+	for i, a := range fresh {
+		out[i] = a.now()
 	}
-	m.faults = append(m.faults, l)
 	m.disturbAll()
-	return lifted, nil
+	m.mu.Unlock()
+	m.tell(lifted)
+	for _, f := range out {
+		text := fmt.Sprintf("%s: %s", state.EdgeTitle(f.Target), f)
+		if f.For > 0 {
+			text += fmt.Sprintf(" for %s", f.For)
+		}
+		m.note(f, text)
+	}
+	return out, nil
 }
 
-func (m *mesh) clear(edge string) (int, error) {
-	m.mu.Lock()
-	var err error
-	if edge != "" {
-		err = m.check(edge)
+// prepare makes what is to be put, or says why one of it cannot.
+func (m *mesh) prepare(faults []state.Fault) ([]*acting, error) {
+	if m.f.base.Err() != nil {
+		return nil, errors.New("put a fault: the fleet has ended")
 	}
-	var lifted []*lease
-	if err == nil {
-		lifted = m.lift(func(l *lease) bool { return edge == "" || l.Edge == edge })
+	var fresh []*acting
+	for _, f := range faults {
+		f.Acted = 0
+		if f.Until = (time.Time{}); f.For == 0 && f.Lease == "" {
+			f.For = state.FaultTime
+		}
+		if f.Seed == 0 {
+			f.Seed = 1 + rand.Uint64N(1<<32) // short enough to be typed
+		}
+		f.ID = cmp.Or(f.ID, m.freeID(f.Kind, fresh))
+		if slices.ContainsFunc(fresh, func(a *acting) bool { return a.ID == f.ID }) {
+			return nil, fmt.Errorf("put fault %q: two have this name", f.ID)
+		}
+		wire, err := m.compile(f)
+		if err != nil {
+			return nil, err
+		}
+		fresh = append(fresh, &acting{Fault: f, wire: wire})
+	}
+	return fresh, nil
+}
+
+// freeID returns an id that nothing has: "latency-1".
+func (m *mesh) freeID(kind string, beside []*acting) string {
+	for n := 1; ; n++ {
+		id := fmt.Sprintf("%s-%d", kind, n)
+		has := func(a *acting) bool { return a.ID == id }
+		if !slices.ContainsFunc(m.faults, has) && !slices.ContainsFunc(beside, has) {
+			return id
+		}
+	}
+}
+
+// compile makes the fault for the wire, and refuses one whose target is not there.
+func (m *mesh) compile(f state.Fault) (proxy.Fault, error) {
+	if m.f.o.Fault == nil {
+		return nil, fmt.Errorf("put %s on %s: this fleet knows no faults", f.Kind, f.Target)
+	}
+	wire, err := m.f.o.Fault(f)
+	if err != nil {
+		return nil, err
+	}
+	return wire, m.check(f, wire)
+}
+
+// begin lets the time of a fault run.
+func (m *mesh) begin(a *acting) {
+	if a.For > 0 {
+		a.over = time.Now().Add(a.For)
+		a.timer = time.AfterFunc(a.For, func() { m.expire(func(b *acting) bool { return a == b }) })
+	}
+	if a.Until = a.over; a.Lease != "" {
+		m.lease(a.Lease)
+	}
+}
+
+// lease lifts the faults that have a lease after [state.LeaseTime], unless it is renewed before.
+func (m *mesh) lease(name string) {
+	if t := m.leases[name]; t != nil {
+		t.Stop()
+	}
+	var t *time.Timer
+	t = time.AfterFunc(state.LeaseTime, func() { m.lapse(name, t) })
+	m.leases[name] = t
+	end := time.Now().Add(state.LeaseTime)
+	for _, a := range m.faults {
+		if a.Lease != name {
+			continue
+		}
+		if a.Until = end; a.For > 0 && a.over.Before(end) {
+			a.Until = a.over
+		}
+	}
+}
+
+// lapse ends a lease, unless it was renewed in the meantime.
+func (m *mesh) lapse(name string, t *time.Timer) {
+	m.mu.Lock()
+	renewed := m.leases[name] != t
+	var lifted []*acting
+	if !renewed {
+		delete(m.leases, name)
+		lifted = m.lift(func(a *acting) bool { return a.Lease == name })
+	}
+	m.mu.Unlock()
+	m.tell(lifted)
+}
+
+func (m *mesh) keep(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.ContainsFunc(m.faults, func(a *acting) bool { return a.Lease == name }) {
+		m.lease(name)
+	}
+}
+
+func (m *mesh) remove(ids []string) (int, error) {
+	m.mu.Lock()
+	var known []string
+	for _, a := range m.faults {
+		known = append(known, a.ID)
+	}
+	for _, id := range ids {
+		if !slices.Contains(known, id) {
+			m.mu.Unlock()
+			return 0, unknownFault(id, known)
+		}
+	}
+	lifted := m.lift(func(a *acting) bool { return slices.Contains(ids, a.ID) })
+	m.mu.Unlock()
+	m.tell(lifted)
+	return len(lifted), nil
+}
+
+func unknownFault(id string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("lift %q: %w: none acts", id, state.ErrUnknownFault)
+	}
+	return fmt.Errorf("lift %q: %w: there is %s", id, state.ErrUnknownFault, strings.Join(known, ", "))
+}
+
+func (m *mesh) clear(target string) (int, error) {
+	m.mu.Lock()
+	lifted := m.lift(func(a *acting) bool { return target == "" || a.Target == target })
+	var err error
+	if target != "" && len(lifted) == 0 {
+		err = m.check(state.Fault{Target: target}, nil)
 	}
 	m.mu.Unlock()
 	m.tell(lifted)
 	return len(lifted), err
 }
 
-func (m *mesh) expire(over *lease) {
+func (m *mesh) expire(which func(*acting) bool) {
 	m.mu.Lock()
-	lifted := m.lift(func(l *lease) bool { return l == over })
+	lifted := m.lift(which)
 	m.mu.Unlock()
 	m.tell(lifted)
 }
 
 // lift takes faults away and returns them.
-func (m *mesh) lift(which func(*lease) bool) []*lease {
-	var stay, gone []*lease
-	for _, l := range m.faults {
-		if which(l) {
-			gone = append(gone, l)
+func (m *mesh) lift(which func(*acting) bool) []*acting {
+	var stay, gone []*acting
+	for _, a := range m.faults {
+		if which(a) {
+			gone = append(gone, a)
 		} else {
-			stay = append(stay, l)
+			stay = append(stay, a)
 		}
 	}
 	m.faults = stay
-	for _, l := range gone {
-		if l.timer != nil {
-			l.timer.Stop()
+	for _, a := range gone {
+		if a.timer != nil {
+			a.timer.Stop()
 		}
 	}
 	if len(gone) > 0 {
@@ -118,44 +266,18 @@ func (m *mesh) lift(which func(*lease) bool) []*lease {
 }
 
 // tell says which faults were lifted.
-func (m *mesh) tell(lifted []*lease) {
-	for _, l := range lifted {
-		m.note(l.Edge, fmt.Sprintf("%s: %s lifted", l.Edge, l.Fault))
+func (m *mesh) tell(lifted []*acting) {
+	for _, a := range lifted {
+		m.note(a.Fault, fmt.Sprintf("%s: %s lifted", state.EdgeTitle(a.Target), a.Fault))
 	}
 }
 
-// note publishes what was done to an edge.
-func (m *mesh) note(edge, text string) {
-	name, _, _ := strings.Cut(edge, "/")
+// note publishes what was done to a target.
+func (m *mesh) note(f state.Fault, text string) {
+	name, _, _ := strings.Cut(f.Target, "/")
 	m.f.store.Publish(state.Event{Kind: state.KindFault, Text: text, Edge: name})
 	m.f.log.Info("fault changed", "edge", name, "text", text)
 }
-
-// check refuses the name of an edge that is not in the plan, or that msctl does not stand in.
-func (m *mesh) check(name string) error {
-	var names []string
-	direct := ""
-	for _, e := range m.plan {
-		switch {
-		case e.Direct == "" && e.named(name):
-			return nil
-		case e.named(name):
-			direct = e.Direct
-		case e.Direct == "" && !slices.Contains(names, e.Name()):
-			names = append(names, e.Name())
-		}
-	}
-	if direct != "" {
-		return fmt.Errorf("find edge %q: it does not go through msctl: %s", name, direct)
-	}
-	if len(names) == 0 {
-		return fmt.Errorf("find edge %q: this fleet has none", name)
-	}
-	return fmt.Errorf("find edge %q: not in this fleet, which has %s", name, strings.Join(names, ", "))
-}
-
-// named reports whether a name means this edge: "orders:payments", or with the port "orders:payments/grpc".
-func (e Edge) named(name string) bool { return name == e.Name() || name == e.Name()+"/"+e.Listen }
 
 func (m *mesh) disturbAll() {
 	for _, e := range m.open {
@@ -166,18 +288,15 @@ func (m *mesh) disturbAll() {
 // disturb makes an edge obey the faults that mean it.
 func (m *mesh) disturb(e *openEdge) {
 	var list []proxy.Fault
-	for _, l := range m.faults {
-		if !e.named(l.Edge) {
-			continue
-		}
-		if l.Latency > 0 {
-			list = append(list, proxy.Latency{Delay: l.Latency, Jitter: l.Jitter})
-		}
-		if l.Refuse {
-			list = append(list, proxy.Refuse{})
+	for _, a := range m.faults {
+		if a.On(e.From, e.To, e.Listen) {
+			list = append(list, a.wire)
 		}
 	}
-	if len(list) == 0 {
+	if slices.Equal(list, e.faults) {
+		return
+	}
+	if e.faults = list; len(list) == 0 {
 		e.wire.SetFaults(nil)
 		return
 	}

@@ -45,8 +45,9 @@ type Options struct {
 	Images    ImageBuilder  // nil where no engine answers
 	Log       *slog.Logger  // nil discards
 	Getenv    func(string) string
-	Running   func(context.Context) []Running // the stacks of this user that run, to know whose a taken port is; nil: none is known
-	Record    func(proxy.Call)                // is told each call over an edge; must not block; nil: nobody wants to know
+	Running   func(context.Context) []Running        // the stacks of this user that run, to know whose a taken port is; nil: none is known
+	Fault     func(state.Fault) (proxy.Fault, error) // what a fault is on the wire; nil: none is known
+	Record    func(proxy.Call)                       // is told each call over an edge; must not block; nil: nobody wants to know
 
 	probe func(*Step) prober // tests: instead of the network
 }

@@ -23,7 +23,8 @@ type mesh struct {
 	plan    []Edge
 	units   map[string]standing       // those that are down are left out
 	flights map[string]*proxy.Flights // of services: what each serves now
-	faults  []*lease
+	faults  []*acting
+	leases  map[string]*time.Timer // each lifts the faults that have its lease
 }
 
 // standing says which units an edge prefers.
@@ -38,13 +39,14 @@ const (
 // openEdge is one edge that msctl stands in.
 type openEdge struct {
 	Edge
-	wire  *proxy.Edge
-	end   context.CancelFunc
-	ended sync.WaitGroup
+	wire   *proxy.Edge
+	faults []proxy.Fault // that it obeys; mesh.mu guards them
+	end    context.CancelFunc
+	ended  sync.WaitGroup
 }
 
 func newMesh(f *Fleet) *mesh {
-	return &mesh{f: f, listen: net.Listen, open: map[string]*openEdge{}, units: map[string]standing{}, flights: map[string]*proxy.Flights{}}
+	return &mesh{f: f, listen: net.Listen, open: map[string]*openEdge{}, units: map[string]standing{}, flights: map[string]*proxy.Flights{}, leases: map[string]*time.Timer{}}
 }
 
 // set notes how a unit is, and leads the edges to it or away from it.
@@ -163,7 +165,10 @@ func (e *openEdge) close() {
 // closeAll closes every edge and lifts every fault.
 func (m *mesh) closeAll() {
 	m.mu.Lock()
-	lifted := m.lift(func(*lease) bool { return true })
+	lifted := m.lift(func(*acting) bool { return true })
+	for _, t := range m.leases {
+		t.Stop()
+	}
 	open := m.open
 	m.open = map[string]*openEdge{}
 	m.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"msctl.dev/msctl/chaos"
 	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/proxy"
 	"msctl.dev/msctl/internal/state"
@@ -90,6 +91,7 @@ func newMeshProject(t *testing.T) *project {
 	p := newProject(t)
 	p.write("services/a/main.go", politeService)
 	p.write("services/b/main.go", relay)
+	p.o.Fault = chaos.Compile
 	p.write("stack.yaml", strings.Replace(meshStack, "PUBLIC", fmt.Sprint(freePort(t)), 1))
 	var err error
 	if p.o.Stack, err = p.o.Load(); err != nil {
@@ -224,7 +226,7 @@ func TestEdgeFaults(t *testing.T) {
 	if got := ask(url + "/a"); !strings.HasPrefix(got, "polite ") {
 		t.Fatalf("a says %q", got)
 	}
-	if err := r.SetFault(state.Fault{Edge: "b:a", Refuse: true}); err != nil {
+	if _, err := r.AddFaults(t.Context(), []state.Fault{{Target: "b:a", Kind: "refuse"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(url + "/a"); strings.HasPrefix(got, "polite ") {
@@ -233,24 +235,25 @@ func TestEdgeFaults(t *testing.T) {
 	if got := edgeNamed(t, r.Fleet, "b:a").Faults; len(got) != 1 || got[0] != "refuse" {
 		t.Errorf("edge has faults %q", got)
 	}
-	if err := r.SetFault(state.Fault{Edge: "b:a/http", Latency: 50 * time.Millisecond, For: time.Hour}); err != nil {
+	slow := state.Fault{ID: "slow", Target: "b:a/http", Kind: "latency", Params: map[string]string{"delay": "50ms"}, For: time.Hour}
+	if _, err := r.AddFaults(t.Context(), []state.Fault{slow}); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(r.Faults()); got != 2 {
-		t.Errorf("%d faults act, want 2", got)
+	if got, _ := r.Faults(t.Context()); len(got) != 2 {
+		t.Errorf("%d faults act, want 2", len(got))
 	}
-	if n, err := r.ClearFaults("b:a"); n != 1 || err != nil {
+	if n, err := r.ClearFaults(t.Context(), "b:a"); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
 	begin := time.Now()
 	if got := ask(url + "/a"); !strings.HasPrefix(got, "polite ") || time.Since(begin) < 50*time.Millisecond {
 		t.Errorf("a says %q after %v", got, time.Since(begin))
 	}
-	if n, err := r.ClearFaults(""); n != 1 || err != nil {
+	if n, err := r.RemoveFaults(t.Context(), []string{"slow"}); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
-	for _, f := range []state.Fault{{Edge: "b:c", Refuse: true}, {Edge: "b:a"}, {Edge: "b:a", Latency: 1, Jitter: 2}} {
-		if err := r.SetFault(f); err == nil {
+	for _, f := range []state.Fault{{Target: "b:c", Kind: "refuse"}, {Target: "b:a"}, {Target: "b:a", Kind: "latency"}} {
+		if _, err := r.AddFaults(t.Context(), []state.Fault{f}); err == nil {
 			t.Errorf("%+v was put", f)
 		}
 	}

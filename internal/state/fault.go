@@ -2,74 +2,85 @@ package state
 
 import (
 	"errors"
-	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Fault is what is done to the calls of an edge, until it is lifted. One with none of Latency and Refuse
-// does nothing.
+// Fault is what is done to a target, until it is lifted, in words. Package chaos says what they mean.
 type Fault struct {
-	Edge    string        `json:"edge"` // "orders:payments", ":gateway" from outside, or with the callee's port "orders:payments/grpc"
-	Latency time.Duration `json:"latency,omitempty"`
-	Jitter  time.Duration `json:"jitter,omitempty"` // to either side of Latency
-	Refuse  bool          `json:"refuse,omitempty"`
-	For     time.Duration `json:"for,omitempty"`  // lifted by itself after so long; 0: when it is asked for, or the fleet ends
-	Until   time.Time     `json:"until,omitzero"` // when For is over
+	ID       string            `json:"id"`                 // unique in the fleet: a name that the user gave, else "latency-1"; "" where it is asked for
+	Target   string            `json:"target"`             // edges, see [Fault.On]; of kinds that act on processes a service, replica or resource: "orders", "orders-2"
+	Kind     string            `json:"kind"`               // name of a row of chaos.Kinds: "latency"
+	Params   map[string]string `json:"params,omitempty"`   // of the kind, as typed: {"delay":"300ms","jitter":"50ms"}
+	Match    map[string]string `json:"match,omitempty"`    // which requests: path, method, header, operation; empty: all
+	Stream   string            `json:"stream,omitempty"`   // "up" (caller to callee) or "down"; "" is the kind's default
+	Toxicity float64           `json:"toxicity,omitempty"` // share of connections or requests that it acts on; 0 means 1
+	Seed     uint64            `json:"seed,omitempty"`     // of its coins; 0 where it is asked for: the fleet draws one and says it
+	For      time.Duration     `json:"for,omitempty"`      // how long; 0 where it is asked for: [FaultTime], unless there is a Lease
+	Lease    string            `json:"lease,omitempty"`    // it is lifted when the lease of that name is not renewed for [LeaseTime]
+	Until    time.Time         `json:"until,omitzero"`     // when it is lifted, unless its lease is renewed
+
+	Acted int64 `json:"acted,omitempty"` // connections or requests that it has acted on
 }
 
-// String says what it does: "latency 300ms ±50ms", "refuse".
-func (f Fault) String() string {
-	var words []string
-	if f.Latency > 0 {
-		text := "latency " + f.Latency.String()
-		if f.Jitter > 0 {
-			text += " ±" + f.Jitter.String()
+// Ends of faults.
+const (
+	FaultTime = 10 * time.Minute // of one that says neither For nor Lease
+	LeaseTime = 5 * time.Second
+)
+
+// What a client may test for.
+var (
+	ErrUnknownFault  = errors.New("no such fault")
+	ErrUnknownTarget = errors.New("no such target")
+)
+
+// Partition is the kind that cuts both ways between the two sides of its target.
+const Partition = "partition"
+
+// OnEdge reports whether the target is edges; else it is something that runs.
+func (f Fault) OnEdge() bool { return f.Kind == Partition || strings.Contains(f.Target, ":") }
+
+// On reports whether the fault means an edge to that listener of the callee. A target is CALLER:CALLEE, with
+// the callee's port CALLER:CALLEE/PORT. Each side may be several names, "orders+users:payments", or "*",
+// which is everybody; a caller "" is whoever calls from outside. A target of one side is cut from everybody.
+func (f Fault) On(from, to, listen string) bool {
+	target, port, ported := strings.Cut(f.Target, "/")
+	a, b, pair := strings.Cut(target, ":")
+	if !pair {
+		b = "*"
+	}
+	if ported && port != listen {
+		return false
+	}
+	return side(a, from) && side(b, to) || f.Kind == Partition && side(a, to) && side(b, from)
+}
+
+// side reports whether a name is on a side of a target.
+func side(names, name string) bool {
+	if names == "*" {
+		return true
+	}
+	for one := range strings.SplitSeq(names, "+") {
+		if one == name {
+			return true
 		}
-		words = append(words, text)
 	}
-	if f.Refuse {
-		words = append(words, "refuse")
-	}
-	return strings.Join(words, ", ")
+	return false
 }
 
-// ErrUnknownFault says that there is no fault of that name.
-var ErrUnknownFault = errors.New("no such fault")
-
-// FaultWords are the names that [Fault.Set] knows.
-func FaultWords() []string { return []string{"latency", "jitter", "refuse", "for"} }
-
-// Set adds a word to a fault: latency=300ms, jitter=50ms, refuse, for=30s.
-func (f *Fault) Set(word string) error {
-	name, value, valued := strings.Cut(word, "=")
-	if name == "refuse" && !valued {
-		f.Refuse = true
-		return nil
+// String says what it does, without its target and its end: "latency delay=300ms,jitter=50ms".
+func (f Fault) String() string {
+	var b strings.Builder
+	b.WriteString(f.Kind)
+	sign := " "
+	for _, key := range sortedKeys(f.Params) {
+		b.WriteString(sign + key + "=" + f.Params[key])
+		sign = ","
 	}
-	into := map[string]*time.Duration{"latency": &f.Latency, "jitter": &f.Jitter, "for": &f.For}[name]
-	if into == nil {
-		return fmt.Errorf("read %q: %w", word, ErrUnknownFault)
-	}
-	d, err := time.ParseDuration(value)
-	if err != nil || d <= 0 {
-		return fmt.Errorf("read %q: not a duration", word)
-	}
-	*into = d
-	return nil
+	return b.String()
 }
 
-// Check says what is wrong with a fault, apart from its edge.
-func (f Fault) Check() error {
-	switch {
-	case f.Latency < 0 || f.Jitter < 0 || f.For < 0:
-		return errors.New("a duration is negative")
-	case f.Jitter > f.Latency:
-		return fmt.Errorf("the jitter %s is more than the latency %s", f.Jitter, f.Latency)
-	case f.Latency > time.Hour:
-		return fmt.Errorf("a latency of %s is more than an hour", f.Latency)
-	case f.Latency == 0 && !f.Refuse:
-		return errors.New("it says neither latency nor refuse")
-	}
-	return nil
-}
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,14 +2,17 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"msctl.dev/msctl/chaos"
 	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry/filter"
 )
@@ -44,20 +47,36 @@ func (v *faults) tick(m *model) tea.Cmd {
 
 func (v *faults) keys(*model) []binding {
 	return []binding{
-		{[]string{"x", "enter"}, "lift", "lift the faults of the chosen edge", func(m *model) tea.Cmd {
+		{[]string{"x", "enter"}, "lift", "lift the chosen fault", func(m *model) tea.Cmd {
 			if v.at < 0 || v.at >= len(v.page.rows) {
 				return nil
 			}
-			return m.lift(v.page.rows[v.at].Edge)
+			return m.remove(v.page.rows[v.at])
 		}},
+		{[]string{"f", "a"}, "add", "disturb a target: orders:payments latency=300ms,jitter=50ms for=30s", (*model).askFaultAnywhere},
 		{[]string{"X"}, "lift all", "lift all faults", func(m *model) tea.Cmd { return m.lift("") }},
 	}
 }
 
 var faultColumns = []column{
-	{title: "EDGE", width: 30},
-	{title: "FAULT", width: 24, flex: true},
-	{title: "LEFT", width: 20},
+	{title: "ID", width: 14},
+	{title: "TARGET", width: 22},
+	{title: "FAULT", width: 20, flex: true},
+	{title: "SHARE", width: 5},
+	{title: "ENDS IN", width: 8},
+	{title: "ACTED", width: 7, right: true},
+}
+
+// cells is one fault as the table shows it.
+func faultCells(f state.Fault, now time.Time) []cell {
+	share := "all"
+	if f.Toxicity > 0 && f.Toxicity < 1 {
+		share = strconv.FormatFloat(100*f.Toxicity, 'g', 3, 64) + "%"
+	}
+	f.Toxicity = 0
+	left := max(0, f.Until.Sub(now)).Round(time.Second).String()
+	return []cell{{plainText(f.ID), plain}, {plainText(state.EdgeTitle(f.Target)), plain}, {plainText(chaos.Title(f)), warn},
+		{share, faint}, {left, faint}, {strconv.FormatInt(f.Acted, 10), faint}}
 }
 
 func (v *faults) draw(m *model, w, h int) []string {
@@ -67,19 +86,14 @@ func (v *faults) draw(m *model, w, h int) []string {
 	case !v.page.have:
 		return nil
 	case len(v.page.rows) == 0:
-		return m.empty(w, h, "no faults act; f on the map, or `:chaos add orders:payments latency=300ms for=30s`, puts one on an edge")
+		return m.empty(w, h, "no faults act; f here or on the map, or `:chaos add orders:payments latency=300ms for=30s`, puts one on an edge")
 	}
 	widths := layout(faultColumns, w)
 	rows := []string{m.head(faultColumns, widths)}
 	from, to := v.set(len(v.page.rows), h-1)
 	v.lead = 1
 	for i := from; i < to; i++ {
-		f := v.page.rows[i]
-		left := "until it is lifted"
-		if !f.Until.IsZero() {
-			left = max(0, time.Until(f.Until)).Round(time.Second).String() + " more"
-		}
-		rows = append(rows, m.row(faultColumns, widths, []cell{{plainText(state.EdgeTitle(f.Edge)), plain}, {plainText(f.String()), warn}, {left, faint}}, i == v.at))
+		rows = append(rows, m.row(faultColumns, widths, faultCells(v.page.rows[i], time.Now()), i == v.at))
 	}
 	return rows
 }
@@ -94,44 +108,77 @@ func (m *model) askFault(edge string) tea.Cmd {
 		kind: "fault", sign: "⚡ " + plainText(state.EdgeTitle(edge)),
 		complete: func(text string, at int) (int, []string) {
 			from := strings.LastIndexByte(text[:at], ' ') + 1
-			return from, beginning(faultWords(), text[from:at])
+			return from, chaos.Complete(strings.Fields(text[:from]), text[from:at])
 		},
-		accept: func(m *model, text string) (tea.Cmd, error) { return m.disturb(edge, strings.Fields(text)) },
+		accept: func(m *model, text string) (tea.Cmd, error) {
+			words, err := chaos.Fields(text)
+			if err != nil {
+				return nil, err
+			}
+			return m.disturb(edge, words)
+		},
 	}, begin)
 }
 
-// faultWords is what a fault is written with, as far as it can be completed.
-func faultWords() []string {
-	words := state.FaultWords()
-	for i, w := range words {
-		if w != "refuse" {
-			words[i] = w + "="
-		}
-	}
-	return words
+// askFaultAnywhere lets the user type a target and a fault for it.
+func (m *model) askFaultAnywhere() tea.Cmd {
+	return m.openPrompt(&prompt{
+		kind: "fault anywhere", sign: "⚡",
+		complete: func(text string, at int) (int, []string) {
+			from := strings.LastIndexByte(text[:at], ' ') + 1
+			return from, beginning(m.chaosOptions(strings.Fields(text[:from]), text[from:at]), text[from:at])
+		},
+		accept: func(m *model, text string) (tea.Cmd, error) {
+			words, err := chaos.Fields(text)
+			if err != nil {
+				return nil, err
+			}
+			return m.chaosAdd(words)
+		},
+	}, "")
 }
 
-// disturb puts a fault on an edge.
-func (m *model) disturb(edge string, words []string) (tea.Cmd, error) {
-	f := state.Fault{Edge: edge}
+// disturb puts faults on a target.
+func (m *model) disturb(target string, words []string) (tea.Cmd, error) {
 	if len(words) == 0 {
-		return nil, fmt.Errorf("which fault: latency=300ms jitter=50ms refuse for=30s")
+		return nil, fmt.Errorf("which fault: latency=300ms,jitter=50ms refuse for=30s")
 	}
-	for _, w := range words {
-		if err := f.Set(w); err != nil {
-			return nil, err
-		}
+	faults, err := chaos.Parse(append([]string{target}, words...))
+	if err != nil {
+		return nil, hinted(err)
 	}
-	if err := f.Check(); err != nil {
-		return nil, err
+	title := state.EdgeTitle(target)
+	var doing []string
+	for _, f := range faults {
+		doing = append(doing, chaos.Title(f))
 	}
-	title, until := state.EdgeTitle(edge), ", until it is lifted"
-	if f.For > 0 {
+	until := ""
+	switch f := faults[0]; {
+	case f.For > 0:
 		until = ", for " + f.For.String()
+	case f.Lease == "":
+		until = ", for " + state.FaultTime.String()
 	}
-	return m.change("disturbing "+title, title+": "+f.String()+until, nil, func(ctx context.Context) error {
-		return m.source.SetFault(ctx, f)
+	return m.change("disturbing "+title, title+": "+strings.Join(doing, " ")+until, nil, func(ctx context.Context) error {
+		_, err := m.source.AddFaults(ctx, faults)
+		return err
 	}), nil
+}
+
+// hinted is an error with its hint in the same line.
+func hinted(err error) error {
+	if e := new(chaos.Error); errors.As(err, &e) && e.Hint != "" {
+		return fmt.Errorf("%w; %s", err, strings.ReplaceAll(e.Hint, "`", ""))
+	}
+	return err
+}
+
+// remove lifts one fault.
+func (m *model) remove(f state.Fault) tea.Cmd {
+	return m.change("lifting "+plainText(f.ID), plainText(f.ID)+" is lifted", nil, func(ctx context.Context) error {
+		_, err := m.source.RemoveFaults(ctx, []string{f.ID})
+		return err
+	})
 }
 
 // lift lifts the faults of an edge, "" of all.
@@ -160,6 +207,9 @@ func (m *model) edgeTitles() []string {
 // knownEdge returns the name of an edge that was typed, and refuses those that there are not.
 func (m *model) knownEdge(typed string) (string, error) {
 	name := state.EdgeName(typed)
+	if !strings.Contains(name, ":") || strings.ContainsAny(name, "+*") {
+		return name, nil // several edges, or something that runs: the fleet knows
+	}
 	pair, _, _ := strings.Cut(name, "/")
 	for _, e := range m.edges.edges {
 		if e.Name() == pair && (pair == name || name == pair+"/"+e.Listen) {
@@ -198,10 +248,21 @@ func (m *model) chaosClear(words []string) (tea.Cmd, error) {
 	return tea.Batch(cmds...), nil
 }
 
+// chaosRemove lifts faults by their ids.
+func (m *model) chaosRemove(ids []string) (tea.Cmd, error) {
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("which fault: chaos list shows their ids")
+	}
+	return m.change("lifting "+strings.Join(ids, ", "), strings.Join(ids, ", ")+" lifted", nil, func(ctx context.Context) error {
+		_, err := m.source.RemoveFaults(ctx, ids)
+		return err
+	}), nil
+}
+
 // chaosOptions completes an edge, and behind it the words of a fault.
-func (m *model) chaosOptions(given []string) []string {
+func (m *model) chaosOptions(given []string, begun string) []string {
 	if len(given) == 0 {
 		return m.edgeTitles()
 	}
-	return faultWords()
+	return chaos.Complete(given[1:], begun)
 }

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -88,30 +89,43 @@ func (f *fake) Faults(context.Context) ([]state.Fault, error) {
 	return slices.Clone(f.faults), f.err
 }
 
-func (f *fake) SetFault(_ context.Context, x state.Fault) error {
-	if f.err == nil {
-		f.mu.Lock()
-		if x.For > 0 {
-			x.Until = time.Now().Add(x.For)
-		}
-		f.faults = append(f.faults, x)
-		for i := range f.edges {
-			if f.edges[i].Name() == x.Edge {
-				f.edges[i].Faults = []string{x.String()}
+func (f *fake) AddFaults(_ context.Context, all []state.Fault) ([]state.Fault, error) {
+	var errs []error
+	for i := range all {
+		x := &all[i]
+		if f.err == nil {
+			f.mu.Lock()
+			x.ID = fmt.Sprintf("%s-%d", x.Kind, len(f.faults)+1)
+			x.Until = time.Now().Add(cmp.Or(x.For, state.FaultTime))
+			f.faults = append(f.faults, *x)
+			for i := range f.edges {
+				if f.edges[i].Name() == x.Target {
+					f.edges[i].Faults = []string{x.String()}
+				}
 			}
+			f.mu.Unlock()
 		}
-		f.mu.Unlock()
+		errs = append(errs, f.do("fault %s %s for %s", x.Target, *x, x.For))
 	}
-	return f.do("fault %s %s for %s", x.Edge, x, x.For)
+	return all, errors.Join(errs...)
 }
 
-func (f *fake) ClearFaults(_ context.Context, edge string) (int, error) {
+func (f *fake) RemoveFaults(_ context.Context, ids []string) (int, error) {
 	f.mu.Lock()
 	n := len(f.faults)
-	f.faults = slices.DeleteFunc(f.faults, func(x state.Fault) bool { return edge == "" || x.Edge == edge })
+	f.faults = slices.DeleteFunc(f.faults, func(x state.Fault) bool { return slices.Contains(ids, x.ID) })
 	n -= len(f.faults)
 	f.mu.Unlock()
-	return n, f.do("clear %q", edge)
+	return n, f.do("remove %q", ids)
+}
+
+func (f *fake) ClearFaults(_ context.Context, target string) (int, error) {
+	f.mu.Lock()
+	n := len(f.faults)
+	f.faults = slices.DeleteFunc(f.faults, func(x state.Fault) bool { return target == "" || x.Target == target })
+	n -= len(f.faults)
+	f.mu.Unlock()
+	return n, f.do("clear %q", target)
 }
 
 func (f *fake) Lines(ctx context.Context, unit string, _ time.Time, fn func([]output.Line) error) error {

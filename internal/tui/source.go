@@ -23,9 +23,11 @@ type Source interface {
 	Restart(ctx context.Context, names []string) error
 	Scale(ctx context.Context, service string, n int) error
 
-	SetFault(ctx context.Context, f state.Fault) error
-	// ClearFaults lifts the faults of an edge, "" of all, and returns how many there were.
-	ClearFaults(ctx context.Context, edge string) (int, error)
+	// AddFaults puts faults on what they name, all or none, and returns them as they act.
+	AddFaults(ctx context.Context, faults []state.Fault) ([]state.Fault, error)
+	RemoveFaults(ctx context.Context, ids []string) (int, error)
+	// ClearFaults lifts the faults of a target, "" of all, and returns how many there were.
+	ClearFaults(ctx context.Context, target string) (int, error)
 	Faults(ctx context.Context) ([]state.Fault, error)
 
 	// Lines calls fn with what a unit printed, from since on, and goes on with new lines until ctx ends.

@@ -39,18 +39,18 @@ func TestActions(t *testing.T) {
 		{[]string{":", "text:trace 4bf9", "enter"}, "", "POST /charge"},
 		{[]string{":", "text:logs payments", "enter"}, "", "logs of payments"},
 		{[]string{":", "text:filter name=push", "enter"}, "", "/name=push"},
-		{[]string{":", "text:chaos add gateway:orders latency=300ms for=30s", "enter"}, "fault gateway:orders latency 300ms for 30s", "gateway:orders: latency 300ms, for 30s"},
-		{[]string{":", "text:ch", "tab", "text: ad", "tab", "text: outs", "tab", "text: ref", "tab", "enter"}, "fault :gateway refuse for 0s", "outside:gateway: refuse, until it is lifted"},
+		{[]string{":", "text:chaos add gateway:orders latency=300ms for=30s", "enter"}, "fault gateway:orders latency delay=300ms for 30s", "gateway:orders: latency=300ms, for 30s"},
+		{[]string{":", "text:ch", "tab", "text: ad", "tab", "text: outs", "tab", "text: ref", "tab", "enter"}, "fault :gateway refuse for 0s", "outside:gateway: refuse, for 10m"},
 		{[]string{":", "text:chaos clear orders:payments", "enter"}, `clear "orders:payments"`, "the faults of orders:payments are lifted"},
 		{[]string{":", "text:chaos clear", "enter"}, `clear ""`, "the faults of all edges are lifted"},
 		{[]string{":", "text:chaos list", "enter"}, "", "no faults act"},
-		{[]string{":", "text:chaos", "enter"}, "", "chaos what: add, list, clear"},
+		{[]string{":", "text:chaos", "enter"}, "", "chaos what: add, list, remove, clear"},
 		{[]string{":", "text:chaos lst", "enter"}, "", "did you mean chaos list?"},
 		{[]string{":", "text:chaos add gateway:ordres refuse", "enter"}, "", "did you mean gateway:orders?"},
-		{[]string{":", "text:chaos add gateway:orders latncy=3s", "enter"}, "", "no such fault"},
+		{[]string{":", "text:chaos add gateway:orders latncy=3s", "enter"}, "", "did you mean latency?"},
 		{[]string{":", "text:chaos add gateway:orders latency=3", "enter"}, "", "not a duration"},
-		{[]string{"4", "j", "f", "enter"}, "fault gateway:orders latency 300ms for 0s", "gateway:orders: latency 300ms"},
-		{[]string{"4", "j", "f", "ctrl+u", "text:jitter=2s", "enter"}, "", "more than the latency"},
+		{[]string{"4", "j", "f", "enter"}, "fault gateway:orders latency delay=300ms for 0s", "gateway:orders: latency=300ms"},
+		{[]string{"4", "j", "f", "ctrl+u", "text:latency=1s,jitter=2s", "enter"}, "", "more than the delay"},
 		{[]string{"4", "j", "j", "j", "x"}, `clear "orders:payments"`, "lifted"},
 		{[]string{"4", "x"}, "", "no fault acts on (outside) → gateway"},
 		{[]string{"4", "G", "f"}, "", "push → api.example.com cannot be disturbed: only spans know it"},
@@ -72,9 +72,9 @@ func TestChaos(t *testing.T) {
 	s := newStage(t, shop(), 100, 24)
 	s.press(":", "text:chaos add gateway:orders latency=300ms", "enter", "4")
 	s.second()
-	s.shows("⚡ latency 300ms", "⚡ 2 faults")
+	s.shows("⚡ latency delay=300ms", "⚡ 2 faults")
 	s.press(":", "text:chaos add gateway:push refuse for=1m", "enter", ":", "text:chaos list", "enter")
-	s.shows("chaos", "gateway:orders", "until it is lifted", "gateway:push", "s more")
+	s.shows("chaos", "latency-1", "gateway:orders", "refuse-2", "gateway:push")
 	s.press("j", "x")
 	s.second()
 	if got := s.screen(); strings.Contains(got, "gateway:push  ") {
@@ -82,7 +82,7 @@ func TestChaos(t *testing.T) {
 	}
 	s.press("X")
 	s.second()
-	s.shows("no faults act; f on the map")
+	s.shows("no faults act; f here or on the map")
 }
 
 // TestPorts keeps edges to two ports of one callee apart.
@@ -98,7 +98,7 @@ func TestPorts(t *testing.T) {
 	s.press("k")
 	s.shows("▌ gateway → orders       http")
 	s.press("j", "f", "enter")
-	if got, want := strings.Join(f.did, ""), "fault gateway:orders/grpc latency 300ms for 0s"; got != want {
+	if got, want := strings.Join(f.did, ""), "fault gateway:orders/grpc latency delay=300ms for 0s"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
 	}
 }

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/chaos"
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/state"
+)
+
+func newChaosAdd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "add TARGET KIND[=VALUE][,PARAMETER=VALUE…]… [OPTION=VALUE…]",
+		Short: "Put faults on an edge, or on something that runs",
+		Long: "add puts faults on a TARGET, all of them or none. An edge is CALLER:CALLEE, outside:CALLEE for calls from\n" +
+			"outside, and with /PORT one port of several. orders+users:payments is two edges, *:payments every one to payments.\n" +
+			"A partition cuts both ways between two sides, or one side from everybody: orders+users:payments, or just orders.\n\n" +
+			"`msctl chaos kinds` lists the kinds with their parameters. The first one may follow the kind: latency=300ms.\n\n" +
+			"Options, for all kinds of the line:\n" + optionsHelp() +
+			"\nEvery fault ends: after its for=, else after " + shortDuration(state.FaultTime) + ", with its lease, and with the fleet.",
+		Example: "  msctl chaos add orders:payments latency=300ms,jitter=50ms for=1m\n" +
+			"  msctl chaos add gateway:users refuse toxicity=0.5 seed=7\n" +
+			"  msctl chaos add outside:gateway latency=1s name=slow\n" +
+			"  msctl chaos add orders:payments+users partition",
+		Args:              args(cobra.MinimumNArgs(2)),
+		ValidArgsFunction: a.completeFault,
+	}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		faults, err := chaos.Parse(words)
+		if err != nil {
+			return faultMistake(err)
+		}
+		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+			faults, err := c.AddFaults(ctx, faults)
+			if errors.Is(err, state.ErrUnknownTarget) {
+				return strangeTarget(ctx, c, words[0], err)
+			}
+			if err != nil {
+				return err
+			}
+			for _, f := range faults {
+				fmt.Fprintf(a.Err, "%s: %s: %s, %s\n", f.ID, state.EdgeTitle(f.Target), chaos.Title(f), ending(f))
+				if *asJSON {
+					if err := writeJSON(a.Out, "fault", f); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+// optionsHelp lists the options of a line of faults.
+func optionsHelp() string {
+	var b strings.Builder
+	for _, o := range chaos.Options {
+		fmt.Fprintf(&b, "  %-9s %s\n", o.Name+"=", o.Doc)
+	}
+	return b.String()
+}
+
+// ending says when a fault is lifted.
+func ending(f state.Fault) string {
+	text := "for " + shortDuration(f.For)
+	switch {
+	case f.Lease != "" && f.For > 0:
+		text += " and while the lease " + f.Lease + " is kept"
+	case f.Lease != "":
+		text = "while the lease " + f.Lease + " is kept"
+	}
+	if f.Toxicity > 0 && f.Toxicity < 1 {
+		text += fmt.Sprintf(", seed %d", f.Seed)
+	}
+	return text
+}
+
+// strangeTarget adds to the error about a target that is not there the nearest one that is.
+func strangeTarget(ctx context.Context, c *control.Client, target string, err error) error {
+	edges, lost := c.Edges(ctx)
+	if lost != nil {
+		return err
+	}
+	var known []string
+	for _, e := range edges {
+		if known = append(known, state.EdgeTitle(e.Name())); strings.Contains(target, "/") {
+			known = append(known, state.EdgeTitle(e.Name())+"/"+e.Listen)
+		}
+	}
+	hint := "`msctl edges` lists them"
+	if near := nearest(target, known); near != "" && near != target {
+		hint = "did you mean " + near + "?"
+	}
+	return usage(hint, "%w", err)
+}

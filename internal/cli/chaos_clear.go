@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/state"
+)
+
+func newChaosClear(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "clear [TARGET…]",
+		Short:             "Lift the faults of targets, or all",
+		Long:              "clear lifts the faults that were put on a TARGET, or all where none is named. Open connections feel it at once.",
+		Example:           "  msctl chaos clear\n  msctl chaos clear orders:payments",
+		ValidArgsFunction: a.completeEdges,
+	}
+	cmd.RunE = func(cmd *cobra.Command, targets []string) error {
+		if len(targets) == 0 {
+			targets = []string{""}
+		}
+		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+			total := 0
+			for _, t := range targets {
+				n, err := c.ClearFaults(ctx, state.EdgeName(t))
+				if errors.Is(err, state.ErrUnknownTarget) {
+					return strangeTarget(ctx, c, t, err)
+				}
+				if err != nil {
+					return err
+				}
+				total += n
+			}
+			fmt.Fprintf(a.Err, "%s lifted\n", count(total, "fault"))
+			return nil
+		})
+	}
+	return cmd
+}
