@@ -19,7 +19,7 @@ func (c *h2conn) fromTarget(ctx context.Context, f http2.Frame) error {
 	case *http2.MetaHeadersFrame:
 		switch {
 		case s != nil:
-			return s.answer(c, f)
+			return s.answer(ctx, c, f)
 		case c.isIdle(f.StreamID):
 			return http2.ConnectionError(http2.ErrCodeProtocol)
 		}
@@ -36,7 +36,7 @@ func (c *h2conn) fromTarget(ctx context.Context, f http2.Frame) error {
 }
 
 // answer takes a head of the answer, or its trailers.
-func (s *h2stream) answer(c *h2conn, f *http2.MetaHeadersFrame) error {
+func (s *h2stream) answer(ctx context.Context, c *h2conn, f *http2.MetaHeadersFrame) error {
 	fields := slices.DeleteFunc(f.Fields, func(one hpack.HeaderField) bool { return hopByHop(one.Name) })
 	status, _ := strconv.Atoi(f.PseudoValue("status"))
 	switch {
@@ -53,13 +53,13 @@ func (s *h2stream) answer(c *h2conn, f *http2.MetaHeadersFrame) error {
 	case status < 200:
 		s.x.conn.heads(s.down.id, fields, false)
 	default:
-		s.head(status, fields, f.StreamEnded())
+		s.head(ctx, status, fields, f.StreamEnded())
 	}
 	return nil
 }
 
 // head passes on the head of the answer.
-func (s *h2stream) head(status int, fields []hpack.HeaderField, end bool) {
+func (s *h2stream) head(ctx context.Context, status int, fields []hpack.HeaderField, end bool) {
 	s.begun, s.end, s.call.Code = true, fields, status
 	s.t.well()
 	if !s.grpc && status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout {
@@ -68,7 +68,11 @@ func (s *h2stream) head(status int, fields []hpack.HeaderField, end bool) {
 	if n, err := strconv.ParseInt(valueOf(fields, "content-length"), 10, 64); err == nil {
 		s.down.left = n
 	}
-	s.down.ended, s.down.sent = end, end
+	if s.down.ended = end; s.plan != nil {
+		s.alter(ctx, fields)
+		return
+	}
+	s.down.sent = end
 	s.x.conn.heads(s.down.id, fields, end)
 	if end {
 		s.settle()
@@ -208,6 +212,7 @@ func (s *h2stream) again(ctx context.Context, refused bool) bool {
 
 // broken ends a stream whose target gave no answer, or not all of it.
 func (s *h2stream) broken(why string, grpc int, code http2.ErrCode) {
+	s.reveal()
 	if s.begun || s.over {
 		s.cut(grpc, why, code)
 		return
@@ -221,6 +226,7 @@ func (s *h2stream) cut(grpc int, why string, code http2.ErrCode) {
 		s.kill(code)
 		return
 	}
+	s.reveal()
 	s.call.Err = why
 	if s.grpc {
 		s.tell(grpc, why)

@@ -26,6 +26,8 @@ type h2stream struct {
 	timeout  string // of gRPC
 	grpc     bool
 	up, down h2way
+	plan     *plan // what faults do; nil: nothing
+	withheld bool  // the head of the answer came, and faults have not let it through yet
 
 	t     *target
 	tried []*target
@@ -206,8 +208,11 @@ func (s *h2stream) faults(ctx context.Context) {
 		return
 	}
 	d := a.hold()
+	if a != nil && len(a.asks) > 0 {
+		d += s.ask(a)
+	}
 	if d <= 0 {
-		s.find(ctx)
+		s.proceed(ctx)
 		return
 	}
 	s.gone = make(chan struct{})
@@ -215,7 +220,7 @@ func (s *h2stream) faults(ctx context.Context) {
 		s.wait(ctx, d, a.lifted)
 		s.x.mu.Lock()
 		if !s.over {
-			s.find(ctx)
+			s.proceed(ctx)
 		}
 		s.x.mu.Unlock()
 		s.x.flush()

@@ -23,6 +23,8 @@ type h2way struct {
 	owed    int64 // bytes that were passed on and not granted anew
 	left    int64 // bytes of the declared length that did not come yet; -1 none was declared
 	moved   int64 // bytes that were sent on
+
+	act *h2act // what faults do; nil: nothing
 }
 
 // take takes a piece of a body. It returns the code that the stream is to be reset with, if it is.
@@ -48,14 +50,27 @@ func (w *h2way) take(f *http2.DataFrame) http2.ErrCode {
 		w.from.owe(int64(len(b))) // nobody wants it any more
 		return http2.ErrCodeNo
 	}
+	if w.act != nil {
+		b = w.came(b)
+	}
 	w.push(b)
+	if w.act != nil && w.act.gather != nil {
+		w.gathered(int64(len(b)))
+	}
 	return http2.ErrCodeNo
 }
 
 // finish ends the way with trailers, which may be none.
 func (w *h2way) finish(trailers []hpack.HeaderField) {
 	w.ended, w.trailers = true, trailers
-	w.push(nil)
+	switch {
+	case w.act != nil && w.act.discard != nil:
+		w.act.discard()
+	case w.act != nil && w.act.gather != nil:
+		w.gathered(0)
+	default:
+		w.push(nil)
+	}
 }
 
 // push sends what waits and then b, as far as it is taken; the rest waits.
@@ -77,6 +92,12 @@ func (w *h2way) push(b []byte) {
 		}
 	} else if n := w.send(b); n < len(b) {
 		w.keep(b[n:])
+	}
+	if w.act != nil && w.act.sever {
+		if w.off == len(w.queue) {
+			w.s.severed()
+		}
+		return
 	}
 	if w.ended && w.off == len(w.queue) && !w.sent {
 		w.close()
@@ -111,14 +132,14 @@ func (w *h2way) send(b []byte) (n int) {
 			break
 		}
 		m := n + int(most)
-		w.sent = m == len(b) && w.ended && w.trailers == nil
+		w.sent = m == len(b) && w.ended && w.trailers == nil && (w.act == nil || !w.act.sever)
 		_ = to.frames.WriteData(w.id, w.sent, b[n:m])
 		w.window -= most
 		to.window -= most
 		n = m
 	}
 	w.moved += int64(n)
-	w.passed(int64(n))
+	w.passed(w.unpaid(int64(n)))
 	return n
 }
 
@@ -150,8 +171,8 @@ func (w *h2way) passed(n int64) {
 
 // drop forgets what waits. The sender's connection may send as much of other streams.
 func (w *h2way) drop() {
-	if n := len(w.queue) - w.off; n > 0 && w.from != nil {
-		w.from.owe(int64(n))
+	if n := w.unpaid(int64(len(w.queue) - w.off)); n > 0 && w.from != nil {
+		w.from.owe(n)
 	}
 	w.queue, w.off, w.sent = nil, 0, true
 	if w.to != nil {
