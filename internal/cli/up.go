@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"msctl.dev/msctl/internal/resource"
 	"msctl.dev/msctl/internal/stack"
 )
 
@@ -100,6 +101,7 @@ func (a *App) up(ctx context.Context, o *upOptions) error {
 		}
 	}
 	o.isolated = o.isolated || p.instance != "" // a copy stays one
+	a.tellUnembedded(st, o)
 	if o.dryRun {
 		return a.dryRun(ctx, p, st, o)
 	}
@@ -146,6 +148,32 @@ func checkUp(st *stack.Stack, o *upOptions) error {
 	}
 	_, err := narrow(st, o.profile)
 	return err
+}
+
+// tellUnembedded says which resources do not run embedded although --runtime asks for it.
+func (a *App) tellUnembedded(st *stack.Stack, o *upOptions) {
+	if o.runtime != string(resource.Embedded) || o.daemon {
+		return
+	}
+	if o.profile != "" {
+		if part, err := narrow(st, o.profile); err == nil {
+			st = part
+		}
+	}
+	needed := slices.Clone(o.services)
+	for i := 0; i < len(needed); i++ {
+		for _, e := range st.Edges {
+			if e.From == needed[i] && !slices.Contains(needed, e.To) {
+				needed = append(needed, e.To)
+			}
+		}
+	}
+	some := slices.DeleteFunc(slices.Clone(st.Resources), func(r *stack.Resource) bool {
+		return len(needed) > 0 && !slices.Contains(needed, r.Name)
+	})
+	if text := resource.Unembedded(some); text != "" {
+		fmt.Fprint(a.Err, cleanLines(text+"\n"))
+	}
 }
 
 // isolate finds the first copy of the stack that does not run.

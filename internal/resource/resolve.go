@@ -108,6 +108,9 @@ func choose(r *stack.Resource, dir string, m Machine, runtime Runtime) (Choice, 
 		why = "--runtime " + string(runtime)
 		if len(recipes(k, r, runtime, true)) == 0 {
 			why = fmt.Sprintf("%s has no %s recipe", k.Name, runtime)
+			if runtime == Embedded && len(k.StandIn) > 0 {
+				why = "no `embedded:` names what stands in for it"
+			}
 		}
 	}
 	for _, rec := range recipes(k, r, runtime, strict) {

@@ -73,6 +73,11 @@ func TestResolve(t *testing.T) {
 				`orders-db: native postgres on "postgres", --runtime native`,
 				`mail: embedded smtp on "mail-smtp", smtp has no native recipe`,
 			}},
+		{"embedded, where nothing stands in", resource.Machine{Engine: errEngine, Programs: pair}, "embedded", []*stack.Resource{res("orders-db", "postgres"), res("cache", "redis")},
+			[]string{
+				"orders-db: native postgres on \"postgres\", no `embedded:` names what stands in for it; not container: " + errEngine.Error(),
+				`cache: embedded redis on "cache-redis", --runtime embedded`,
+			}},
 		{"a resource forces for itself", resource.Machine{}, "container", []*stack.Resource{res("cache", "redis", forced("embedded")), res("redis", "redis")},
 			[]string{
 				`cache: embedded redis on "cache-redis", runtime: embedded`,
@@ -106,6 +111,17 @@ func TestResolve(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestUnembedded(t *testing.T) {
+	for want, all := range map[string][]*stack.Resource{
+		"": {res("cache", "redis"), res("orders-db", "postgres", standIn("sqlite")), res("users-db", "postgres", forced("native"))},
+		"not embedded, since stack.yaml does not say what stands in: orders-db, m\nhint: orders-db: {embedded: sqlite}": {res("orders-db", "postgres"), res("m", "mongo")},
+	} {
+		if got := resource.Unembedded(all); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
