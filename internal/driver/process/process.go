@@ -32,6 +32,9 @@ type Driver struct {
 	mu      sync.Mutex                 // guards what follows
 	strays  map[string]bool            // units of which a dead keeper of an earlier time left something
 	keepers map[string]keeper.Identity // of what runs, for Sample
+	loops   map[string]loop            // upsets that are kept up, by their inverse
+
+	groupless bool // tests: no control group bounds CPU
 }
 
 // Run implements [driver.Driver].

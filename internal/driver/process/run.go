@@ -92,6 +92,7 @@ func (r *run) ask(cause error, h driver.Hooks) time.Duration {
 		r.id.Send(unix.SIGUSR1)
 		return overtime
 	}
+	r.d.cease(func(_, unit string) bool { return unit == r.spec.Unit }) // what is stopped cannot answer
 	r.id.Send(unix.SIGTERM)
 	if h.Stopping != nil {
 		h.Stopping()
