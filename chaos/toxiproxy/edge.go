@@ -93,7 +93,8 @@ func (e *edge) reset(ctx context.Context) error {
 	return e.change(ctx, func(chain) (chain, error) { return nil, nil })
 }
 
-// change edits the toxics: what is new is put on the edge, then what is no more is lifted.
+// change edits the toxics: what is new is put on the edge, in the place of the toxic of that name if there
+// is one, and what is no more is lifted.
 func (e *edge) change(ctx context.Context, edit func(chain) (chain, error)) error {
 	e.turn.Lock()
 	defer e.turn.Unlock()
@@ -104,22 +105,22 @@ func (e *edge) change(ctx context.Context, edit func(chain) (chain, error)) erro
 	if err != nil {
 		return err
 	}
-	now := map[*toxic]string{}
-	var fresh, over []string
+	now, kept := map[*toxic]string{}, map[string]bool{}
 	for _, t := range next {
-		id, known := on[t]
-		if !known && !slices.Contains(was, t) {
-			if id, err = e.put(ctx, t); err != nil {
-				return errors.Join(err, e.s.removeFaults(ctx, fresh...))
+		id := on[t]
+		if !slices.Contains(was, t) {
+			before := was.find(t.Name)
+			if id, err = e.put(ctx, t, on[before]); err != nil {
+				return err
 			}
-			fresh = append(fresh, id)
 		}
 		if id != "" {
-			now[t] = id
+			now[t], kept[id] = id, true
 		}
 	}
-	for t, id := range on {
-		if now[t] == "" {
+	var over []string
+	for _, id := range on {
+		if !kept[id] {
 			over = append(over, id)
 		}
 	}
@@ -129,9 +130,10 @@ func (e *edge) change(ctx context.Context, edit func(chain) (chain, error)) erro
 	return e.s.removeFaults(ctx, over...)
 }
 
-// put makes a toxic act on the edge and returns the id of its fault, "" where it does nothing.
-func (e *edge) put(ctx context.Context, t *toxic) (string, error) {
-	f, ok := t.fault(e.target, "")
+// put makes a toxic act on the edge, in the place of the fault of that id, and returns the id of its own: ""
+// where it does nothing.
+func (e *edge) put(ctx context.Context, t *toxic, before string) (string, error) {
+	f, ok := t.fault(e.target, before)
 	if !ok {
 		return "", nil
 	}

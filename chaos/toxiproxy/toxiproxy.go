@@ -113,7 +113,7 @@ func (s *Server) lift(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if _, err := s.Fleet.RemoveFaults(ctx, ids); err != nil && !errors.Is(err, ErrNoFleet) {
+	if err := s.removeFaults(ctx, ids...); err != nil {
 		return fmt.Errorf("lift faults of toxiproxy clients: %w", err)
 	}
 	return nil

@@ -29,6 +29,7 @@ func newChaos(a *App) *cobra.Command {
 		newChaosClear(a),
 		newChaosHeal(a),
 		newChaosKinds(a),
+		newChaosServe(a),
 	)
 	return cmd
 }
