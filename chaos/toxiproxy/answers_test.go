@@ -130,7 +130,7 @@ func lastLine(out []byte) string {
 func talk(t *testing.T, addr, script string) string {
 	t.Helper()
 	var out strings.Builder
-	c := conversation{addr: addr, at: map[string]string{}}
+	c := conversation{addr: addr, at: map[string]string{}, now: map[string]string{}}
 	for _, line := range strings.Split(script, "\n") {
 		if strings.HasPrefix(line, "< ") || line == "<" {
 			continue
@@ -149,6 +149,7 @@ func talk(t *testing.T, addr, script string) string {
 type conversation struct {
 	addr string
 	at   map[string]string // where a proxy listened, to its name
+	now  map[string]string // a proxy, to where it listens
 }
 
 var listens = regexp.MustCompile(`"name":"([^"]+)","listen":"([^"]+:\d+)"`)
@@ -157,7 +158,7 @@ func (c *conversation) ask(t *testing.T, line string) []string {
 	t.Helper()
 	method, rest, _ := strings.Cut(line, " ")
 	path, body, _ := strings.Cut(rest, " ")
-	for listen, name := range c.at {
+	for name, listen := range c.now {
 		body = strings.ReplaceAll(body, "$"+name, listen)
 	}
 	r, err := http.NewRequest(method, "http://"+c.addr+path, strings.NewReader(body))
@@ -184,7 +185,7 @@ func (c *conversation) ask(t *testing.T, line string) []string {
 func (c *conversation) plain(text string) []string {
 	for _, m := range listens.FindAllStringSubmatch(text, -1) {
 		if !strings.HasSuffix(m[2], ":0") {
-			c.at[m[2]] = m[1]
+			c.at[m[2]], c.now[m[1]] = m[1], m[2]
 		}
 	}
 	for listen, name := range c.at {
