@@ -73,6 +73,10 @@ func New(ctx context.Context, name string, env Env, out io.Writer) (*App, error)
 // says false: that is for experiments, which show what the pattern is for.
 func (a *App) On(pattern string) bool { return a.Flag == nil || a.Flag(a.Name+"."+pattern, true) }
 
+// Seeded reports whether a known mistake is in use. It is not, unless the flag "<service>.<mistake>" says
+// true: that is for whoever shows that such a mistake is found.
+func (a *App) Seeded(mistake string) bool { return a.Flag != nil && a.Flag(a.Name+"."+mistake, false) }
+
 // Run calls run, logs how it ended, and sends what telemetry is left.
 func (a *App) Run(ctx context.Context, run func(context.Context, *App) error) error {
 	err := run(ctx, a)

@@ -103,7 +103,7 @@ func (s saga) refund(ctx context.Context, o Order) (Step, Body, error) {
 // still be on its way.
 func (s saga) release(ctx context.Context, o Order) (Step, Body, error) {
 	_, err := s.inventory.Release(ctx, &inventoryv1.ReleaseRequest{OrderId: o.ID})
-	if err != nil {
+	if err != nil && !s.app.Seeded("release-once") { // a mistake to be found: what was held stays so
 		return "", Body{}, fmt.Errorf("release stock of order %s: %w", o.ID, err)
 	}
 	return o.Undo.Ends, Body{}, nil

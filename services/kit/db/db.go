@@ -31,6 +31,7 @@ type DB struct {
 	kick   kit.Bell      // asks the relay to look now
 	writer chan struct{} // sqlite: held by the one writer of this process; nil on postgres
 	on     func(pattern string) bool
+	early  func() bool                   // see relay
 	direct atomic.Pointer[kit.Publisher] // takes messages at once where the outbox is switched off; nil: there is none
 }
 
@@ -62,7 +63,8 @@ func OpenWith(ctx context.Context, app *kit.App, name string, o Options) (*DB, e
 	if err != nil {
 		return nil, fmt.Errorf("read URL of %s: it is not a URL", name) // err quotes the password
 	}
-	d := &DB{log: app.Log, kick: kit.NewBell(), on: app.On}
+	d := &DB{log: app.Log, kick: kit.NewBell(), on: app.On,
+		early: func() bool { return app.Seeded("sent-early") }}
 	var lock locker
 	switch u.Scheme {
 	case "postgres", "postgresql":
