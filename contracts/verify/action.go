@@ -98,9 +98,30 @@ func (t *Target) ask(ctx context.Context, a Action, p params) error {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if (a.Status == 0 && resp.StatusCode < 400 || a.Status == resp.StatusCode) && bytes.Contains(said, []byte(a.Holds)) {
-		return nil
+		return a.take(said, p)
 	}
 	return fmt.Errorf("%s %s: %s: %.500s", method, path, resp.Status, bytes.TrimSpace(said))
+}
+
+// take makes parameters of what was answered: of later actions, and of the request where the pact says so.
+func (a Action) take(said []byte, p params) error {
+	if len(a.Take) == 0 {
+		return nil
+	}
+	answer := params{}
+	d := json.NewDecoder(bytes.NewReader(said))
+	d.UseNumber()
+	if err := d.Decode(&answer); err != nil {
+		return fmt.Errorf("%s: read the answer: %w", a.HTTP, err)
+	}
+	for name, path := range a.Take {
+		v, err := answer.value(path)
+		if err != nil {
+			return fmt.Errorf("%s: take %s: the answer has no %s", a.HTTP, name, path)
+		}
+		p[name] = v
+	}
+	return nil
 }
 
 // body is the JSON of an action, filled.

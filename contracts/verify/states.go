@@ -65,6 +65,7 @@ type Action struct {
 	Status int               `yaml:"status"` // 0: anything below 400
 	Holds  string            `yaml:"holds"`  // http: a text that the answer must hold
 	Within Duration          `yaml:"within"` // http: tried again for so long until it answers like that
+	Take   map[string]string `yaml:"take"`   // http: parameters that are parts of the answer, by name: {token: access_token}
 
 	Call string `yaml:"call"` // "package.Service/Method", of the provider itself
 
@@ -169,6 +170,8 @@ func (a Action) check() error {
 		return errors.New("say one of sql, http, call, exec and publish")
 	case a.SQL != "" && len(a.Run) == 0:
 		return errors.New("sql names a resource, and run what is done to it")
+	case a.HTTP == "" && len(a.Take) > 0:
+		return errors.New("take is for the answer to http")
 	case a.HTTP != "" && (method == "" || !strings.HasPrefix(path, "/")):
 		return fmt.Errorf("http %q: write METHOD /path", a.HTTP)
 	case a.Call != "" && !isMethod(a.Call):

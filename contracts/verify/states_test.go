@@ -3,6 +3,9 @@ package verify
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +23,7 @@ func TestStatesAreChecked(t *testing.T) {
 		"states: {a: {set: [{http: GET http://elsewhere/}]}}": "METHOD /path",
 		"states: {a: {undo: [{publish: broker}]}}":            "key",
 		"messages: {a: {do: [{http: GET /, within: long}]}}":  "no duration",
+		"states: {a: {set: [{exec: [ls], take: {a: b}}]}}":    "take is for the answer",
 		"reset: [{sqll: db}]":                                 "sqll",
 		"state: {}":                                           "state",
 		strings.Repeat("# a long file\n", maxStates/14+1):     "over 262144 bytes",
@@ -57,6 +61,29 @@ func TestParams(t *testing.T) {
 	statement, args, err := bind(postgres, "UPDATE t SET a = {id}, b = {n}, c = '{}'", p)
 	if want := "UPDATE t SET a = $1, b = $2, c = '{}'"; err != nil || statement != want || len(args) != 2 || args[0] != "a/../b c" || args[1] != "3" {
 		t.Errorf("sql: got %s %v, %v", statement, args, err)
+	}
+}
+
+// TestTake makes parameters of an answer, for the actions that follow and for the verifier.
+func TestTake(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"access":{"token":"a.b.c","for":%q},"n":12345678901234567890}`, r.URL.Path)
+	}))
+	t.Cleanup(srv.Close)
+	states := func(take string) *States {
+		return parseStates(t, "states: {a token is there: {params: {id: ana}, set: [{http: 'POST /{id}', take: {"+take+"}}, {http: 'GET /{token}', take: {path: access.for}}]}}")
+	}
+	turns := &turns{params: params{}, target: &Target{Name: "gateway", URL: srv.URL, States: states("token: access.token, n: n")}}
+	got, err := turns.set(t.Context(), "a token is there", nil)
+	if err != nil || got["token"] != "a.b.c" || got["path"] != "/a.b.c" || fmt.Sprint(got["n"]) != "12345678901234567890" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, later := turns.here(); later["token"] != "a.b.c" {
+		t.Errorf("what follows has %v", later)
+	}
+	turns.target.States = states("token: access.tokens")
+	if _, err := turns.set(t.Context(), "a token is there", nil); err == nil || !strings.Contains(err.Error(), "the answer has no access.tokens") {
+		t.Errorf("a part that is not there: %v", err)
 	}
 }
 

@@ -78,6 +78,9 @@ func (t *turns) set(ctx context.Context, name string, given map[string]any) (par
 	if err := t.target.do(ctx, st.Set, own); err != nil {
 		return nil, t.fail(fmt.Errorf("set state %q: %w", name, err))
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.Copy(t.params, own) // with what it took from answers
 	return own, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/pact-foundation/pact-go/v2/consumer"
 	"github.com/pact-foundation/pact-go/v2/matchers"
@@ -31,20 +32,26 @@ var (
 	number = matchers.Regex("5", `^-?\d+$`) // as gRPC's JSON writes 64 bits
 )
 
-// web has ask call the mock of a provider.
-func web(t *testing.T, provider, state string, with params, name, method, path string,
-	request func(*consumer.V4RequestBuilder), answer object, ask func(url string) error,
-) {
+// mock is a provider that answers over HTTP as its pact says.
+func mock(t *testing.T, provider string) *consumer.V4HTTPMockProvider {
 	t.Helper()
 	p, err := consumer.NewV4Pact(consumer.MockHTTPProviderConfig{Consumer: "shop", Provider: provider, PactDir: kittest.PactDir(t), Host: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := p.AddInteraction()
+	return p
+}
+
+// web has ask call the mock of a provider.
+func web(t *testing.T, provider, state string, with params, name, method, path string,
+	request func(*consumer.V4RequestBuilder), answer object, ask func(url string) error,
+) {
+	t.Helper()
+	i := mock(t, provider).AddInteraction()
 	if state != "" {
 		i = i.GivenWithParameter(models.ProviderState{Name: state, Parameters: with})
 	}
-	err = i.UponReceiving(name).WithRequest(consumer.Method(method), path, request).
+	err := i.UponReceiving(name).WithRequest(consumer.Method(method), path, request).
 		WillRespondWith(200, func(b *consumer.V4ResponseBuilder) { b.JSONBody(answer) }).
 		ExecuteTest(t, func(c consumer.MockServerConfig) error { return ask(fmt.Sprintf("http://%s:%d", c.Host, c.Port)) })
 	if err != nil {
@@ -52,15 +59,22 @@ func web(t *testing.T, provider, state string, with params, name, method, path s
 	}
 }
 
+// gate is the shop's client of the gateway, with a token for each of those.
+func gate(t *testing.T, url string, who ...caller) *api {
+	t.Helper()
+	a, err := newAPI(kittest.App(t, map[string]string{"GATEWAY_URL": url}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range who {
+		a.tokens[c.role+" "+c.subject] = "a.b.c"
+	}
+	return a
+}
+
 // TestContractGateway asks the gateway for a token, and which items there are.
 func TestContractGateway(t *testing.T) {
-	gate := func(url string) *api {
-		a, err := newAPI(kittest.App(t, map[string]string{"GATEWAY_URL": url}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
+	gate := func(url string) *api { return gate(t, url) }
 	web(t, "gateway", "", nil, "ask for a token", "POST", "/v1/token", func(b *consumer.V4RequestBuilder) {
 		b.JSONBody(params{"role": "admin", "subject": "shop"})
 	}, object{"access_token": like("a.b.c")}, func(url string) error {
@@ -84,6 +98,122 @@ func TestContractGateway(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// errand is a request with a token, and what the shop needs back.
+type errand struct {
+	name         string
+	who          caller
+	state        string // beside that who has a token
+	with         params
+	method, path string
+	query        params
+	header       params
+	body         any
+	status       int
+	answer       object // nil: the status is enough
+	do           func(*api) error
+}
+
+// run has the shop do it, with a token that the provider gives when the pact is verified.
+func (e errand) run(t *testing.T) {
+	t.Helper()
+	i := mock(t, "gateway").AddInteraction().
+		GivenWithParameter(models.ProviderState{Name: "a caller has a token", Parameters: params{"role": e.who.role, "subject": e.who.subject}})
+	if e.state != "" {
+		i = i.GivenWithParameter(models.ProviderState{Name: e.state, Parameters: e.with})
+	}
+	err := i.UponReceiving(e.name).WithRequest(consumer.Method(e.method), e.path, func(b *consumer.V4RequestBuilder) {
+		b.Header("Authorization", matchers.FromProviderState("Bearer ${token}", "Bearer a.b.c"))
+		for name, value := range e.header {
+			b.Header(name, matchers.S(value.(string)))
+		}
+		for name, value := range e.query {
+			b.Query(name, matchers.S(value.(string)))
+		}
+		if e.body != nil {
+			b.JSONBody(e.body)
+		}
+	}).WillRespondWith(e.status, func(b *consumer.V4ResponseBuilder) {
+		if e.answer != nil {
+			b.JSONBody(e.answer)
+		}
+	}).ExecuteTest(t, func(c consumer.MockServerConfig) error {
+		return e.do(gate(t, fmt.Sprintf("http://%s:%d", c.Host, c.Port), e.who))
+	})
+	if err != nil {
+		t.Errorf("%s: %v", e.name, err)
+	}
+}
+
+// TestContractGatewaySeed looks what is there already, and makes what is not: users, items and templates.
+func TestContractGatewaySeed(t *testing.T) {
+	ana := shopper{ID: "ana", Name: "Ana", Language: "pt-BR", Channels: map[string]map[string]any{"email": {"on": true, "to": "ana@x.example"}}}
+	mug := item{Name: "A mug", Description: "It holds tea.", Price: money{1250, "EUR"}}
+	welcome := params{"default": "en", "languages": params{"en": params{"email": params{"subject": "Hi {{name}}", "body": "Welcome, {{name}}."}}}}
+	ask := func(method, path string, in any, status int) func(*api) error {
+		return func(a *api) error {
+			_, err := a.patient(t.Context(), administrator, method, path, in, nil, status)
+			return err
+		}
+	}
+	for _, e := range []errand{
+		{name: "look for a user", state: "a user exists", with: params{"id": "ana"}, method: "GET", path: "/v1/users/ana", status: 200},
+		{name: "look for a user that there is not", state: "no user exists", with: params{"id": "nobody"}, method: "GET", path: "/v1/users/nobody", status: 404},
+		{name: "make a user", state: "no user exists", with: params{"id": "ana"}, method: "POST", path: "/v1/users", body: ana, status: 201},
+		{name: "make an item", state: "no item exists", with: params{"id": "mug"}, method: "PUT", path: "/v1/items/mug", body: mug.profile(), status: 201},
+		{name: "look for a template", state: "a template exists", with: params{"id": "welcome"}, method: "GET", path: "/v1/templates/welcome", status: 200},
+		{name: "look for a template that there is not", state: "no template exists", with: params{"id": "none"}, method: "GET", path: "/v1/templates/none", status: 404},
+		{name: "make a template", state: "no template exists", with: params{"id": "welcome"}, method: "PUT", path: "/v1/templates/welcome", body: welcome, status: 201},
+	} {
+		e.who, e.do = administrator, ask(e.method, e.path, e.body, e.status)
+		e.run(t)
+	}
+}
+
+// TestContractGatewayOrders places an order, follows it, and reads what people were told.
+func TestContractGatewayOrders(t *testing.T) {
+	ana := caller{"user", "ana"}
+	mug := order{ID: "o-1", Card: "tok_ok", Lines: []line{{"mug", 2}}}
+	status := matchers.Regex("confirmed", "^(pending|confirmed|rejected)$")
+	errand{
+		name: "place an order", who: ana, state: "an order can be placed", with: params{"id": "o-1", "item": "mug"},
+		method: "POST", path: "/v1/orders", header: params{"Idempotency-Key": "o-1"}, body: mug, status: 201, answer: object{"status": status},
+		do: func(a *api) error {
+			p := placed{wish: wish{who: ana, body: mug}}
+			p.send(t.Context(), a, time.Now(), time.Second)
+			if p.err != nil || !p.accepted || p.status != "confirmed" {
+				return fmt.Errorf("the order is %q, %v", p.status, p.err)
+			}
+			return nil
+		},
+	}.run(t)
+	errand{
+		name: "follow an order", who: ana, state: "an order is confirmed", with: params{"id": "o-1", "item": "mug", "quantity": 2, "user": "ana"},
+		method: "GET", path: "/v1/orders/o-1", status: 200, answer: object{"status": status},
+		do: func(a *api) error {
+			p := placed{wish: wish{who: ana, body: mug}, status: "pending"}
+			p.follow(t.Context(), a, time.Now(), 5*time.Second)
+			if p.err != nil || p.status != "confirmed" {
+				return fmt.Errorf("the order is %q, %v", p.status, p.err)
+			}
+			return nil
+		},
+	}.run(t)
+	errand{
+		name: "list what people were told", who: administrator, state: "a notification exists",
+		with:   params{"id": "n-1", "request": "r-1", "status": "sent", "template": "welcome", "user": "ana"},
+		method: "GET", path: "/v1/notifications", query: params{"limit": "200", "before": ""}, status: 200,
+		answer: object{"notifications": each(object{"id": like("n-1"), "request_id": like("r-1"), "status": matchers.Regex("sent", "^(accepted|queued|sent|failed|suppressed)$")}, 1)},
+		do: func(a *api) error {
+			b := &books{}
+			err := (&auditor{gate: a}).readNotifications(t.Context(), b)
+			if err != nil || len(b.notifications) != 1 || b.notifications[0].Request != "r-1" {
+				return fmt.Errorf("notifications are %v, %v", b.notifications, err)
+			}
+			return nil
+		},
+	}.run(t)
 }
 
 // TestContractLegacy tells the monolith of old items, and reads the bank's books.
