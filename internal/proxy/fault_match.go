@@ -1,18 +1,18 @@
 package proxy
 
 import (
-	"path"
 	"strings"
 	"sync/atomic"
 )
 
 // Match says on which requests a fault acts. Its zero value is all.
 type Match struct {
-	Path   string   // "/v1/orders/{id}", "/v1/*"; the method of gRPC; part of a statement; a subject. Case does not matter in statements
-	Method string   // of HTTP, or the verb of a statement or command
-	Header Header   // that the request has; Value "" is any
-	Name   string   // of the call, in full: "GET /v1/orders/{id}"
-	Trace  [16]byte // that it is part of
+	Path      string   // of HTTP: "/v1/orders/{id}", "/v1/*"; else the same as Operation
+	Operation string   // name of the call with a star where anything goes; method of gRPC, part of a statement, subject of a message
+	Method    string   // of HTTP, or the verb of a statement or command
+	Header    Header   // that the request has; Value "" is any
+	Name      string   // of the call, in full: "GET /v1/orders/{id}"
+	Trace     [16]byte // that it is part of
 
 	// Of those that match so far, counted from 1 in the order in which they come:
 	Nth   uint64 // only this one
@@ -58,21 +58,45 @@ func (m *Match) matches(r *Request) bool {
 			return false
 		}
 	}
-	return m.Path == "" || m.at(r)
+	switch {
+	case m.Path == "":
+	case r.Protocol == "http" && !matchPath(m.Path, r.Path), r.Protocol != "http" && !r.does(m.Path):
+		return false
+	}
+	return m.Operation == "" || r.does(m.Operation)
 }
 
-// at reports whether the request goes where Path says.
-func (m *Match) at(r *Request) bool {
+// does reports whether the request is of an operation. Case matters in nothing but paths and subjects.
+func (r *Request) does(operation string) bool {
 	switch r.Protocol {
 	case "http":
-		return matchPath(m.Path, r.Path)
 	case "grpc":
-		return matchPath("/"+strings.TrimPrefix(m.Path, "/"), r.Path) || matchMethod(m.Path, r.Path)
+		if matchPath("/"+strings.TrimPrefix(operation, "/"), r.Path) || matchMethod(operation, r.Path) {
+			return true
+		}
 	case "amqp", "nats":
-		ok, err := path.Match(m.Path, r.Path)
-		return err == nil && ok
+		if glob(operation, r.Path) {
+			return true
+		}
+	default:
+		if strings.Contains(strings.ToLower(r.Path), strings.ToLower(operation)) {
+			return true
+		}
 	}
-	return strings.Contains(strings.ToLower(r.Path), strings.ToLower(m.Path)) || strings.EqualFold(m.Path, r.Name)
+	return glob(strings.ToLower(operation), strings.ToLower(r.Name))
+}
+
+// glob compares a text with a pattern, in which a star is any text.
+func glob(pattern, s string) bool {
+	first, rest, star := strings.Cut(pattern, "*")
+	s, ok := strings.CutPrefix(s, first)
+	for ok && star {
+		if first, rest, star = strings.Cut(rest, "*"); !star {
+			return strings.HasSuffix(s, first)
+		}
+		_, s, ok = strings.Cut(s, first)
+	}
+	return ok && s == ""
 }
 
 // matchMethod reports whether a gRPC method is meant by its last part: "Charge".
