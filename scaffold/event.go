@@ -14,6 +14,7 @@ type Events struct {
 	Needs     []string `yaml:"needs"`     // kinds without which it can neither publish nor consume; none: it has no code for events
 	Publishes []Told   `yaml:"publishes"` // what it publishes unasked
 	Consumes  string   `yaml:"consumes"`  // what it consumes where nothing is said; "" is nothing
+	Only      bool     `yaml:"only"`      // events are all that it does: its HTTP port is for health, and no route leads there
 }
 
 // Told is one event that a template publishes unasked.
@@ -199,7 +200,7 @@ func (e Events) check() error {
 	if e.Consumes != "" && !stack.ValidPattern(e.Consumes) {
 		errs = append(errs, fmt.Errorf("consumes %q is not a key", e.Consumes))
 	}
-	if len(e.Needs) == 0 && (len(e.Publishes) > 0 || e.Consumes != "") {
+	if len(e.Needs) == 0 && (len(e.Publishes) > 0 || e.Consumes != "" || e.Only) {
 		errs = append(errs, errors.New("needs: a broker at least"))
 	}
 	return errors.Join(errs...)

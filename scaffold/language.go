@@ -15,6 +15,7 @@ const maxNested = 2
 
 // functions are those that a template may call beside and, or, not, eq, ne, len and index.
 var functions = template.FuncMap{
+	"an":    an,
 	"env":   envName,
 	"ident": ident,
 	"title": title,

@@ -54,3 +54,14 @@ var partForm = regexp.MustCompile(`^[A-Za-z0-9._@+]([A-Za-z0-9._@+-]*[A-Za-z0-9_
 func oneLine(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
+
+// spoken are words that begin with the letter u and are not spoken so: user, unit, utility.
+var spoken = regexp.MustCompile(`^u[bcdfghjklmnpqrstvwxyz][aeiou]`)
+
+// an is a noun with its article: an item, a user.
+func an(noun string) string {
+	if noun != "" && strings.Contains("aeiou", noun[:1]) && !spoken.MatchString(noun) {
+		return "an " + noun
+	}
+	return "a " + noun
+}

@@ -17,7 +17,8 @@ func newAddEdge(a *App) *cobra.Command {
 		Short: "Let a service call another one, or use a resource",
 		Long: "edge adds TO to what FROM calls, or uses where TO is a resource. FROM is then given the address of TO,\n" +
 			"such as BILLING_URL. PROTOCOL is a port of TO by name, such as grpc; the default is http, or the only one.\n" +
-			"Exit code 1 if the edge is there already, 2 if it cannot be read, 3 if stack.yaml does not allow it.",
+			"Exit code 1 if the edge is there already, 2 if it cannot be read or stack.yaml would be wrong with it, such\n" +
+			"as by a cycle, 3 if stack.yaml is wrong already.",
 		Example:           "  msctl add edge orders:billing\n  msctl add edge orders:payments:grpc\n  msctl add edge billing:cache --dry-run",
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeEdge,

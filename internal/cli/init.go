@@ -123,15 +123,15 @@ func (i *initial) ask(ctx context.Context) error {
 			return err
 		}
 	}
-	q := &questions{in: bufio.NewReader(i.app.In), out: i.app.Err}
+	q := &questions{in: bufio.NewReader(i.app.In), out: i.app.Err, width: i.app.screenOf(i.app.Err).width}
 	in, file := i.app.In.(*os.File)
 	asks := !i.o.yes && !i.o.dryRun && file && term.IsTerminal(int(in.Fd())) && i.app.screenOf(i.app.Err).terminal
 	if asks && i.o.name == "" && i.folder == "" {
-		q.until(ctx, "Name of the stack", name, func(s string) error { i.o.name = s; return checkStackName(s) })
+		q.until(ctx, "Name of the stack", "", name, func(s string) error { i.o.name = s; return checkStackName(s) })
 	}
 	i.o.name = orElse(i.o.name, name)
 	if asks && i.o.module == "" && module == "" {
-		q.until(ctx, "Path of its Go module", "example.com/"+i.o.name, func(s string) error { i.o.module = s; return checkModule(s, i.o.name) })
+		q.until(ctx, "Path of its Go module", "", "example.com/"+i.o.name, func(s string) error { i.o.module = s; return checkModule(s, i.o.name) })
 	}
 	if q.err != nil {
 		return q.err

@@ -9,8 +9,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"msctl.dev/msctl/internal/resource"
 )
 
 // ask asks at a terminal for what no flag says; --yes and --dry-run ask nothing.
@@ -19,15 +22,15 @@ func (n *newService) ask(ctx context.Context) error {
 	if n.o.yes || n.o.dryRun || !file || !term.IsTerminal(int(in.Fd())) || !n.app.screenOf(n.app.Err).terminal {
 		return nil
 	}
-	q := &questions{in: bufio.NewReader(in), out: n.app.Err}
+	q := &questions{in: bufio.NewReader(in), out: n.app.Err, width: n.app.screenOf(n.app.Err).width}
 	if n.values.Service == "" {
-		q.until(ctx, "Name of the service", "", func(s string) error { n.values.Service = s; return n.freeName(s) })
+		q.until(ctx, "Name of the service", "", "", func(s string) error { n.values.Service = s; return n.freeName(s) })
 	} else if err := n.freeName(n.values.Service); err != nil {
 		return err
 	}
 	if n.o.template == "" {
 		q.list("Templates", slices.DeleteFunc(templateLines(), func(line string) bool { return strings.HasPrefix(line, stackTemplate+" ") }))
-		q.until(ctx, "Template", defaultTemplate, func(s string) error { return n.choose(ctx, s) })
+		q.until(ctx, "Template", "", defaultTemplate, func(s string) error { return n.choose(ctx, s) })
 	} else if err := n.choose(ctx, n.o.template); err != nil {
 		return err
 	}
@@ -35,11 +38,11 @@ func (n *newService) ask(ctx context.Context) error {
 		return q.err
 	}
 	if len(n.o.calls) == 0 && len(n.stack.Services) > 0 {
-		q.until(ctx, "Services that it calls ("+someOf(namesOf(n.stack.Services))+")", "none",
+		q.until(ctx, "Services that it calls", someOf(namesOf(n.stack.Services)), "none",
 			func(s string) (err error) { n.o.calls = words(s); _, err = n.calls(); return err })
 	}
 	if len(n.o.uses) == 0 {
-		q.until(ctx, "Resources that it uses (postgres, rabbitmq, redis, … or one of the stack's)", "none",
+		q.until(ctx, "Resources that it uses", n.usable(), "none",
 			func(s string) (err error) { n.o.uses = words(s); return n.checkUses() })
 	}
 	n.askRoute(ctx, q)
@@ -48,7 +51,7 @@ func (n *newService) ask(ctx context.Context) error {
 	}
 	for _, p := range n.template.Params {
 		if _, said := n.o.params[p.Name]; !said {
-			q.until(ctx, strings.ToUpper(p.Doc[:min(1, len(p.Doc))])+p.Doc[min(1, len(p.Doc)):], p.Default, func(s string) error {
+			q.until(ctx, strings.ToUpper(p.Doc[:min(1, len(p.Doc))])+p.Doc[min(1, len(p.Doc)):], "", p.Default, func(s string) error {
 				if n.o.params == nil {
 					n.o.params = map[string]string{}
 				}
@@ -64,16 +67,29 @@ func (n *newService) ask(ctx context.Context) error {
 func (n *newService) askEvents(ctx context.Context, q *questions) {
 	if len(n.o.consumes) == 0 {
 		other := orElse(n.template.Events.Consumes, "none")
-		question := "Events that it consumes"
-		if known := published(n.stack); len(known) > 0 {
-			question += " (" + someOf(known) + ")"
+		known := ""
+		if keys := published(n.stack); len(keys) > 0 {
+			known = someOf(keys)
 		}
-		q.until(ctx, question, other, func(s string) error { n.o.consumes = words(s); return n.events() })
+		q.until(ctx, "Events that it consumes", known, other, func(s string) error { n.o.consumes = words(s); return n.events() })
 	}
 	if len(n.o.publishes) == 0 {
-		q.until(ctx, "Events that it publishes, such as "+n.values.Service+".changed", "none",
+		q.until(ctx, "Events that it publishes", "such as "+n.values.Service+".changed", "none",
 			func(s string) error { n.o.publishes = words(s); return n.events() })
 	}
+}
+
+// usable lists the stack's resources, and the kinds of new ones.
+func (n *newService) usable() string {
+	kinds := slices.DeleteFunc(kindNames(), func(kind string) bool { return kind == resource.Container.Name })
+	if len(n.stack.Resources) == 0 {
+		return "new: " + list(kinds)
+	}
+	var names []string
+	for _, r := range n.stack.Resources {
+		names = append(names, r.Name)
+	}
+	return someOf(names) + "; new: " + list(kinds)
 }
 
 // checkUses reads each word of --uses alone.
@@ -96,25 +112,51 @@ func words(s string) []string {
 
 // questions asks one after the other. After an error it asks nothing more.
 type questions struct {
-	in  *bufio.Reader
-	out io.Writer
-	err error
+	in    *bufio.Reader
+	out   io.Writer
+	width int // of the terminal
+	err   error
 }
 
+// list shows what there is to choose from, one on each line.
 func (q *questions) list(title string, lines []string) {
-	if q.err == nil {
-		fmt.Fprintf(q.out, "%s:\n  %s\n", title, strings.Join(lines, "\n  "))
+	if q.err != nil {
+		return
+	}
+	fmt.Fprintf(q.out, "%s:\n", title)
+	const column = 18 // where what a name stands for begins
+	for _, line := range lines {
+		name, doc, _ := strings.Cut(line, "  ")
+		folded := fold(doc, q.width, strings.Repeat(" ", column))
+		fmt.Fprintln(q.out, pad("  "+name, column)+strings.TrimLeft(folded, " "))
 	}
 }
 
-// until asks until take accepts the answer; an empty one is other.
-func (q *questions) until(ctx context.Context, question, other string, take func(string) error) {
-	for q.err == nil {
-		fmt.Fprint(q.out, question)
-		if other != "" {
-			fmt.Fprintf(q.out, " [%s]", other)
+// answerRoom is how much of a line is kept for the answer.
+const answerRoom = 20
+
+// until asks until take accepts the answer; an empty one is other. What there is to choose from stands behind
+// the question, or above it where that would be too long for a line.
+func (q *questions) until(ctx context.Context, question, choices, other string, take func(string) error) {
+	if q.err != nil {
+		return
+	}
+	prompt := func(choices string) string {
+		if choices != "" {
+			choices = " (" + choices + ")"
 		}
-		fmt.Fprint(q.out, ": ")
+		if other == "" {
+			return question + choices + ": "
+		}
+		return question + choices + " [" + other + "]: "
+	}
+	ask := prompt(choices)
+	if utf8.RuneCountInString(ask) > q.width-answerRoom {
+		ask = prompt("")
+		fmt.Fprintln(q.out, fold("There is "+choices, q.width, "  "))
+	}
+	for q.err == nil {
+		fmt.Fprint(q.out, ask)
 		line, err := q.line(ctx)
 		if err != nil {
 			q.err = err
@@ -132,7 +174,7 @@ func (q *questions) until(ctx context.Context, question, other string, take func
 	}
 }
 
-// line reads one line, or ends with ctx: Ctrl-C is no answer.
+// line reads one line. Neither Ctrl-C, which ends ctx, nor Ctrl-D is an answer: both end the command alike.
 func (q *questions) line(ctx context.Context) (string, error) {
 	type read struct {
 		text string
@@ -145,13 +187,20 @@ func (q *questions) line(ctx context.Context) (string, error) {
 	}()
 	select {
 	case r := <-came:
-		if r.err != nil {
+		switch {
+		case errors.Is(r.err, io.EOF):
+			fmt.Fprint(q.out, unanswered)
+			return "", &signalled{os.Interrupt}
+		case r.err != nil:
 			fmt.Fprintln(q.out)
 			return "", failed("--yes asks nothing", "read answer: %w", r.err)
 		}
 		return r.text, nil
 	case <-ctx.Done():
-		fmt.Fprintln(q.out)
+		fmt.Fprint(q.out, unanswered)
 		return "", context.Cause(ctx)
 	}
 }
+
+// unanswered is what the end of a command at a question says.
+const unanswered = "\nended without an answer; nothing was written\n"

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -27,8 +26,8 @@ func (n *newService) resolveRoute() error {
 		}
 		return nil
 	}
-	if listen := n.template.Service.Listen; len(listen) > 0 && !slices.Contains(listen, "http") {
-		return usage("leave --route out", "read --route: a service of %s has no port http", n.template.Name)
+	if err := n.routable(); err != nil {
+		return err
 	}
 	to, err := routeOptions{open: n.o.open}.read(n.o.route)
 	if err != nil {
@@ -75,10 +74,10 @@ func (n *newService) rewire(text []byte) ([]byte, []scaffold.Rewrite, error) {
 // askRoute asks how requests get to the service, where there is a gateway.
 func (n *newService) askRoute(ctx context.Context, q *questions) {
 	g, err := theGateway(n.stack, n.o.gateway)
-	if err != nil || n.o.route != "" || n.resolvesNoRoute() {
+	if err != nil || n.o.route != "" || n.routable() != nil || n.template.Service.Public {
 		return
 	}
-	q.until(ctx, fmt.Sprintf("Route at %s, such as /v1/%s", g.service, n.values.Service), "none", func(s string) error {
+	q.until(ctx, "Route at "+g.service, "such as /v1/"+n.values.Service, "none", func(s string) error {
 		if n.o.route = s; s == "none" {
 			n.o.route = ""
 		}
@@ -86,8 +85,17 @@ func (n *newService) askRoute(ctx context.Context, q *questions) {
 	})
 }
 
-// resolvesNoRoute reports a template whose services no gateway can lead to.
-func (n *newService) resolvesNoRoute() bool {
-	listen := n.template.Service.Listen
-	return n.template.Service.Public || len(listen) > 0 && listen[0] != "http"
+// routable refuses a template whose services have nothing to ask for over HTTP.
+func (n *newService) routable() error {
+	t := n.template
+	switch {
+	case t.Events.Only:
+		return usage("leave --route out", "read --route: a service of %s handles events, and its HTTP port is for health alone", t.Name)
+	case len(t.Service.Listen) > 0 && !slices.Contains(t.Service.Listen, "http"):
+		return usage("leave --route out", "read --route: a service of %s has no port http", t.Name)
+	case len(t.Service.Listen) > 0 && t.Service.Listen[0] != "http":
+		return usage("leave --route out; once there is more, `msctl add route "+n.o.route+" "+n.values.Service+"` leads to it",
+			"read --route: a service of %s is asked over %s, and its HTTP port is for health alone", t.Name, t.Service.Listen[0])
+	}
+	return nil
 }

@@ -21,6 +21,7 @@ type newService struct {
 	o        *serviceOptions
 	stack    *stack.Stack
 	template *scaffold.Template
+	chosen   string // how the template was said: its name, a folder or an address
 	values   scaffold.Values
 	route    *newRoute // nil is none
 	added    []string  // what was added unasked, for the user to know
@@ -125,7 +126,7 @@ func (n *newService) choose(ctx context.Context, name string) error {
 	if len(t.Includes) > 0 {
 		return usage("`msctl init` writes a stack", "read --template: %s is the template of a stack", t.Name)
 	}
-	n.template = t
+	n.template, n.chosen = t, name
 	return nil
 }
 
@@ -189,7 +190,7 @@ func (n *newService) resolveModule() error {
 func (n *newService) plan() ([]scaffold.Change, error) {
 	out, err := scaffold.Render(n.template, n.values)
 	if err != nil {
-		return nil, usage("`msctl template show "+n.template.Name+"` lists its parameters", "%v", err)
+		return nil, usage("`msctl template show "+shellWord(n.chosen)+"` lists its parameters", "%v", err)
 	}
 	here := os.DirFS(n.stack.Dir)
 	var rewrites []scaffold.Rewrite
@@ -236,10 +237,7 @@ func (n *newService) write(changes []scaffold.Change) error {
 	err := scaffold.Write(n.stack.Dir, changes)
 	var inTheWay *scaffold.ConflictError
 	if errors.As(err, &inTheWay) {
-		for _, c := range inTheWay.Changes {
-			fmt.Fprint(n.app.Err, firstLines(cleanLines(c.Diff()), 30))
-		}
-		return failed("--overwrite replaces them, --path names another folder", "%w", err)
+		return n.conflict(inTheWay.Changes)
 	}
 	if err != nil {
 		return err
@@ -251,6 +249,27 @@ func (n *newService) write(changes []scaffold.Change) error {
 		fmt.Fprintln(n.app.Err, line)
 	}
 	return nil
+}
+
+// conflict tells which files are in the way. One or two are shown with their difference, of more it is said how to
+// see it.
+func (n *newService) conflict(bad []scaffold.Change) error {
+	var names []string
+	for _, c := range bad {
+		names = append(names, c.Path)
+		if len(bad) <= 2 {
+			fmt.Fprint(n.app.Err, firstLines(cleanLines(c.Diff()), 30))
+		}
+	}
+	hint := "--overwrite replaces what is there, --path names another folder"
+	if len(bad) > 2 {
+		hint = "--dry-run shows the differences, " + hint
+	}
+	what := "1 file is"
+	if len(bad) > 1 {
+		what = fmt.Sprintf("%d files are", len(bad))
+	}
+	return failed(hint, "write service %s: %s there already, with another content; nothing was written\n%s", n.values.Service, what, strings.Join(names, "\n"))
 }
 
 // firstLines returns the first most lines of text, and says how many more there are.

@@ -59,6 +59,8 @@ func (r revising) apply(ctx context.Context, out jsonRevision, names []string, t
 	}
 	if err == nil {
 		err = rev.Unchanged(names...)
+	} else if rev != nil {
+		err = &codedError{err, exitUsage, ""} // the file is good, and would not be any more
 	}
 	if err != nil {
 		return err

@@ -62,9 +62,9 @@ func printTemplate(a *App, t *scaffold.Template) {
 	}
 	fmt.Fprintln(a.Out, "\nfiles")
 	for _, f := range t.Files {
-		fmt.Fprintf(a.Out, "  %s", clean(f.To))
+		fmt.Fprintf(a.Out, "  %s", clean(t.Target(f)))
 		if f.When != "" {
-			fmt.Fprintf(a.Out, "  (with %s)", clean(f.When))
+			fmt.Fprintf(a.Out, "  (with %s)", clean(f.Condition()))
 		}
 		fmt.Fprintln(a.Out)
 	}
