@@ -30,6 +30,7 @@ func newChaos(a *App) *cobra.Command {
 		newChaosHeal(a),
 		newChaosKinds(a),
 		newChaosServe(a),
+		newChaosRun(a),
 	)
 	return cmd
 }

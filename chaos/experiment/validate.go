@@ -1,0 +1,187 @@
+package experiment
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"msctl.dev/msctl/chaos"
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/state"
+)
+
+// Validate holds what an experiment names against the running fleet: what is not part of it is refused, so that
+// nothing outside the stack is ever touched (H10). Its error is stack.Errors.
+func Validate(ctx context.Context, e *Experiment, s Site) error {
+	snap, err := s.Fleet.Snapshot(ctx)
+	if err != nil {
+		return cannotf("ask the fleet: %w", err)
+	}
+	edges, err := s.Fleet.Edges(ctx)
+	if err != nil {
+		return cannotf("ask the fleet: %w", err)
+	}
+	v := validator{reader: &reader{file: e.Pos.File}, snap: snap, edges: edges, stack: s.Stack, e: e}
+	for _, p := range e.probes() {
+		v.all(p.Pos, p.Look.needs())
+	}
+	for _, st := range e.steps() {
+		v.all(st.Pos, st.Act.needs())
+	}
+	for _, l := range e.Workload {
+		v.all(l.Pos, l.needs())
+	}
+	for _, name := range e.Apart {
+		v.one(e.Pos, need{unit, name})
+	}
+	return v.result()
+}
+
+type validator struct {
+	*reader
+	snap  state.Snapshot
+	edges []state.Edge
+	stack *stack.Stack
+	e     *Experiment
+}
+
+func (v *validator) all(at stack.Pos, needs []need) {
+	for _, n := range needs {
+		v.one(at, n)
+	}
+}
+
+func (v *validator) one(at stack.Pos, n need) {
+	switch n.sort {
+	case unit, resource:
+		v.unit(at, n)
+	case edge:
+		v.edge(at, n.name)
+	case target:
+		v.target(at, n.name)
+	case task:
+		v.task(at, n.name)
+	case load:
+		var known []string
+		for _, l := range v.e.Workload {
+			known = append(known, l.Name)
+		}
+		if !slices.Contains(known, n.name) {
+			v.failAt(at, meant(n.name, known), "no workload is called %q", n.name)
+		}
+	}
+}
+
+func (v *validator) unit(at stack.Pos, n need) {
+	var known []string
+	for _, u := range v.snap.Units {
+		if n.sort == resource && u.Sort != state.Resource && u.Sort != state.Server {
+			continue
+		}
+		if u.Name == n.name || u.Service == n.name {
+			if u.Phase == state.Skipped {
+				v.failAt(at, u.Reason, "%s does not run on this machine", n.name)
+			}
+			return
+		}
+		known = append(known, u.Service)
+	}
+	slices.Sort(known)
+	v.failAt(at, meant(n.name, slices.Compact(known)), "the fleet has no %s %q", n.sort, n.name)
+}
+
+func (v *validator) edge(at stack.Pos, name string) {
+	for _, e := range v.edges {
+		if named(e, name) {
+			if !e.Mesh {
+				v.failAt(at, e.Direct, "nothing of %s goes through msctl", name)
+			}
+			return
+		}
+	}
+	v.failAt(at, meant(name, v.titles()), "the fleet has no edge %q", name)
+}
+
+func (v *validator) titles() (all []string) {
+	for _, e := range v.edges {
+		all = append(all, state.EdgeTitle(e.Name()))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// target checks what a fault is put on.
+func (v *validator) target(at stack.Pos, line string) {
+	words, err := chaos.Fields(line)
+	if err != nil {
+		return // it was read before
+	}
+	list, err := chaos.Parse(words)
+	if err != nil {
+		return
+	}
+	for _, f := range list {
+		if !f.OnEdge() {
+			v.unit(at, need{unit, f.Target})
+			continue
+		}
+		some, meshed := false, false
+		for _, e := range v.edges {
+			if f.On(e.From, e.To, e.Listen) {
+				some, meshed = true, meshed || e.Mesh
+			}
+		}
+		switch {
+		case !some:
+			v.failAt(at, meant(f.Target, v.titles()), "the fleet has no edge %q", state.EdgeTitle(f.Target))
+		case !meshed:
+			v.failAt(at, "see `msctl edges`", "nothing of %s goes through msctl: no fault can act there", state.EdgeTitle(f.Target))
+		}
+	}
+}
+
+func (v *validator) task(at stack.Pos, name string) {
+	service, task, _ := strings.Cut(name, " ")
+	svc := v.stack.Service(service)
+	if svc == nil {
+		v.unit(at, need{unit, service})
+		return
+	}
+	var known []string
+	for _, t := range svc.Tasks {
+		if t.Name == task {
+			return
+		}
+		known = append(known, t.Name)
+	}
+	v.failAt(at, meant(task, known), "%s has no task %q", service, task)
+}
+
+// touches are the services that an experiment disturbs: two that touch the same are not run beside each other.
+func (e *Experiment) touches() []string {
+	out := slices.Clone(e.Apart)
+	for _, f := range e.Faulted() {
+		name, _, _ := strings.Cut(f.Target, "/")
+		for side := range strings.SplitSeq(name, ":") {
+			out = append(out, strings.Split(side, "+")...)
+		}
+	}
+	for _, s := range e.steps() {
+		switch a := s.Act.(type) {
+		case *operation:
+			out = append(out, a.name)
+		case *scaling:
+			out = append(out, a.service)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Apart reports whether two experiments may run at the same time: they disturb no service together.
+func Apart(a, b *Experiment) bool {
+	other := b.touches()
+	return !slices.ContainsFunc(a.touches(), func(name string) bool {
+		return name == "*" || slices.Contains(other, name) || slices.Contains(other, "*")
+	})
+}

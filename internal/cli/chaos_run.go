@@ -1,0 +1,302 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/chaos/experiment"
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/telemetry/desk"
+)
+
+// runOptions are the flags of chaos run.
+type runOptions struct {
+	report   string
+	json     bool
+	parallel int
+	check    bool
+}
+
+func newChaosRun(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run FILE…",
+		Short: "Run experiments: work, faults, and what must hold meanwhile and behind",
+		Long: "run makes experiments on the running fleet. It looks whether the fleet is steady, gives it the workload and\n" +
+			"the faults of the file, looks meanwhile, lifts every fault again, and looks whether the fleet comes back.\n" +
+			"Faults are lifted whatever happens: also after Ctrl-C, and five seconds after run itself was killed.\n" +
+			"What is not part of the running stack is refused. Chaos Toolkit's experiments, in YAML and JSON, run too.\n\n" +
+			probesHelp() + "\n\n" + stepsHelp() + "\n\n" +
+			"Exit codes: 0 all held, 1 one deviated, 2 usage or a mistake in a file, 3 no steady state before, 4 a fault or\n" +
+			"probe could not run, 5 rollback failed, 130 interrupted.",
+		Example: "  msctl chaos run chaos/experiments/breaker.yaml\n  msctl chaos run chaos/experiments/*.yaml --report out --parallel 4\n  msctl chaos run --check chaos/experiments/*.yaml",
+		Args:    args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	o := &runOptions{}
+	f := cmd.Flags()
+	f.StringVar(&o.report, "report", "", "write journal.json, junit.xml, report.md and report.html into this folder; of several experiments each into one of its own")
+	f.IntVar(&o.parallel, "parallel", 1, "how many experiments at once; those that disturb the same services wait for each other")
+	f.BoolVar(&o.check, "check", false, "read the files and hold them against the running fleet, and do nothing")
+	f.BoolVar(&o.json, "json", false, "print the journal of each experiment as one JSON object per line, with a \"type\"")
+	cmd.RunE = func(cmd *cobra.Command, files []string) error { return a.chaosRun(cmd.Context(), o, files) }
+	return cmd
+}
+
+func probesHelp() string {
+	var b strings.Builder
+	b.WriteString("Probes of steady, before, during, after and abort:")
+	for _, k := range experiment.Kinds {
+		fmt.Fprintf(&b, "\n  %-9s %s", k.Name, k.Doc)
+	}
+	return b.String()
+}
+
+func stepsHelp() string {
+	var b strings.Builder
+	b.WriteString("Steps of setup, faults and rollback:")
+	for _, k := range experiment.Actions {
+		fmt.Fprintf(&b, "\n  %-9s %s", k.Name, k.Doc)
+	}
+	return b.String()
+}
+
+// chaosRun reads all files, holds them against the fleet, and only then begins.
+func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error {
+	if o.parallel < 1 {
+		return usage("write --parallel 4", "read --parallel: %d is less than 1", o.parallel)
+	}
+	all, err := a.experiments(files)
+	if err != nil {
+		return err
+	}
+	st, err := a.load("")
+	if err != nil {
+		return err
+	}
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	return a.withClient(ctx, func(ctx context.Context, c *control.Client) error {
+		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe}
+		if !st.Telemetry.Off {
+			site.Telemetry = desk.Remote{Ask: c.Ask}
+		}
+		if err := valid(ctx, all, site); err != nil {
+			return err
+		}
+		if o.check {
+			fmt.Fprintf(a.Err, "%s can run here\n", count(len(all), "experiment"))
+			return nil
+		}
+		s := &series{App: a, o: o, site: site, veil: a.veil(), out: map[string]bool{}}
+		return s.run(ctx, all)
+	})
+}
+
+// experiments reads files, and tells the mistakes of all.
+func (a *App) experiments(files []string) ([]*experiment.Experiment, error) {
+	var all []*experiment.Experiment
+	var mistakes stack.Errors
+	for _, file := range files {
+		path := file
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(a.Dir, path)
+		}
+		e, err := experiment.Read(path, file)
+		var some stack.Errors
+		if errors.As(err, &some) {
+			mistakes = append(mistakes, some...)
+			continue
+		}
+		if err != nil {
+			return nil, usage("", "%w", err)
+		}
+		all = append(all, e)
+	}
+	return all, mistaken(mistakes)
+}
+
+// valid holds experiments against the fleet.
+func valid(ctx context.Context, all []*experiment.Experiment, site experiment.Site) error {
+	var mistakes stack.Errors
+	for _, e := range all {
+		err := experiment.Validate(ctx, e, site)
+		var some stack.Errors
+		if err != nil && !errors.As(err, &some) {
+			return err
+		}
+		mistakes = append(mistakes, some...)
+	}
+	return mistaken(mistakes)
+}
+
+func mistaken(mistakes stack.Errors) error {
+	if len(mistakes) == 0 {
+		return nil
+	}
+	return &codedError{mistakes, exitUsage, ""}
+}
+
+// series is several experiments on one fleet.
+type series struct {
+	*App
+	o    *runOptions
+	site experiment.Site
+	veil *stack.Redactor
+
+	mu   sync.Mutex // of what is printed, and of out
+	out  map[string]bool
+	done []*experiment.Journal
+}
+
+// run makes the experiments, as many at once as is asked for and as keep out of each other's way.
+func (s *series) run(ctx context.Context, all []*experiment.Experiment) error {
+	var wg sync.WaitGroup
+	ended := make(chan *experiment.Experiment)
+	waiting, running := all, []*experiment.Experiment(nil)
+	for len(waiting)+len(running) > 0 {
+		for i := 0; i < len(waiting) && len(running) < s.o.parallel && ctx.Err() == nil; i++ {
+			if e := waiting[i]; apart(e, running) {
+				waiting = append(append([]*experiment.Experiment(nil), waiting[:i]...), waiting[i+1:]...)
+				running = append(running, e)
+				wg.Go(func() { s.one(ctx, e, len(all) > 1); ended <- e })
+				i--
+			}
+		}
+		if len(running) == 0 {
+			break
+		}
+		e := <-ended
+		for i := range running {
+			if running[i] == e {
+				running = append(running[:i], running[i+1:]...)
+				break
+			}
+		}
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return s.conclude()
+}
+
+func apart(e *experiment.Experiment, running []*experiment.Experiment) bool {
+	for _, other := range running {
+		if !experiment.Apart(e, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// titleOfFile is what an experiment is called among others: its file without folder and ending.
+func titleOfFile(e *experiment.Experiment) string {
+	base := filepath.Base(e.Pos.File)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// one makes one experiment, tells of it line by line, and writes its report.
+func (s *series) one(ctx context.Context, e *experiment.Experiment, several bool) {
+	name := ""
+	if several {
+		name = titleOfFile(e)
+	}
+	r := experiment.Runner{Site: s.site, Tell: func(ev experiment.Event) { s.tell(name, ev) }}
+	j := r.Run(ctx, e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = append(s.done, j)
+	if s.o.json {
+		if err := s.print(j); err != nil {
+			say(s.Err, "print journal: "+err.Error(), "")
+		}
+	}
+	if s.o.report == "" {
+		return
+	}
+	dir := s.o.report
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(s.Dir, dir)
+	}
+	if name != "" {
+		for n := 1; ; n++ { // two files of one name
+			dir = filepath.Join(s.o.report, name)
+			if n > 1 {
+				dir += fmt.Sprintf("-%d", n)
+			}
+			if !s.out[dir] {
+				s.out[dir] = true
+				break
+			}
+		}
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(s.Dir, dir)
+		}
+	}
+	if err := experiment.Report(dir, j, s.veil.Text); err != nil {
+		say(s.Err, err.Error(), "")
+		j.Verdict, j.Reason = experiment.Broken, err.Error()
+	}
+}
+
+// print writes a journal as one line.
+func (s *series) print(j *experiment.Journal) error {
+	return writeJSON(&maskedWriter{w: s.Out, mask: s.veil.Text}, "experiment", j)
+}
+
+// tell prints a line of the story.
+func (s *series) tell(name string, e experiment.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.screenOf(s.Err)
+	text := fmt.Sprintf("%6.2fs %-9s %s", e.At.Seconds(), e.Sort, clean(s.veil.Text(e.Text)))
+	if name != "" {
+		text = fmt.Sprintf("%-18s %s", name, text)
+	}
+	if e.Fails {
+		text = out.paint(red, text)
+	}
+	fmt.Fprintln(s.Err, text)
+}
+
+// conclude prints how the experiments ended, and ends with the gravest.
+func (s *series) conclude() error {
+	gravest, order := 0, map[int]int{0: 0, 1: 1, 3: 2, 4: 3, 5: 4, 130: 5}
+	for _, j := range s.done {
+		if order[j.Verdict.Code()] > order[gravest] {
+			gravest = j.Verdict.Code()
+		}
+	}
+	if !s.o.json {
+		s.table(s.screenOf(s.Out))
+	}
+	if gravest != 0 {
+		return silent(gravest)
+	}
+	return nil
+}
+
+func (s *series) table(out screen) {
+	rows := make([][]cell, len(s.done))
+	for i, j := range s.done {
+		colour := ""
+		if j.Verdict != experiment.Held {
+			colour = red
+		}
+		rows[i] = []cell{{clean(j.Experiment.File), ""}, {string(j.Verdict), colour}, {fmt.Sprintf("%.1fs", j.Duration), ""},
+			{clean(s.veil.Text(j.Reason)), ""}}
+	}
+	writeTable(out, "", []column{{title: "EXPERIMENT", least: 12}, {title: "VERDICT", least: 8}, {title: "TOOK"}, {title: "REASON", least: 10}}, rows)
+}
+
