@@ -25,6 +25,7 @@ func newOpen(a *App) *cobra.Command {
 		ValidArgsFunction: a.completeOne,
 	}
 	only := cmd.Flags().Bool("print", false, "print the address and open nothing")
+	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			snap, err := c.Snapshot(ctx)
@@ -41,7 +42,9 @@ func newOpen(a *App) *cobra.Command {
 			if url == "" {
 				return failed("`msctl ps` shows every address", "%s has no page to open", names[0])
 			}
-			fmt.Fprintln(a.Out, url)
+			if err := a.printPage(jsonPage{names[0], url}, *asJSON); err != nil {
+				return err
+			}
 			if *only || !a.desktop() {
 				return nil
 			}
@@ -49,6 +52,20 @@ func newOpen(a *App) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// jsonPage is an address under --json.
+type jsonPage struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+func (a *App) printPage(p jsonPage, asJSON bool) error {
+	if asJSON {
+		return writeJSON(a.Out, "page", p)
+	}
+	_, err := fmt.Fprintln(a.Out, p.URL)
+	return err
 }
 
 // telemetryPage is the name of msctl's own page.

@@ -19,11 +19,13 @@ func newWait(a *App) *cobra.Command {
 		Short: "Wait until services are ready, done or stopped",
 		Long: "wait returns once all named services (all of the stack without a name) are in the wanted state, at\n" +
 			"once with an error when one failed for good, and with code 124 when the time is over. A stack that\n" +
-			"is not up yet is waited for, so a script may say `msctl up & msctl wait`.",
+			"is not up yet is waited for, so a script may say `msctl up & msctl wait`. --json prints how they are then,\n" +
+			"as `msctl ps --json` does.",
 		Example:           "  msctl wait gateway email\n  msctl wait seed --for done --timeout 2m\n  msctl wait --for stopped",
 		ValidArgsFunction: a.completeNames,
 	}
 	want := cmd.Flags().String("for", "ready", "`STATE` to wait for: ready, done or stopped")
+	asJSON := jsonFlag(cmd)
 	timeout := cmd.Flags().Duration("timeout", time.Minute, "give up after this `DURATION`")
 	cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"ready", "done", "stopped"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
@@ -39,6 +41,13 @@ func newWait(a *App) *cobra.Command {
 		ctx, cancel := context.WithTimeoutCause(cmd.Context(), *timeout, errOver)
 		defer cancel()
 		err = w.run(ctx)
+		if *asJSON {
+			for _, u := range pick(w.last.Units, names) {
+				if err := writeJSON(a.Out, "unit", u); err != nil {
+					return err
+				}
+			}
+		}
 		if errors.Is(err, errOver) {
 			return &codedError{fmt.Errorf("wait for %s to be %s: not within %v: %s", list(names), *want, *timeout, w.state()), exitTimeout, ""}
 		}
