@@ -1,7 +1,8 @@
 // The order page: an order, and what a shop shows around it.
 
+import { on } from './flags.js';
 import { log } from './log.js';
-import { told } from './problem.js';
+import { Problem, told } from './problem.js';
 
 const orderWait = 2000; // ms, for the order, without which there is no page
 
@@ -25,6 +26,7 @@ export async function page(caller, id, partWait) {
       out[name] = came[i].value;
       continue;
     }
+    if (!on('fallback')) throw came[i].reason ?? new Problem(502, 'bad-gateway', `${name} is not in the answer`);
     out.degraded.push(name);
     log.warn('page degraded', { part: name, err: told(came[i].reason ?? 'it is not in the answer') });
   }
