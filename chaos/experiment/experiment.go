@@ -47,6 +47,7 @@ type Probe struct {
 	Look     Look
 	Every    time.Duration // between two looks, of those during and abort; 0 means half a second
 	Within   time.Duration // how long it may take to come to hold; 0 means 10 s after, and at once before
+	Stays    time.Duration // after: how long it must keep holding once it does
 	From     time.Duration // during: not looked at before
 	To       time.Duration // during: not looked at behind; 0: until the workload and the faults are over
 	Tolerate int           // during: looks that may fail

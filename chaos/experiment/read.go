@@ -155,7 +155,7 @@ func (r *reader) probe(phase string, n *yaml.Node) Probe {
 		common = append(common, field{"every", r.duration(&p.Every, everyLeast, limitMost)}, field{"from", r.duration(&p.From, 0, limitMost)},
 			field{"to", r.duration(&p.To, 0, limitMost)}, field{"tolerate", r.whole(&p.Tolerate, 0, 1_000_000)})
 	default:
-		common = append(common, field{"within", r.duration(&p.Within, 0, limitMost)})
+		common = append(common, field{"within", r.duration(&p.Within, 0, limitMost)}, field{"stays", r.duration(&p.Stays, 0, limitMost)})
 	}
 	var known []string
 	for _, k := range Kinds {

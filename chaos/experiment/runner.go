@@ -311,6 +311,7 @@ func (x *run) inverse(ctx context.Context, u *undo) {
 		ctx, cancel := context.WithTimeout(ctx, rollbackFor)
 		defer cancel()
 		at := time.Now()
+		x.count(ctx)
 		u.err = u.do(ctx)
 		x.activity(&x.j.Rollbacks, Named{Type: "action", Name: "undo " + u.name}, at, u.err, nil, nil)
 		if u.err != nil {
@@ -319,6 +320,21 @@ func (x *run) inverse(ctx context.Context, u *undo) {
 		}
 		x.say("rollback", false, "undone: %s", u.name)
 	})
+}
+
+// count notes on how many connections and requests the faults of the run have acted.
+func (x *run) count(ctx context.Context) {
+	all, err := x.Fleet.Faults(ctx)
+	if err != nil {
+		return // the removal says what is wrong
+	}
+	x.world.mu.Lock()
+	defer x.world.mu.Unlock()
+	for _, f := range all {
+		if f.Lease == x.lease() {
+			x.acted[f.ID] = max(x.acted[f.ID], f.Acted)
+		}
+	}
 }
 
 // rollback undoes what is not undone yet, last first, does the rollback steps, and sees to it that no fault is left.

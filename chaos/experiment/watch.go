@@ -94,9 +94,9 @@ func (x *run) after(ctx context.Context) {
 	}
 }
 
-// eventually looks until the probe holds, or the time is over.
+// eventually looks until the probe holds and keeps holding for as long as it is to stay, or the time is over.
 func (x *run) eventually(ctx context.Context, phase string, p *Probe, within time.Duration) Seen {
-	begun := time.Now()
+	begun, since := time.Now(), time.Time{}
 	for {
 		seen := p.seen(phase)
 		got := x.sight(ctx, p)
@@ -105,7 +105,11 @@ func (x *run) eventually(ctx context.Context, phase string, p *Probe, within tim
 		}
 		seen.note(time.Since(x.begun), got)
 		seen.Held, seen.Took = got.Err == nil && got.Why == "", time.Since(begun)
-		if seen.Held || seen.Took >= within || !pause(ctx, min(pollEvery, within-seen.Took)) {
+		was := !since.IsZero()
+		if seen.Held && !was {
+			since = time.Now()
+		}
+		if seen.Held && time.Since(since) >= p.Stays || !seen.Held && (was || seen.Took >= within) || !pause(ctx, pollEvery) {
 			x.heard(seen)
 			return seen
 		}
@@ -281,6 +285,14 @@ func (x *run) conclude(ctx context.Context) {
 			f.To = time.Since(x.begun)
 		}
 	}
+	x.world.mu.Lock()
+	for i := range x.j.Faults {
+		for k := range x.j.Faults[i].Faults {
+			one := &x.j.Faults[i].Faults[k]
+			one.Acted = x.acted[one.ID]
+		}
+	}
+	x.world.mu.Unlock()
 	x.j.Verdict, x.j.Reason = x.verdict, x.reason
 	x.mu.Unlock()
 	if x.verdict == Deviated && ctx.Err() == nil {

@@ -63,7 +63,8 @@ type world struct {
 	mu     sync.Mutex
 	vars   map[string]string
 	loads  map[string]*tally
-	placed []state.Fault // every fault that was put, as the fleet told it
+	acted  map[string]int64 // by the ids of faults: how often they have acted
+	placed []state.Fault    // every fault that was put, as the fleet told it
 }
 
 // lease is the name of the lease that the run's faults have.
@@ -77,7 +78,7 @@ func (w *world) put(faults []state.Fault) {
 
 func newWorld(s Site, seed uint64) *world {
 	run := strings.ToLower(rand.Text()[:10])
-	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{},
+	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{},
 		vars: map[string]string{"run": run, "seed": fmt.Sprint(seed), "dir": s.Stack.Dir},
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -299,4 +299,3 @@ func (s *series) table(out screen) {
 	}
 	writeTable(out, "", []column{{title: "EXPERIMENT", least: 12}, {title: "VERDICT", least: 8}, {title: "TOOK"}, {title: "REASON", least: 10}}, rows)
 }
-
