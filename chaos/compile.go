@@ -40,10 +40,12 @@ func Compile(f state.Fault) (proxy.Fault, error) {
 // Check says what is wrong with a fault, as far as that can be seen without a fleet.
 func Check(f state.Fault) error {
 	k, err := check(f)
-	if err != nil || k.New == nil {
-		return err
+	switch {
+	case err == nil && k.Act != nil:
+		_, err = Upset(f)
+	case err == nil:
+		_, err = Compile(f)
 	}
-	_, err = Compile(f)
 	return err
 }
 

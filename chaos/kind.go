@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/proxy"
 )
 
@@ -22,6 +23,9 @@ type Kind struct {
 
 	// New makes the fault for an edge out of parameters that are right each by itself. nil: it does not act on edges.
 	New func(Args) (proxy.Fault, error) `json:"-"`
+
+	// Act makes what is done to something that runs. nil: it acts on edges.
+	Act func(Args) (driver.Upset, error) `json:"-"`
 }
 
 // Layer is what a kind acts on.

@@ -51,6 +51,7 @@ func (a *App) parts(ctx context.Context, p place, st *stack.Stack, o *upOptions,
 		Log:       log,
 		Getenv:    a.Getenv,
 		Fault:     chaos.Compile,
+		Upset:     chaos.Upset,
 		Running:   func(ctx context.Context) []fleet.Running { return a.neighbours(ctx, p) },
 	}}
 	if needsMachine(st) || !missing(containersMark(p)) {

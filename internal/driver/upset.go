@@ -11,10 +11,11 @@ import (
 // Upset is what is done to a unit that runs, on purpose, to see what others make of it. Its zero value is
 // nothing.
 type Upset struct {
-	Signal string  `json:",omitempty"` // is sent once: "KILL" to the whole tree, any other to its leader
-	Pause  bool    `json:",omitempty"` // nothing of it runs
-	CPU    float64 `json:",omitempty"` // cores that it may use
-	Memory int64   `json:",omitempty"` // bytes; with more it is killed
+	Signal  string  `json:",omitempty"` // is sent once: "KILL" to the whole tree, any other to its leader
+	Pause   bool    `json:",omitempty"` // nothing of it runs
+	Restart bool    `json:",omitempty"` // it is run anew, which is for who keeps it and not for its driver
+	CPU     float64 `json:",omitempty"` // cores that it may use
+	Memory  int64   `json:",omitempty"` // bytes; with more it is killed
 
 	Disconnect bool   `json:",omitempty"` // a container has no network
 	Network    *Netem `json:",omitempty"` // a container's network is bad
@@ -27,7 +28,7 @@ type Netem struct {
 }
 
 // Once reports an upset that is over when it is done: nothing is left to undo.
-func (u Upset) Once() bool { return u.Signal != "" }
+func (u Upset) Once() bool { return u.Signal != "" || u.Restart }
 
 // String says what it does: "pause", "cpu 0.2".
 func (u Upset) String() string {
@@ -39,6 +40,7 @@ func (u Upset) String() string {
 	}
 	add(u.Signal != "", "signal %s", u.Signal)
 	add(u.Pause, "pause")
+	add(u.Restart, "restart")
 	add(u.CPU > 0, "cpu %v", u.CPU)
 	add(u.Memory > 0, "memory %d", u.Memory)
 	add(u.Disconnect, "disconnect")

@@ -25,8 +25,12 @@ type acting struct {
 
 // AddFaults puts faults on what they name, all or none, and returns them with what was chosen for them: id,
 // seed and end. One whose id acts already takes its place.
-func (f *Fleet) AddFaults(_ context.Context, faults []state.Fault) ([]state.Fault, error) {
-	return f.mesh.add(faults)
+func (f *Fleet) AddFaults(ctx context.Context, faults []state.Fault) ([]state.Fault, error) {
+	put, err := f.mesh.add(faults)
+	if err != nil {
+		return nil, err
+	}
+	return put, f.upset(ctx, put)
 }
 
 // RemoveFaults lifts faults, all or none of those named, and returns how many.
@@ -106,9 +110,7 @@ func (m *mesh) prepare(faults []state.Fault) ([]*acting, error) {
 	var fresh []*acting
 	for _, f := range faults {
 		f.Acted = 0
-		if f.Until = (time.Time{}); f.For == 0 && f.Lease == "" {
-			f.For = state.FaultTime
-		}
+		f.Until = time.Time{}
 		if f.Seed == 0 {
 			f.Seed = 1 + rand.Uint64N(1<<32) // short enough to be typed
 		}
@@ -119,6 +121,9 @@ func (m *mesh) prepare(faults []state.Fault) ([]*acting, error) {
 		wire, err := m.compile(f)
 		if err != nil {
 			return nil, err
+		}
+		if f.For == 0 && f.Lease == "" {
+			f.For = state.FaultTime
 		}
 		fresh = append(fresh, &acting{Fault: f, wire: wire})
 	}
@@ -138,6 +143,10 @@ func (m *mesh) freeID(kind string, beside []*acting) string {
 
 // compile makes the fault for the wire, and refuses one whose target is not there.
 func (m *mesh) compile(f state.Fault) (proxy.Fault, error) {
+	if !f.OnEdge() {
+		_, _, _, err := m.f.upsets.mean(f)
+		return nil, err
+	}
 	if m.f.o.Fault == nil {
 		return nil, fmt.Errorf("put %s on %s: this fleet knows no faults", f.Kind, f.Target)
 	}
@@ -229,7 +238,7 @@ func (m *mesh) clear(target string) (int, error) {
 	lifted := m.lift(func(a *acting) bool { return target == "" || a.Target == target })
 	var err error
 	if target != "" && len(lifted) == 0 {
-		err = m.check(state.Fault{Target: target}, nil)
+		err = m.checkTarget(target)
 	}
 	m.mu.Unlock()
 	m.tell(lifted)
@@ -268,6 +277,7 @@ func (m *mesh) lift(which func(*acting) bool) []*acting {
 // tell says which faults were lifted.
 func (m *mesh) tell(lifted []*acting) {
 	for _, a := range lifted {
+		m.f.upsets.calm(a.Fault)
 		m.note(a.Fault, fmt.Sprintf("%s: %s lifted", state.EdgeTitle(a.Target), a.Fault))
 	}
 }
@@ -289,7 +299,7 @@ func (m *mesh) disturbAll() {
 func (m *mesh) disturb(e *openEdge) {
 	var list []proxy.Fault
 	for _, a := range m.faults {
-		if a.On(e.From, e.To, e.Listen) {
+		if a.wire != nil && a.On(e.From, e.To, e.Listen) {
 			list = append(list, a.wire)
 		}
 	}

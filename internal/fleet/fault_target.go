@@ -54,3 +54,13 @@ func (m *mesh) titles() []string {
 	}
 	return names
 }
+
+// checkTarget refuses what is neither an edge nor anything that runs.
+func (m *mesh) checkTarget(target string) error {
+	f := state.Fault{Target: target}
+	if f.OnEdge() {
+		return m.check(f, nil)
+	}
+	_, _, err := m.f.struck(target)
+	return err
+}

@@ -45,9 +45,10 @@ type Options struct {
 	Images    ImageBuilder  // nil where no engine answers
 	Log       *slog.Logger  // nil discards
 	Getenv    func(string) string
-	Running   func(context.Context) []Running        // the stacks of this user that run, to know whose a taken port is; nil: none is known
-	Fault     func(state.Fault) (proxy.Fault, error) // what a fault is on the wire; nil: none is known
-	Record    func(proxy.Call)                       // is told each call over an edge; must not block; nil: nobody wants to know
+	Running   func(context.Context) []Running         // the stacks of this user that run, to know whose a taken port is; nil: none is known
+	Fault     func(state.Fault) (proxy.Fault, error)  // what a fault is on the wire; nil: none is known
+	Upset     func(state.Fault) (driver.Upset, error) // what a fault is to what runs; nil: none is known
+	Record    func(proxy.Call)                        // is told each call over an edge; must not block; nil: nobody wants to know
 
 	probe func(*Step) prober // tests: instead of the network
 }
@@ -62,18 +63,19 @@ type ImageBuilder interface {
 
 // Fleet is one stack that runs. Its methods are safe for concurrent use.
 type Fleet struct {
-	o     Options
-	store *state.Store
-	log   *slog.Logger
-	base  context.Context // ends when nothing may run any more; carries no values
-	halt  context.CancelCauseFunc
-	hurry chan struct{} // closed to kill what is being stopped
-	down  chan struct{} // closed by Down
-	began chan struct{} // closed when Run has started the first plan's units
-	made  *maker
-	mesh  *mesh
-	veil  veil
-	logs  output.Hub // what waits for a line shares one watcher of the system
+	o      Options
+	store  *state.Store
+	log    *slog.Logger
+	base   context.Context // ends when nothing may run any more; carries no values
+	halt   context.CancelCauseFunc
+	hurry  chan struct{} // closed to kill what is being stopped
+	down   chan struct{} // closed by Down
+	began  chan struct{} // closed when Run has started the first plan's units
+	made   *maker
+	mesh   *mesh
+	upsets *upsets
+	veil   veil
+	logs   output.Hub // what waits for a line shares one watcher of the system
 
 	members   door          // its run counts the changes of which units there are and what they need
 	watching  chan struct{} // closed when the folders of the services are watched
@@ -116,6 +118,7 @@ func newFleet(o Options, p *Plan) *Fleet {
 	f.base, f.halt = context.WithCancelCause(context.Background())
 	f.made = newMaker(f)
 	f.mesh = newMesh(f)
+	f.upsets = newUpsets(f)
 	f.mesh.follow(p)
 	f.veil.hide(p.hidden)
 	f.store = state.NewStore(state.Snapshot{
@@ -185,6 +188,7 @@ func (f *Fleet) cause() error {
 // when everything has ended. With [driver.ErrDetach] as the cause of ctx all is left running, with
 // [driver.ErrKill] it is killed at once.
 func (f *Fleet) Run(ctx context.Context) error {
+	f.heal(ctx)
 	f.prune(ctx)
 	if err := f.mesh.openAll(); err != nil {
 		f.mesh.closeAll()

@@ -110,6 +110,7 @@ func (u *unit) watchRun(ctx context.Context, st *Step, failures int) outcome {
 			return *h.ended
 		case h.started != nil:
 			u.started(st, *h.started)
+			helpers.Go(func() { u.f.upsets.started(probing, u) })
 			helpers.Go(func() { u.probe(probing, st, *h.started, happened) })
 		case h.probe != nil && probing.Err() == nil:
 			ready.take(*h.probe)

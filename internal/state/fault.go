@@ -22,7 +22,8 @@ type Fault struct {
 	Lease    string            `json:"lease,omitempty"`    // it is lifted when the lease of that name is not renewed for [LeaseTime]
 	Until    time.Time         `json:"until,omitzero"`     // when it is lifted, unless its lease is renewed
 
-	Acted int64 `json:"acted,omitempty"` // connections or requests that it has acted on
+	Acted int64    `json:"acted,omitempty"` // connections or requests that it has acted on
+	Also  []string `json:"also,omitempty"`  // resources on the same server as the target: they feel it too
 }
 
 // Ends of faults.

@@ -1,0 +1,269 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"msctl.dev/msctl/internal/driver"
+	"msctl.dev/msctl/internal/state"
+)
+
+// upsets is what is done to units on purpose. It acts on whatever runs of a target, also on what is started
+// meanwhile, and what undoes it is on the disk before it is done.
+type upsets struct {
+	f    *Fleet
+	turn chan struct{} // holds one while something is done or undone: that takes a while, and keeps its order
+
+	mu sync.Mutex // guards on
+	on []upsetting
+}
+
+// upsetting is one fault that lasts.
+type upsetting struct {
+	fault state.Fault
+	does  driver.Upset
+}
+
+func newUpsets(f *Fleet) *upsets { return &upsets{f: f, turn: make(chan struct{}, 1)} }
+
+// upsetTime bounds one thing done to one unit, or undone: an engine may hang.
+const upsetTime = 20 * time.Second
+
+// mean says what a fault does and to which units, or why it cannot be.
+func (u *upsets) mean(f state.Fault) (driver.Upset, []*unit, []string, error) {
+	if u.f.o.Upset == nil {
+		return driver.Upset{}, nil, nil, fmt.Errorf("put %s on %s: this fleet knows no faults", f.Kind, f.Target)
+	}
+	does, err := u.f.o.Upset(f)
+	if err != nil {
+		return does, nil, nil, err
+	}
+	units, also, err := u.f.struck(f.Target)
+	if err != nil {
+		return does, nil, nil, fmt.Errorf("put %s on %s: %w", f.Kind, f.Target, err)
+	}
+	return does, units, also, nil
+}
+
+// struck returns the units that a target means: those of a service, one replica, or the server of a resource,
+// with the other resources on that server.
+func (f *Fleet) struck(target string) (units []*unit, also []string, err error) {
+	found, err := f.find([]string{target})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", state.ErrUnknownTarget, err)
+	}
+	for _, u := range found {
+		st := u.plan()
+		if st.Skip != "" {
+			return nil, nil, fmt.Errorf("it does not run here: %s", st.Skip)
+		}
+		if st.Sort == state.Resource {
+			if st.choice == nil || st.choice.Server == "" {
+				return nil, nil, errors.New("it is a file, and no process of its own")
+			}
+			if u = f.unit(st.choice.Server); u == nil {
+				return nil, nil, fmt.Errorf("its server %s does not run", st.choice.Server)
+			}
+			st = u.plan()
+		}
+		if st.server != nil {
+			for _, c := range st.server.Choices {
+				if c.Resource.Name != target {
+					also = append(also, c.Resource.Name)
+				}
+			}
+		}
+		if !slices.Contains(units, u) {
+			units = append(units, u)
+		}
+	}
+	return units, also, nil
+}
+
+// upset does what faults on units say. Where one of them cannot be done all are lifted.
+func (f *Fleet) upset(ctx context.Context, faults []state.Fault) error {
+	for i := range faults {
+		if faults[i].OnEdge() {
+			continue
+		}
+		once, err := f.upsets.put(ctx, &faults[i])
+		if err != nil {
+			f.mesh.expire(func(a *acting) bool {
+				return slices.ContainsFunc(faults, func(b state.Fault) bool { return a.ID == b.ID })
+			})
+			return err
+		}
+		f.mesh.upsetBy(faults[i], once)
+	}
+	return nil
+}
+
+// upsetBy keeps what became known of a fault when it was put, or forgets it: it is over.
+func (m *mesh) upsetBy(f state.Fault, once bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if once {
+		m.lift(func(a *acting) bool { return a.ID == f.ID })
+		return
+	}
+	for _, a := range m.faults {
+		if a.ID == f.ID {
+			a.Also = f.Also
+		}
+	}
+}
+
+// put does what a fault says, and adds to it what else feels it. Where something of it cannot be done,
+// nothing is.
+func (u *upsets) put(ctx context.Context, f *state.Fault) (once bool, err error) {
+	asked := *f
+	asked.For, asked.Lease = 0, "" // its end was looked at before it was chosen
+	does, units, also, err := u.mean(asked)
+	if err != nil {
+		return false, err
+	}
+	f.Also = also
+	if does.Once() {
+		f.For, f.Until = 0, time.Time{}
+		return true, u.once(ctx, *f, does, units)
+	}
+	if err := u.lock(ctx); err != nil {
+		return false, err
+	}
+	defer u.unlock()
+	u.mu.Lock()
+	u.on = append(u.on, upsetting{*f, does})
+	u.mu.Unlock()
+	for _, one := range units {
+		if err := u.do(ctx, *f, does, one); err != nil && !errors.Is(err, driver.ErrNotRunning) {
+			return false, errors.Join(err, u.undo(*f))
+		}
+	}
+	return false, nil
+}
+
+// once does what is over when it is done.
+func (u *upsets) once(ctx context.Context, f state.Fault, does driver.Upset, units []*unit) error {
+	if does.Restart {
+		for _, one := range units {
+			one.restart(nil, false)
+		}
+		return nil
+	}
+	var errs []error
+	for _, one := range units {
+		errs = append(errs, u.do(ctx, f, does, one))
+	}
+	if i := slices.Index(errs, nil); i >= 0 { // one of several replicas runs, the others may not
+		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, driver.ErrNotRunning) })
+	}
+	return errors.Join(errs...)
+}
+
+// do does it to one unit.
+func (u *upsets) do(ctx context.Context, f state.Fault, does driver.Upset, one *unit) error {
+	if u.f.cause() != nil {
+		return fmt.Errorf("put %s on %s: the fleet ends", f.Kind, f.Target)
+	}
+	st := one.plan()
+	d, ok := u.f.driver(st).(driver.Upsetter)
+	if !ok {
+		return fmt.Errorf("put %s on %s: %w", f.Kind, one.name, driver.ErrCannot)
+	}
+	ctx, cancel := context.WithTimeout(ctx, upsetTime)
+	defer cancel()
+	left := leftover{Fault: f.ID, Unit: one.name, Container: st.Unit.Image != ""}
+	return d.Upset(ctx, one.name, does, func(inverse []byte) error {
+		left.Inverse = inverse
+		return left.write(u.dir())
+	})
+}
+
+// undo ends what a fault does, and does again what other faults do to the same units: the end of one pause
+// is not the end of another.
+func (u *upsets) undo(f state.Fault) error {
+	u.mu.Lock()
+	u.on = slices.DeleteFunc(u.on, func(o upsetting) bool { return o.fault.ID == f.ID })
+	u.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), upsetTime)
+	defer cancel()
+	calmed, err := heal(ctx, u.dir(), f.ID, u.f.o.Process, u.f.o.Container)
+	for _, name := range calmed {
+		if one := u.f.unit(name); one != nil {
+			u.again(ctx, one)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("lift %s of %s: %w", f.Kind, f.Target, err)
+	}
+	return nil
+}
+
+// again does to a unit all that is done to it now.
+func (u *upsets) again(ctx context.Context, one *unit) {
+	u.mu.Lock()
+	on := slices.Clone(u.on)
+	u.mu.Unlock()
+	for _, o := range on {
+		units, _, err := u.f.struck(o.fault.Target)
+		if err != nil || !slices.Contains(units, one) {
+			continue
+		}
+		if err := u.do(ctx, o.fault, o.does, one); err != nil {
+			u.f.log.Warn("fault not put", "unit", one.name, "err", err)
+		}
+	}
+}
+
+// calm is undo for a fault that was lifted; those of edges have nothing to undo.
+func (u *upsets) calm(f state.Fault) {
+	if f.OnEdge() {
+		return
+	}
+	_ = u.lock(context.Background()) // does not end
+	defer u.unlock()
+	if err := u.undo(f); err != nil {
+		u.f.note(state.KindNotice, err.Error()+"; `msctl chaos heal` tries again")
+	}
+}
+
+// started does to a run that has begun what is done to its unit.
+func (u *upsets) started(ctx context.Context, one *unit) {
+	u.mu.Lock()
+	none := len(u.on) == 0
+	u.mu.Unlock()
+	if none || u.lock(ctx) != nil {
+		return
+	}
+	defer u.unlock()
+	u.again(ctx, one)
+}
+
+func (u *upsets) lock(ctx context.Context) error {
+	select {
+	case u.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (u *upsets) unlock() { <-u.turn }
+
+func (u *upsets) dir() string { return leftoverDir(u.f.o.StateDir) }
+
+// heal undoes what an earlier supervisor, which was killed, left of faults.
+func (f *Fleet) heal(ctx context.Context) {
+	units, err := Heal(ctx, f.o.StateDir, f.o.Process, f.o.Container)
+	if err != nil {
+		f.note(state.KindNotice, err.Error())
+	}
+	if len(units) > 0 {
+		f.note(state.KindNotice, "what a fault of an earlier run did was undone: "+strings.Join(units, ", "))
+	}
+}
