@@ -15,14 +15,13 @@ type call struct {
 	span     int // index of the tree
 	owner    int // the request that the caller served meanwhile: index of the tree, -1: none
 	from, to string
+	edge     string // "from:to"
 	protocol string
 	op       string // what was asked, the same for the same operation
 	async    bool   // a message: nobody waits for its effect
 	failed   bool
 	twin     bool // told by the caller's own span, while the edge records the same call too
 }
-
-func (c *call) edge() string { return c.from + ":" + c.to }
 
 // calls finds every call of a trace, in order of start.
 func (t *tree) calls(topo *Topology) []call {
@@ -43,12 +42,15 @@ func (t *tree) single(made []call) []call {
 		owner int
 		edge  string
 	}
-	of := func(c *call) use { return use{t.asker(c.owner), c.edge()} }
+	of := func(c *call) use { return use{t.asker(c.owner), c.edge} }
 	twins := map[use]int{} // calls that only the caller told
 	for i := range made {
 		if made[i].twin {
 			twins[of(&made[i])]++
 		}
+	}
+	if len(twins) == 0 {
+		return made
 	}
 	left := maps.Clone(twins)
 	return slices.DeleteFunc(made, func(c call) bool {
@@ -86,11 +88,12 @@ func (t *tree) call(topo *Topology, i int) (call, bool) {
 		async: s.Kind == telemetry.Producer || s.Kind == telemetry.Consumer}
 	switch from, to, ok := strings.Cut(s.Edge, ":"); {
 	case ok:
-		c.from, c.to, c.protocol = from, to, s.Word("network.protocol.name")
+		c.from, c.to, c.edge, c.protocol = from, to, s.Edge, s.Word("network.protocol.name")
 	case s.Kind == telemetry.Client || s.Kind == telemetry.Producer:
 		if c.to = t.callee(topo, i); c.to == "" || c.to == c.from {
 			return call{}, false
 		}
+		c.edge = c.from + ":" + c.to
 		c.protocol, c.twin = telemetry.ProtocolOf(s), topo.meshed(c.from, c.to)
 	default:
 		return call{}, false

@@ -70,12 +70,13 @@ func FindingKinds() []string {
 // seen is one trace with its calls.
 type seen struct {
 	*tree
+	name  string // the id of the trace
 	in    *Window
 	made  []call
 	owned map[int][]int // indexes into made, by the request that did them
 }
 
-func (x *seen) shown() shown { return shown{x.id(), x.weight} }
+func (x *seen) shown() shown { return shown{x.name, x.weight} }
 
 // Findings looks for what a person should know of the traffic of a window, the gravest first.
 func (w *Window) Findings(topo *Topology, l Limits) []telemetry.Finding {
@@ -91,7 +92,7 @@ func (w *Window) Findings(topo *Topology, l Limits) []telemetry.Finding {
 
 // see finds the calls of a trace.
 func (w *Window) see(t *tree, topo *Topology) *seen {
-	x := &seen{tree: t, in: w, made: t.single(t.calls(topo)), owned: map[int][]int{}}
+	x := &seen{tree: t, name: t.id(), in: w, made: t.single(t.calls(topo)), owned: map[int][]int{}}
 	for j, c := range x.made {
 		if c.owner >= 0 {
 			x.owned[c.owner] = append(x.owned[c.owner], j)

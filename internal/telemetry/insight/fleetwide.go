@@ -20,7 +20,7 @@ func cycles(all []*seen, topo *Topology, report report) {
 			}
 			if !slices.Contains(next[c.from], c.to) {
 				next[c.from] = append(next[c.from], c.to)
-				example[c.edge()] = x.shown()
+				example[c.edge] = x.shown()
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func lostContext(all []*seen, topo *Topology, report report) {
 	for _, x := range all {
 		for i := range x.spans {
 			if name, ok := serves(&x.spans[i]); ok {
-				served[name] = append(served[name], request{x.id(), &x.spans[i]})
+				served[name] = append(served[name], request{x.name, &x.spans[i]})
 			}
 		}
 	}
@@ -76,11 +76,11 @@ func lostContext(all []*seen, topo *Topology, report report) {
 			if c.async || c.failed || c.from == "" || !topo.service(c.to) || s.Parent != (telemetry.SpanID{}) && !tied {
 				continue
 			}
-			outer := during(served[c.from], s, x.id(), tied)
+			outer := during(served[c.from], s, x.name, tied)
 			if outer == nil {
 				continue
 			}
-			report(c.edge(), "", fmt.Sprintf("%s does not hand the trace on: %q over %s starts a new one", c.from, short(c.op), c.edge()),
+			report(c.edge, "", fmt.Sprintf("%s does not hand the trace on: %q over %s starts a new one", c.from, short(c.op), c.edge),
 				"instrument the client of "+c.from+", or send the header traceparent on", shown{outer.trace, x.weight}, 1)
 		}
 	}
@@ -151,14 +151,20 @@ func sharedDatabase(all []*seen, topo *Topology, report report) {
 
 // undeclared finds calls that stack.yaml does not know.
 func undeclared(all []*seen, topo *Topology, report report) {
+	hint := "add it to stack.yaml: msctl cannot watch or break what it does not know"
+	texts := map[string]string{} // by edge
 	for _, x := range all {
 		for i := range x.made {
 			c := &x.made[i]
 			if topo.declared(c.from, c.to) || !topo.service(c.from) {
 				continue
 			}
-			hint := "add it to stack.yaml: msctl cannot watch or break what it does not know"
-			report(c.edge(), "", fmt.Sprintf("%s calls %s, which stack.yaml does not say", c.from, c.to), hint, x.shown(), 1)
+			text, known := texts[c.edge]
+			if !known {
+				text = fmt.Sprintf("%s calls %s, which stack.yaml does not say", c.from, c.to)
+				texts[c.edge] = text
+			}
+			report(c.edge, "", text, hint, x.shown(), 1)
 		}
 	}
 }

@@ -10,10 +10,13 @@ import (
 // nPlusOne finds one request that asks the same of the same callee again and again.
 func nPlusOne(x *seen, l Limits, report report) {
 	for _, made := range x.owned {
+		if len(made) < l.Same {
+			continue
+		}
 		counts := map[[2]string]int{}
 		for _, j := range made {
 			if c := &x.made[j]; !c.async && !c.failed && !transaction(c.op) {
-				counts[[2]string{c.edge(), c.op}]++
+				counts[[2]string{c.edge, c.op}]++
 			}
 		}
 		for key, n := range counts {
@@ -34,6 +37,9 @@ func transaction(op string) bool {
 // chatty finds one request that goes to one callee very often, for different things.
 func chatty(x *seen, l Limits, report report) {
 	for _, made := range x.owned {
+		if len(made) < l.Chatty {
+			continue
+		}
 		ops := map[string]map[string]bool{}
 		counts := map[string]int{}
 		for _, j := range made {
@@ -41,11 +47,11 @@ func chatty(x *seen, l Limits, report report) {
 			if c.async || transaction(c.op) {
 				continue
 			}
-			if ops[c.edge()] == nil {
-				ops[c.edge()] = map[string]bool{}
+			if ops[c.edge] == nil {
+				ops[c.edge] = map[string]bool{}
 			}
-			ops[c.edge()][c.op] = true
-			counts[c.edge()]++
+			ops[c.edge][c.op] = true
+			counts[c.edge]++
 		}
 		for edge, n := range counts {
 			if n >= l.Chatty && len(ops[edge]) > 1 {
@@ -64,13 +70,16 @@ func retryStorm(x *seen, l Limits, report report) {
 		at          []time.Time
 	}
 	for _, made := range x.owned {
+		if len(made) < l.Repeats {
+			continue
+		}
 		counts := map[[2]string]*tries{}
 		for _, j := range made {
 			c := &x.made[j]
 			if c.async {
 				continue
 			}
-			key := [2]string{c.edge(), c.op}
+			key := [2]string{c.edge, c.op}
 			if counts[key] == nil {
 				counts[key] = &tries{}
 			}
@@ -112,7 +121,7 @@ func noTimeout(x *seen, l Limits, report report) {
 		if c.async || c.from == "" || s.Duration < l.Patient || streams(c) {
 			continue
 		}
-		report(c.edge(), "", fmt.Sprintf("%s waited %s for %q over %s", c.from, s.Duration.Round(100*time.Millisecond), short(c.op), c.edge()),
+		report(c.edge, "", fmt.Sprintf("%s waited %s for %q over %s", c.from, s.Duration.Round(100*time.Millisecond), short(c.op), c.edge),
 			"set a timeout on the call, shorter than the caller's own", x.shown(), s.Duration.Seconds())
 	}
 }
@@ -128,6 +137,9 @@ func streams(c *call) bool {
 
 // deepChain finds services that wait for services that wait for services.
 func deepChain(x *seen, l Limits, report report) {
+	if len(x.made) < l.Depth {
+		return
+	}
 	depth := map[int]int{}  // of the request that a call leads to
 	for i := range x.made { // by start, so a caller comes before what it calls
 		c := &x.made[i]
@@ -138,7 +150,7 @@ func deepChain(x *seen, l Limits, report report) {
 		entry := x.entry(c)
 		depth[entry] = max(depth[entry], n)
 		if n >= l.Depth && x.answers(c) {
-			report(c.edge(), "", fmt.Sprintf("%d services wait for each other in a row, the last call is %s", n+1, c.edge()),
+			report(c.edge, "", fmt.Sprintf("%d services wait for each other in a row, the last call is %s", n+1, c.edge),
 				"let one caller ask them side by side, or send an event", x.shown(), float64(n))
 		}
 	}
@@ -160,9 +172,15 @@ func (x *seen) answers(c *call) bool {
 	return x.entry(c) != c.span || len(x.owned[c.span]) > 0 || c.protocol == "http" || c.protocol == "grpc"
 }
 
+// few calls, one after the other, are no matter.
+const few = 3
+
 // sequential finds calls to different services, one after the other, that fill most of a request.
 func sequential(x *seen, _ Limits, report report) {
 	for owner, made := range x.owned {
+		if len(made) < few {
+			continue
+		}
 		var to []string
 		var sum time.Duration
 		var free time.Time // when the last call had ended
@@ -179,7 +197,7 @@ func sequential(x *seen, _ Limits, report report) {
 			to, sum, free = append(to, c.to), sum+s.Duration, ends(s)
 		}
 		request := &x.spans[owner]
-		if len(to) >= 3 && sum > request.Duration/2 && sum > 20*time.Millisecond {
+		if len(to) >= few && sum > request.Duration/2 && sum > 20*time.Millisecond {
 			from := x.made[made[0]].from
 			report(from, strings.Join(to, ","), fmt.Sprintf("%s calls %s one after the other, %s of %s", from, strings.Join(to, ", "),
 				sum.Round(time.Millisecond), request.Duration.Round(time.Millisecond)),

@@ -91,7 +91,7 @@ func counts(w *Window, topo *Topology) map[string][2]int64 {
 	for _, t := range w.traces {
 		for _, c := range t.calls(topo) {
 			if !c.twin {
-				add(c.edge(), c.failed)
+				add(c.edge, c.failed)
 				add(c.to, c.failed)
 			}
 		}
