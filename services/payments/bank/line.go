@@ -35,6 +35,14 @@ func saleLine(s Sale) string {
 func inquiryLine(order string) string { return "OP=INQ|REF=" + order }
 func refundLine(order string) string  { return "OP=REFUND|REF=" + order }
 
+// amountOf is what a line asks for.
+func amountOf(line string) int64 {
+	_, rest, _ := strings.Cut(line, "|AMT=")
+	amount, _, _ := strings.Cut(rest, "|")
+	n, _ := strconv.ParseInt(amount, 10, 64) // an inquiry has none
+	return n
+}
+
 // reply is an answer of the bank.
 type reply struct {
 	code   string
