@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 	"scaffold":                       {"internal/failpoint", "internal/stack", "scaffold/route", "scaffold/stub"},
 	"scaffold/stub":                  {},
 	"scaffold/route":                 {},
-	"internal/cli": {"chaos", "chaos/experiment", "chaos/toxiproxy", "scaffold", "scaffold/route", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
+	"internal/cli": {"chaos", "chaos/explore", "chaos/experiment", "chaos/toxiproxy", "scaffold", "scaffold/route", "internal/failpoint", "internal/stack", "internal/state", "internal/output", "internal/driver", "internal/driver/process",
 		"internal/driver/container", "internal/keeper", "internal/resource", "internal/resource/embedded", "internal/fleet", "internal/control",
 		"internal/proxy", "internal/tui", "internal/telemetry", "internal/telemetry/filter", "internal/telemetry/otlp",
 		"internal/telemetry/insight", "internal/telemetry/desk", "internal/telemetry/jaeger", "internal/compose",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -14,6 +15,7 @@ type Search struct {
 	Modes    func(Call) []Mode // in which the call can fail, in the order in which they are tried
 	Most     int               // faults in one set; 0: as many as there are calls
 	Runs     int               // that may be made; 0: any number
+	Seed     uint64            // 0: the sets of a round are tried in the order of calls; else in one drawn by it
 	Thorough bool              // modes with equal effect are all tried
 	All      bool              // go on behind the first set that breaks something
 	Again    int               // runs that confirm such a set; 0 means 3, below 0 none
@@ -175,8 +177,16 @@ func (h *hunt) clean(ctx context.Context) (err error) {
 	return nil
 }
 
-// candidates are the sets of one fault more, in the order of the leads and of their calls.
+// candidates are the sets of one fault more, in the order of the leads and of their calls. What is done
+// only because of a fault is disturbed first: nobody tries that every day.
 func (h *hunt) candidates(leads []lead) (all []candidate) {
+	defer func() {
+		if h.Seed != 0 {
+			r := rand.New(rand.NewPCG(h.Seed, uint64(len(all))))
+			r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		}
+		slices.SortStableFunc(all, func(a, b candidate) int { return h.usual(a.call) - h.usual(b.call) })
+	}()
 	for _, l := range leads {
 		for _, c := range l.run.Calls {
 			if l.set.mode(c.Point) != "" || !h.anyOrder && !behind(l, c) {
@@ -193,6 +203,14 @@ func (h *hunt) candidates(leads []lead) (all []candidate) {
 		}
 	}
 	return all
+}
+
+// usual is 1 for a call that is made without faults too.
+func (h *hunt) usual(c Call) int {
+	if _, clean := h.Clean.call(c.Point); clean {
+		return 1
+	}
+	return 0
 }
 
 // behind reports whether a call may come after the last fault of a lead: it had not ended when that

@@ -12,10 +12,11 @@ type Fault struct {
 	Edge  string `json:"edge"` // of the call, as its operation and its number there
 	Op    string `json:"op"`
 	Nth   int    `json:"nth"` // 0: each of them
+	Proto string `json:"proto"`
 }
 
 func faultAt(c Call, mode string) Fault {
-	return Fault{Point: c.Point, Mode: mode, Edge: c.Edge, Op: c.Op, Nth: c.Nth}
+	return Fault{Point: c.Point, Mode: mode, Edge: c.Edge, Op: c.Op, Nth: c.Nth, Proto: c.Proto}
 }
 
 // String returns "refuse at payments Capture #1".

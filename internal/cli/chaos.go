@@ -31,6 +31,7 @@ func newChaos(a *App) *cobra.Command {
 		newChaosKinds(a),
 		newChaosServe(a),
 		newChaosRun(a),
+		newChaosExplore(a),
 	)
 	return cmd
 }

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msctl.dev/msctl/chaos/experiment"
+	"msctl.dev/msctl/chaos/explore"
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/stack"
+	"msctl.dev/msctl/internal/telemetry/desk"
+)
+
+// exploreOptions are the flags of chaos explore, and some of them of chaos score.
+type exploreOptions struct {
+	workload, invariants string
+	edges, modes         []string
+	faults, runs         int
+	budget               time.Duration
+	seed                 uint64
+	thorough, all        bool
+	state, output        string
+	json                 bool
+}
+
+func newChaosExplore(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explore",
+		Short: "Find the smallest set of faults that breaks what must hold",
+		Long: "explore makes one request again and again. First it learns from the edges which calls the request leads to:\n" +
+			"HTTP, gRPC, statements, commands, messages. Then it disturbs each call alone, then two of them, and so on, and\n" +
+			"looks after each run whether the invariants hold. Runs are left out whose end is known: a part of the set breaks\n" +
+			"already, no fault of it could act, every service saw its part before, another mode has the same effect. Faults\n" +
+			"act on the one request alone. A set that breaks something is run three times more, and written as an experiment\n" +
+			"that `msctl chaos run` replays. Nothing else should use the fleet meanwhile.\n\n" +
+			"Invariants are an experiment without faults: its setup is done once, its after probes are looked at behind each\n" +
+			"run, ${run} is the name of the run, and its workload is the request, or what --workload names.\n\n" +
+			modesHelp() + "\n\n" +
+			"Exit codes: 0 no set of so many faults breaks anything, 1 one does, 2 usage or a mistake in a file, 3 something is\n" +
+			"broken without a fault, 4 a fault or probe could not run, 6 the search is incomplete, 130 interrupted. A search\n" +
+			"that was interrupted goes on where it was when it is started again with the same flags.",
+		Example: "  msctl chaos explore --workload 'POST /v1/orders'\n" +
+			"  msctl chaos explore --workload 'POST gateway/v1/orders {\"card\": \"tok_ok\"}' --invariants chaos/invariants.yaml --max-faults 3\n" +
+			"  msctl chaos explore --edges orders:* --modes omit,delay --budget 10m",
+		Args: args(cobra.NoArgs),
+	}
+	o := &exploreOptions{}
+	f := cmd.Flags()
+	o.flags(cmd)
+	f.IntVar(&o.faults, "max-faults", 2, "most faults in one set")
+	f.Uint64Var(&o.seed, "seed", 0, "try the sets of a round in an order drawn by it (default: the order of the calls)")
+	f.BoolVar(&o.thorough, "thorough", false, "try all modes, also those that had the same effect as another")
+	f.BoolVar(&o.all, "all", false, "go on behind the first set that breaks something")
+	f.StringVar(&o.state, "state", "", "`FILE` of the runs that were made (default: explore.json in .msctl)")
+	f.StringVarP(&o.output, "output", "o", "chaos-found.yaml", "`FILE` for the experiment that replays what was found")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.searching(cmd.Context(), o, func(ctx context.Context, x *exploring) error { return x.explore(ctx) })
+	}
+	return cmd
+}
+
+// flags are those that explore and score have in common.
+func (o *exploreOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.workload, "workload", "", "the request, as `'METHOD /path {json}'` (default: the workload of the invariants)")
+	f.StringVar(&o.invariants, "invariants", "chaos/invariants.yaml", "`FILE` with what must hold")
+	f.StringSliceVar(&o.edges, "edges", nil, "disturb only calls over these edges, as `CALLER:CALLEE`; * stands for anybody")
+	f.StringSliceVar(&o.modes, "modes", explore.WayNames(true), "how calls fail")
+	f.IntVar(&o.runs, "max-runs", 0, "most runs (default: no limit)")
+	f.DurationVar(&o.budget, "budget", 0, "most time (default: no limit)")
+	f.BoolVar(&o.json, "json", false, "print each result as one JSON object per line, with a \"type\"")
+	cmd.RegisterFlagCompletionFunc("modes", cobra.FixedCompletions(explore.WayNames(false), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("edges", cobra.NoFileCompletions)
+}
+
+func modesHelp() string {
+	var b strings.Builder
+	b.WriteString("Modes:")
+	for _, w := range explore.Ways {
+		note := ""
+		if w.Odd {
+			note = "; only with --modes, as each run waits for it"
+		}
+		fmt.Fprintf(&b, "\n  %-7s %s%s", w.Name, w.Doc, note)
+	}
+	return b.String()
+}
+
+func (o *exploreOptions) check() error {
+	for _, m := range o.modes {
+		if !slices.Contains(explore.WayNames(false), m) {
+			return usage(strings.Join(explore.WayNames(false), ", "), "read --modes: unknown mode %q", m)
+		}
+	}
+	for _, e := range o.edges {
+		if !strings.Contains(e, ":") {
+			return usage("`msctl edges` lists them", "read --edges: %q is not CALLER:CALLEE", e)
+		}
+	}
+	if o.faults < 0 || o.runs < 0 || o.budget < 0 {
+		return usage("", "read flags: a number is below 0")
+	}
+	return nil
+}
+
+// searching prepares runs on the running fleet, and ends what they left behind.
+func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.Context, *exploring) error) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	st, err := a.load("")
+	if err != nil {
+		return err
+	}
+	path := o.invariants
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(a.Dir, path)
+		if _, err := os.Stat(path); err != nil && !strings.HasPrefix(o.invariants, ".") {
+			path = filepath.Join(st.Dir, o.invariants)
+		}
+	}
+	plot, err := readPlot(path, o.invariants, o.workload, entryOf(st))
+	if mistakes := (stack.Errors)(nil); errors.As(err, &mistakes) {
+		return mistaken(mistakes)
+	}
+	if err != nil {
+		return err
+	}
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	if st.Telemetry.Off {
+		return failed("set telemetry in stack.yaml on", "learn the calls: telemetry is off")
+	}
+	return a.withClient(ctx, func(ctx context.Context, c *control.Client) error {
+		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe, Telemetry: desk.Remote{Ask: c.Ask}}
+		x := &exploring{App: a, o: o, plot: plot, site: site, fleet: c, file: o.state}
+		if x.file == "" {
+			x.file = filepath.Join(p.state(), "explore.json")
+		}
+		if err := x.open(ctx); err != nil {
+			x.close(ctx)
+			return err
+		}
+		err := do(ctx, x)
+		if lost := x.close(ctx); lost != nil {
+			return &codedError{lost, experiment.Stuck.Code(), "`msctl chaos clear` lifts all"}
+		}
+		return err
+	})
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"msctl.dev/msctl/chaos/experiment"
+	"msctl.dev/msctl/chaos/explore"
+)
+
+// exitIncomplete is the exit code of a search that was not ended.
+const exitIncomplete = 6
+
+// explore searches, tells what was found, and writes it down.
+func (x *exploring) explore(ctx context.Context) error {
+	past, err := x.past()
+	if err != nil {
+		return err
+	}
+	s := x.search()
+	if s.Past = past; len(past) > 0 {
+		fmt.Fprintf(x.Err, "%s made before: going on behind them\n", count(len(past), "run"))
+	}
+	r, err := x.do(ctx, s)
+	if ctx.Err() != nil {
+		fmt.Fprintf(x.Err, "interrupted after %s: the same command goes on from there\n", count(r.Counts.Runs, "run"))
+		return silent(exitInterrupt)
+	}
+	if errors.Is(err, explore.ErrUnsteady) {
+		return &codedError{err, experiment.Unsteady.Code(), "bring the fleet to its steady state first; `msctl chaos list` shows faults that act"}
+	}
+	if err != nil {
+		return &codedError{err, experiment.Broken.Code(), ""}
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintln(x.screenOf(x.Err), clean(w))
+	}
+	files, err := x.replays(r)
+	if err != nil {
+		return err
+	}
+	if r.Complete {
+		x.forget()
+	}
+	if x.o.json {
+		err = writeJSON(x.Out, "explored", struct {
+			explore.Result
+			Files []string `json:"files,omitempty"`
+		}{r, files})
+	} else {
+		x.show(ctx, r, files)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(r.Found) > 0:
+		return silent(experiment.Deviated.Code())
+	case !r.Complete:
+		return silent(exitIncomplete)
+	}
+	return nil
+}
+
+// do searches with progress, and keeps each run that is made.
+func (x *exploring) do(ctx context.Context, s *explore.Search) (explore.Result, error) {
+	var lost error
+	past := s.Past
+	s.Made = func(p explore.Past) {
+		past = append(past, p)
+		if err := x.save(past); err != nil && lost == nil {
+			lost = err
+		}
+	}
+	var at atomic.Pointer[explore.Progress]
+	s.Progress = func(p explore.Progress) { at.Store(&p) }
+	stop := x.progress(ctx, "exploring", func(context.Context) string {
+		if p := at.Load(); p != nil {
+			return fmt.Sprintf(": %s made, sets of %s: %d left, %d left out; %s", count(p.Counts.Runs, "run"), count(p.Faults, "fault"),
+				p.Left, p.Counts.Known+p.Counts.Merged+p.Counts.Broken, clean(brief(p.Set)))
+		}
+		return ": without faults"
+	})
+	defer stop()
+	limited, cancel := explore.Budget(ctx, x.o.budget)
+	defer cancel()
+	r, err := s.Do(limited)
+	if limited.Err() != nil && ctx.Err() == nil && err != nil {
+		r.Why, err = "the time is over", nil
+	}
+	return r, errors.Join(err, lost)
+}
+
+// brief is a set on one line: "omit orders:payments Capture".
+func brief(s explore.Set) string {
+	var words []string
+	for _, f := range s {
+		word := f.Mode + " " + f.Edge + " " + f.Op[strings.LastIndex(f.Op, "/")+1:]
+		if !strings.Contains(f.Op, ".") {
+			word = f.Mode + " " + f.Edge + " " + f.Op
+		}
+		if f.Nth > 1 {
+			word += fmt.Sprintf(" #%d", f.Nth)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " + ")
+}
+
+// replays writes an experiment for each set that was found.
+func (x *exploring) replays(r explore.Result) (files []string, err error) {
+	for i, f := range r.Found {
+		file := x.o.output
+		if i > 0 {
+			ext := filepath.Ext(file)
+			file = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(file, ext), i+1, ext)
+		}
+		path := file
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(x.Dir, path)
+		}
+		why := "Found by msctl chaos explore. It breaks: " + strings.Join(f.Run.Broken, "; ")
+		if err := os.WriteFile(path, x.plot.write(brief(f.Set), why, f.Run.Trace, f.Set), 0o644); err != nil {
+			return files, fmt.Errorf("write experiment: %w", err)
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"msctl.dev/msctl/chaos/experiment"
+	"msctl.dev/msctl/chaos/explore"
+	"msctl.dev/msctl/internal/control"
+	"msctl.dev/msctl/internal/state"
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+// exploring makes the runs of a search on the running fleet.
+type exploring struct {
+	*App
+	o       *exploreOptions
+	plot    *plot
+	site    experiment.Site
+	fleet   *control.Client
+	session *experiment.Session
+	file    string // of the runs that were made
+	name    string // of this search: its runs have it before their numbers
+	runs    int
+}
+
+// open does the setup.
+func (x *exploring) open(ctx context.Context) error {
+	x.name = newTraceID()[:10]
+	e, err := experiment.Parse(x.plot.file, x.plot.write("explore "+x.plot.file, "", newTraceID(), nil))
+	if err != nil {
+		return err
+	}
+	if err := valid(ctx, []*experiment.Experiment{e}, x.site); err != nil {
+		return err
+	}
+	if x.session, err = (experiment.Runner{Site: x.site}).Open(ctx, e); err != nil && ctx.Err() == nil {
+		return &codedError{err, experiment.Broken.Code(), ""}
+	}
+	return err
+}
+
+// close lifts what the search left. It works also where ctx has ended.
+func (x *exploring) close(ctx context.Context) error {
+	if x.session == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	return x.session.Close(ctx)
+}
+
+// search is the search that the flags ask for.
+func (x *exploring) search() *explore.Search {
+	return &explore.Search{
+		Run: x.run, Most: x.o.faults, Runs: x.o.runs, Seed: x.o.seed, Thorough: x.o.thorough, All: x.o.all,
+		Modes: func(c explore.Call) []explore.Mode {
+			if !x.meant(c) {
+				return nil
+			}
+			return explore.ModesFor(c, x.o.modes)
+		},
+	}
+}
+
+// meant reports whether a call goes over an edge that is to be disturbed.
+func (x *exploring) meant(c explore.Call) bool {
+	if len(x.o.edges) == 0 {
+		return true
+	}
+	for _, e := range x.o.edges {
+		if (state.Fault{Target: state.EdgeName(e)}).On(c.Caller(), c.Callee(), "") {
+			return true
+		}
+	}
+	return false
+}
+
+// run makes one run in which the faults of a set act.
+func (x *exploring) run(ctx context.Context, set explore.Set) (r explore.Run, err error) {
+	r.Trace = newTraceID()
+	x.runs++
+	if len(set) > 0 {
+		lift, err := x.put(ctx, set, r.Trace)
+		if err != nil {
+			return r, err
+		}
+		defer lift()
+	}
+	status, why, err := x.session.Send(ctx, fmt.Sprintf("%s-%d", x.name, x.runs), "00-"+r.Trace+"-"+r.Trace[:16]+"-01")
+	if err != nil {
+		return r, err
+	}
+	if r.Answer = strconv.Itoa(status); status == 0 {
+		r.Answer = "no answer"
+	}
+	if why == "" && len(set) == 0 && status >= http.StatusBadRequest {
+		why = fmt.Sprintf("answered %d without any fault", status)
+	}
+	if r.Broken, err = x.session.Broken(ctx); err != nil {
+		return r, err
+	}
+	if why != "" {
+		r.Broken = append(r.Broken, "the answer: "+why)
+	}
+	tr, err := x.trace(ctx, r.Trace)
+	if err != nil {
+		return r, err
+	}
+	r.Calls = explore.Name(callsOf(tr))
+	return r, nil
+}
+
+// put puts the faults of a set on the run of that trace. The returned function lifts them.
+func (x *exploring) put(ctx context.Context, set explore.Set, trace string) (lift func(), err error) {
+	var faults []state.Fault
+	for _, f := range set {
+		one := f.State(trace)
+		one.Lease, one.Seed = x.session.Lease(), max(x.o.seed, 1)
+		faults = append(faults, one)
+	}
+	put, err := x.fleet.AddFaults(ctx, faults)
+	if err != nil {
+		return nil, fmt.Errorf("put %s: %w", set, err)
+	}
+	var ids []string
+	for _, f := range put {
+		ids = append(ids, f.ID)
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = x.fleet.RemoveFaults(ctx, ids) // what is left is lifted by close, or by the end of the lease
+	}, nil
+}
+
+// trace waits until all of a trace is there: the callers of everything are known, and nothing comes any more.
+func (x *exploring) trace(ctx context.Context, id string) (tr telemetry.Trace, err error) {
+	begun, changed, known := time.Now(), time.Now(), -1
+	for {
+		tr, err = x.site.Telemetry.Trace(ctx, id)
+		if err != nil && !errors.Is(err, telemetry.ErrNoTrace) && time.Since(begun) > traceMost {
+			return tr, fmt.Errorf("learn the calls: %w", err)
+		}
+		if len(tr.Rows) != known {
+			changed, known = time.Now(), len(tr.Rows)
+		}
+		quiet := time.Since(changed) >= traceQuiet
+		if quiet && whole(tr) || time.Since(begun) > traceMost {
+			if known <= 0 {
+				err = fmt.Errorf("learn the calls of trace %s: no edge saw it; does the request go through one?", id)
+			}
+			return tr, err
+		}
+		select {
+		case <-ctx.Done():
+			return tr, ctx.Err()
+		case <-time.After(traceAgain):
+		}
+	}
+}
+
+func newTraceID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}

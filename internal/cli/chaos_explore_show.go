@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"msctl.dev/msctl/chaos/explore"
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+// show tells people what a search found.
+func (x *exploring) show(ctx context.Context, r explore.Result, files []string) {
+	s := x.screenOf(x.Out)
+	for i, f := range r.Found {
+		x.showFound(ctx, s, r, f, files[i])
+	}
+	left := r.Counts.Known + r.Counts.Merged + r.Counts.Broken
+	sum := fmt.Sprintf("%s of %s each made; %s left out: %d known, %d with an effect that was seen, %d broken already",
+		count(r.Counts.Runs, "run"), count(len(r.Clean.Calls), "call"), count(left, "run"), r.Counts.Known, r.Counts.Merged, r.Counts.Broken)
+	switch {
+	case len(r.Found) == 0 && r.Complete:
+		fmt.Fprintf(s, "%s\nno set of at most %s of these modes breaks these invariants: %s\n", sum, count(r.Faults, "fault"), strings.Join(x.o.modes, ", "))
+	case !r.Complete:
+		fmt.Fprintf(s, "%s\n%s: no set of at most %s was left out; the same command goes on from there\n", sum, r.Why, count(r.Faults, "fault"))
+	default:
+		fmt.Fprintln(s, sum)
+	}
+}
+
+func (x *exploring) showFound(ctx context.Context, s screen, r explore.Result, f explore.Found, file string) {
+	fmt.Fprintln(s, s.paint(bold, fmt.Sprintf("%s break what must hold, %d of %d times again", count(len(f.Set), "fault"), f.Times, f.Tries)))
+	for _, one := range f.Set {
+		fmt.Fprintf(s, "  %s  %s  %s\n", s.paint(red, one.Mode), clean(one.Edge), clean(one.Point.Last()))
+	}
+	for _, b := range f.Run.Broken {
+		fmt.Fprintf(s, "  %s\n", s.paint(red, "✗ "+clean(b)))
+	}
+	fmt.Fprintln(s)
+	width := min(s.width, 160)
+	x.beside(s, width, x.drawn(ctx, s, width, "without faults", r.Clean.Trace), x.drawn(ctx, s, width, "with them", f.Run.Trace))
+	fmt.Fprintf(s, "\nReplay: msctl chaos run %s\n\n", file)
+}
+
+// drawn is the waterfall of the calls of a trace over edges, as lines.
+func (x *exploring) drawn(ctx context.Context, s screen, width int, title, id string) []string {
+	var b bytes.Buffer
+	half := screen{Writer: &b, colour: s.colour, width: halfOf(width)}
+	fmt.Fprintln(half, half.paint(bold, title))
+	tr, err := x.site.Telemetry.Trace(ctx, id)
+	if err != nil {
+		fmt.Fprintln(half, clean(err.Error()))
+	} else {
+		drawTrace(half, overEdges(tr), false)
+	}
+	return strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+}
+
+// sideBySide is from how many columns on two waterfalls stand beside each other.
+const sideBySide = 110
+
+func halfOf(width int) int {
+	if width < sideBySide {
+		return width
+	}
+	return (width - 3) / 2
+}
+
+// beside writes lines beside others, or below where the screen is narrow.
+func (x *exploring) beside(s screen, width int, left, right []string) {
+	if width < sideBySide {
+		for _, l := range append(append(left, ""), right...) {
+			fmt.Fprintln(s, l)
+		}
+		return
+	}
+	for i := range max(len(left), len(right)) {
+		l, r := "", ""
+		if i < len(left) {
+			l = left[i]
+		}
+		if i < len(right) {
+			r = right[i]
+		}
+		gap := strings.Repeat(" ", max(0, halfOf(width)-ansi.StringWidth(l)))
+		fmt.Fprintln(s, strings.TrimRight(l+gap+" │ "+r, " "))
+	}
+}
+
+// overEdges is a trace with nothing but the calls over edges.
+func overEdges(tr telemetry.Trace) telemetry.Trace {
+	out := tr
+	out.Rows, out.Partial = nil, false
+	var depths []int // of the edge rows above, by their depth in the whole
+	for _, r := range tr.Rows {
+		for len(depths) > 0 && depths[len(depths)-1] >= r.Depth {
+			depths = depths[:len(depths)-1]
+		}
+		if r.Edge == "" || r.Scope != edgeScope {
+			continue
+		}
+		depth := len(depths)
+		depths = append(depths, r.Depth)
+		r.Depth, r.Orphan, r.Guessed = depth, false, false
+		out.Rows = append(out.Rows, r)
+	}
+	out.Spans = len(out.Rows)
+	return out
+}
