@@ -19,14 +19,17 @@ func newChaosAdd(a *App) *cobra.Command {
 		Short: "Put faults on an edge, or on something that runs",
 		Long: "add puts faults on a TARGET, all of them or none. An edge is CALLER:CALLEE, outside:CALLEE for calls from\n" +
 			"outside, and with /PORT one port of several. orders+users:payments is two edges, *:payments every one to payments.\n" +
-			"A partition cuts both ways between two sides, or one side from everybody: orders+users:payments, or just orders.\n\n" +
+			"A partition cuts both ways between two sides, or one side from everybody: orders+users:payments, or just orders.\n" +
+			"Kinds that act on what runs take a service, which is all its replicas, one replica, orders-2, or a resource, which\n" +
+			"is its server.\n\n" +
 			"`msctl chaos kinds` lists the kinds with their parameters. The first one may follow the kind: latency=300ms.\n\n" +
 			"Options, for all kinds of the line:\n" + optionsHelp() +
 			"\nEvery fault ends: after its for=, else after " + shortDuration(state.FaultTime) + ", with its lease, and with the fleet.",
 		Example: "  msctl chaos add orders:payments latency=300ms,jitter=50ms for=1m\n" +
 			"  msctl chaos add gateway:users refuse toxicity=0.5 seed=7\n" +
 			"  msctl chaos add outside:gateway latency=1s name=slow\n" +
-			"  msctl chaos add orders:payments+users partition",
+			"  msctl chaos add orders:payments+users partition\n" +
+			"  msctl chaos add orders-2 pause for=10s",
 		Args:              args(cobra.MinimumNArgs(2)),
 		ValidArgsFunction: a.completeFault,
 	}
@@ -45,7 +48,7 @@ func newChaosAdd(a *App) *cobra.Command {
 				return err
 			}
 			for _, f := range faults {
-				fmt.Fprintf(a.Err, "%s: %s: %s, %s\n", f.ID, state.EdgeTitle(f.Target), chaos.Title(f), ending(f))
+				fmt.Fprintf(a.Err, "%s: %s: %s, %s%s\n", f.ID, state.EdgeTitle(f.Target), chaos.Title(f), ending(f), also(f))
 				if *asJSON {
 					if err := writeJSON(a.Out, "fault", f); err != nil {
 						return err
@@ -71,6 +74,8 @@ func optionsHelp() string {
 func ending(f state.Fault) string {
 	text := "for " + shortDuration(f.For)
 	switch {
+	case f.For == 0 && f.Lease == "":
+		return "done"
 	case f.Lease != "" && f.For > 0:
 		text += " and while the lease " + f.Lease + " is kept"
 	case f.Lease != "":
@@ -82,8 +87,19 @@ func ending(f state.Fault) string {
 	return text
 }
 
+// also says who else feels it.
+func also(f state.Fault) string {
+	if len(f.Also) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(f.Also, " and ") + " on the same server too"
+}
+
 // strangeTarget adds to the error about a target that is not there the nearest one that is.
 func strangeTarget(ctx context.Context, c *control.Client, target string, err error) error {
+	if !strings.Contains(target, ":") {
+		return strangeUnit(ctx, c, target, err)
+	}
 	edges, lost := c.Edges(ctx)
 	if lost != nil {
 		return err
@@ -96,6 +112,19 @@ func strangeTarget(ctx context.Context, c *control.Client, target string, err er
 	}
 	hint := "`msctl edges` lists them"
 	if near := nearest(target, known); near != "" && near != target {
+		hint = "did you mean " + near + "?"
+	}
+	return usage(hint, "%w", err)
+}
+
+// strangeUnit is strangeTarget for what is no edge.
+func strangeUnit(ctx context.Context, c *control.Client, target string, err error) error {
+	snap, lost := c.Snapshot(ctx)
+	if lost != nil {
+		return err
+	}
+	hint := "`msctl ps` lists what runs"
+	if near := nearest(target, unitNames(snap)); near != "" && near != target {
 		hint = "did you mean " + near + "?"
 	}
 	return usage(hint, "%w", err)

@@ -15,7 +15,7 @@ import (
 type healer func(a *App, ctx context.Context, p place) (int, error)
 
 // healers are asked by "chaos heal", in this order.
-var healers = []healer{}
+var healers = []healer{healUnits}
 
 func newChaosHeal(a *App) *cobra.Command {
 	cmd := &cobra.Command{

@@ -27,6 +27,7 @@ func fakeService(args []string) int {
 		"hostile":  fakeHostile,
 		"confess":  fakeConfess,
 		"get":      fakeGet,
+		"post":     fakePost,
 		"gossip":   fakeGossip,
 		"fail":     func(text string) int { fmt.Println(text); return 3 },
 	}
@@ -67,8 +68,15 @@ func fakeServe(pidFile string) int {
 }
 
 // fakeGet prints what a URL answers.
-func fakeGet(url string) int {
-	res, err := http.Get(url)
+func fakeGet(url string) int { return fakeAnswer(http.Get(url)) }
+
+// fakePost posts the JSON behind an address and a space.
+func fakePost(arg string) int {
+	url, body, _ := strings.Cut(arg, " ")
+	return fakeAnswer(http.Post(url, "application/json", strings.NewReader(body)))
+}
+
+func fakeAnswer(res *http.Response, err error) int {
 	if err != nil {
 		fmt.Println(err)
 		return 1

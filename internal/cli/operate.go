@@ -105,7 +105,7 @@ func (a *App) withClient(ctx context.Context, do func(context.Context, *control.
 	if err != nil {
 		return err
 	}
-	c, err := p.connect(ctx)
+	c, err := a.connectOrCalm(ctx, p)
 	if err != nil {
 		return err
 	}

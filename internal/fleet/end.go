@@ -17,7 +17,7 @@ func (f *Fleet) end(cause error) {
 	if errors.Is(cause, driver.ErrKill) {
 		f.Kill()
 	}
-	_, _ = f.mesh.clear("") // what is paused could not end politely, and what is left running has no faults
+	_, _ = f.mesh.clear("")  // what is paused could not end politely, and what is left running has no faults
 	f.changing <- struct{}{} // from here on no unit is added
 	defer func() { <-f.changing }()
 	switch {
