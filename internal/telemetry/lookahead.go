@@ -17,6 +17,10 @@ type lookahead struct {
 	running sync.WaitGroup
 }
 
+// aheads is how many blocks are asked ahead per processor: most of them wait for the disk, which serves several at once
+// sooner than one after the other.
+const aheads = 4
+
 // long is how long a block takes that is read from the disk, and more than any takes in memory.
 const long = 150 * time.Microsecond
 
@@ -32,7 +36,7 @@ type matched struct {
 func (l *lookahead) rows(i int) (bitset, error) {
 	ahead := 1
 	if l.took > long {
-		ahead = runtime.GOMAXPROCS(0)
+		ahead = aheads * runtime.GOMAXPROCS(0)
 	}
 	for j := i + 1; j < min(i+ahead, len(l.blocks)); j++ {
 		if l.of[j] == nil && !l.x.beyond(l.blocks[j]) {
