@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"internal/driver/drivertest":     {"internal/driver", "internal/output"},
 	"internal/keeper":                {"internal/output"},
 	"internal/driver/process":        {"internal/driver", "internal/failpoint", "internal/keeper", "internal/output"},
-	"internal/driver/container":      {"internal/driver", "internal/driver/container/veil", "internal/output"},
+	"internal/driver/container":      {"internal/driver", "internal/driver/container/veil", "internal/failpoint", "internal/output"},
 	"internal/driver/container/veil": {},
 	"internal/resource":              {"internal/stack", "internal/driver"},
 	"internal/resource/embedded":     {},

@@ -216,14 +216,7 @@ func (x *caller) hold(ctx context.Context, a *acting, d time.Duration, whole boo
 		x.mu.Unlock()
 		x.look(0)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-a.lifted:
-	case <-x.gone:
-	case <-ctx.Done():
-	}
+	await(time.Now().Add(d), a.lifted, x.gone, ctx.Done())
 }
 
 // hasLeft reports whether leave was called.

@@ -32,7 +32,7 @@ func (e *Edge) carryBytes(ctx context.Context, s *serving, client *wire) {
 
 // tunnel carries both directions of a connection to their end.
 func (e *Edge) tunnel(ctx context.Context, t *target, client, server *wire, call *call) {
-	f := &flow{e: e, client: client, server: server}
+	f := &flow{e: e, link: client.unlink(), client: client, server: server}
 	if p := sniff.New(e.Protocol); p != nil && call != nil {
 		f.watch = &watch{e: e, parser: p, unit: t.unit}
 		e.forget(call)

@@ -51,9 +51,9 @@ func (e *Edge) spliceBody(from, to *wire, d *body, count *atomic.Int64) (n int64
 		return 0, nil, nil
 	}
 	from.release()
-	for d.bulk() >= worthSplice && rerr == nil && werr == nil {
+	for d.bulk() >= worthSplice && rerr == nil && werr == nil && !from.shaped(true) && !to.shaped(false) {
 		var m int64
-		m, rerr, werr = from.move(to, min(d.bulk(), spliceSize))
+		m, rerr, werr = e.moveHeeding(from, to, min(d.bulk(), spliceSize))
 		n += m
 		count.Add(m)
 		d.skip(m)
@@ -62,6 +62,18 @@ func (e *Edge) spliceBody(from, to *wire, d *body, count *atomic.Int64) (n int64
 		rerr = d.ended()
 	}
 	return n, rerr, werr
+}
+
+// moveHeeding is move, but for the faults: when they change it ends early.
+func (e *Edge) moveHeeding(from, to *wire, n int64) (m int64, rerr, werr error) {
+	if to.link == nil {
+		return from.move(to, n)
+	}
+	_, err := e.unheeding(from.conn, e.faults.Load(), func() error {
+		m, rerr, werr = from.move(to, n)
+		return rerr
+	})
+	return m, err, werr
 }
 
 // spliceable reports whether the kernel may move bytes from one wire to another.

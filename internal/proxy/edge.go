@@ -35,6 +35,7 @@ type Edge struct {
 	hasty    time.Duration // tests: instead of uploadTime
 
 	mu      sync.Mutex         // guards what follows, and the setting of faults and table
+	links   map[*link]struct{} // connections of callers
 	kick    map[deadliner]bool // reads that a change of faults interrupts, and whether one has
 	serving int                // Serves that have not ended
 	sweeper *time.Timer
@@ -189,13 +190,20 @@ func (e *Edge) carry(ctx context.Context, s *serving, c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAliveConfig(keepAlive) // without it a vanished peer is found later
 	}
-	if e.Protocol == "http" || e.Protocol == "grpc" {
-		e.carryHTTP(ctx, s, c)
+	http := e.Protocol == "http" || e.Protocol == "grpc"
+	l := e.join(ctx.Done(), http, func(how Ending) { endConn(c, how) })
+	defer l.leave()
+	w := newWire(c, 0)
+	if w.link = l; !l.hang(w) {
+		return
+	}
+	if http {
+		e.carryHTTP(ctx, s, w)
 		return
 	}
 	if s.add(c) {
 		defer s.drop(c)
-		e.carryBytes(ctx, s, newWire(c, 0))
+		e.carryBytes(ctx, s, w)
 	}
 }
 

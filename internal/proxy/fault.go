@@ -1,8 +1,8 @@
 package proxy
 
 import (
-	"fmt"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -28,87 +28,88 @@ type Delayer interface {
 	Hold() time.Duration // how long, drawn anew for each
 }
 
-// Latency delays by Delay, give or take an even share of Jitter.
-type Latency struct{ Delay, Jitter time.Duration }
-
-// String returns "latency 200ms ±50ms".
-func (l Latency) String() string {
-	if l.Jitter == 0 {
-		return fmt.Sprintf("latency %v", l.Delay)
-	}
-	return fmt.Sprintf("latency %v ±%v", l.Delay, l.Jitter)
-}
-
-// Hold draws one delay, which is never below zero.
-func (l Latency) Hold() time.Duration {
-	if l.Jitter <= 0 {
-		return l.Delay
-	}
-	return max(0, l.Delay-l.Jitter+rand.N(2*l.Jitter+1))
-}
-
-// Refuse resets every new connection and request.
-type Refuse struct{}
-
-// String returns "refuse".
-func (Refuse) String() string { return "refuse" }
-
-// Open refuses.
-func (Refuse) Open() bool { return false }
-
 // acting is Faults in the form that the pumps ask. A nil one does nothing.
 type acting struct {
-	list   []Fault
-	opens  []Opener
-	delays []Delayer
-	asks   []asking
-	lifted chan struct{} // closed when others took its place: what is held back goes out at once
+	edge    string
+	list    []Fault
+	placed  []*Placed
+	opens   []*Placed // that are an Opener
+	delays  []*Placed // that are a Delayer
+	enders  []*Placed // that are an Ender
+	hangs   []*Placed // that are a Hanger
+	shapers []shaper
+	asks    []asking
+	lifted  chan struct{} // closed when others took its place: what is held back goes out at once
 }
 
-func compile(f *Faults) *acting {
+func compile(edge string, f *Faults) *acting {
 	if f == nil || len(f.List) == 0 {
 		return nil
 	}
-	a := &acting{list: f.List, lifted: make(chan struct{})}
+	a := &acting{edge: edge, list: f.List, lifted: make(chan struct{})}
 	for _, one := range f.List {
+		p, ok := one.(*Placed)
+		if !ok {
+			p = &Placed{Fault: one}
+		}
+		a.add(p)
 		if q, ok := askerOf(one); ok {
 			a.asks = append(a.asks, q)
-		}
-		if p, placed := one.(*Placed); placed {
-			one = p.Fault
-		}
-		if o, ok := one.(Opener); ok {
-			a.opens = append(a.opens, o)
-		}
-		if d, ok := one.(Delayer); ok {
-			a.delays = append(a.delays, d)
 		}
 	}
 	return a
 }
+
+func (a *acting) add(p *Placed) {
+	a.placed = append(a.placed, p)
+	if _, ok := p.Fault.(Opener); ok {
+		a.opens = append(a.opens, p)
+	}
+	if _, ok := p.Fault.(Delayer); ok {
+		a.delays = append(a.delays, p)
+	}
+	if _, ok := p.Fault.(Ender); ok {
+		a.enders = append(a.enders, p)
+	}
+	if _, ok := p.Fault.(Hanger); ok {
+		a.hangs = append(a.hangs, p)
+	}
+	if s, ok := shaperOf(p); ok {
+		a.shapers = append(a.shapers, s)
+	}
+}
+
+// has reports whether a fault is among them.
+func (a *acting) has(p *Placed) bool { return a != nil && slices.Contains(a.placed, p) }
+
+// urgent reports whether connections are to be looked at over which nothing goes: some are to be ended now,
+// and some when the fault is lifted.
+func (a *acting) urgent() bool { return a != nil && len(a.enders) > 0 }
 
 // refuses returns the fault that refuses a connection or request, or nil.
 func (a *acting) refuses() Fault {
 	if a == nil {
 		return nil
 	}
-	for _, o := range a.opens {
-		if !o.Open() {
-			return o
+	for _, p := range a.opens {
+		if !p.Fault.(Opener).Open() && p.toss(a.edge) {
+			p.acted.Add(1)
+			return p
 		}
 	}
 	return nil
 }
 
-// delaying reports whether anything holds back.
-func (a *acting) delaying() bool { return a != nil && len(a.delays) > 0 }
-
 // hold is how long to wait now, with every fault that says so.
 func (a *acting) hold() time.Duration {
 	var d time.Duration
-	if a != nil {
-		for _, one := range a.delays {
-			d += one.Hold()
+	if a == nil {
+		return 0
+	}
+	for _, p := range a.delays {
+		if p.toss(a.edge) {
+			p.acted.Add(1)
+			d += p.Fault.(Delayer).Hold()
 		}
 	}
 	return d
@@ -129,9 +130,13 @@ func (a *acting) words() []string {
 // SetFaults replaces what acts on the edge; nil lifts all. Open connections obey from the next chunk on:
 // no one reconnects. It does not wait for traffic.
 func (e *Edge) SetFaults(f *Faults) {
-	a := compile(f)
+	a := compile(e.name(), f)
+	var links []*link
 	e.mu.Lock()
 	old := e.faults.Swap(a)
+	if a.urgent() || old.urgent() {
+		links = slices.Collect(maps.Keys(e.links))
+	}
 	for c := range e.kick {
 		e.kick[c] = true
 		_ = c.SetReadDeadline(longAgo) // it leaves the kernel's fast path and looks again
@@ -139,6 +144,9 @@ func (e *Edge) SetFaults(f *Faults) {
 	e.mu.Unlock()
 	if old != nil {
 		close(old.lifted)
+	}
+	for _, l := range links {
+		l.look()
 	}
 }
 

@@ -15,6 +15,21 @@ import (
 	"time"
 )
 
+// Latency is a Delayer.
+type Latency struct{ Delay, Jitter time.Duration }
+
+func (l Latency) String() string { return "latency " + l.Delay.String() }
+
+func (l Latency) Hold() time.Duration {
+	return max(0, l.Delay-l.Jitter+rand.N(2*l.Jitter+1))
+}
+
+// Refuse is an Opener.
+type Refuse struct{}
+
+func (Refuse) String() string { return "refuse" }
+func (Refuse) Open() bool     { return false }
+
 func latency(d, jitter time.Duration) *Faults {
 	return &Faults{List: []Fault{Latency{Delay: d, Jitter: jitter}}}
 }

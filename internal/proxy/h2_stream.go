@@ -229,14 +229,7 @@ func (s *h2stream) faults(ctx context.Context) {
 
 // wait waits until a delay is over, the faults are lifted, or nobody waits for the answer.
 func (s *h2stream) wait(ctx context.Context, d time.Duration, lifted chan struct{}) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-lifted:
-	case <-s.gone:
-	case <-ctx.Done():
-	}
+	await(time.Now().Add(d), lifted, s.gone, ctx.Done())
 }
 
 // find sends the request to a target, at once where a connection has room for it.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -42,9 +41,13 @@ type caller struct {
 
 // carryHTTP serves one connection of an edge whose protocol is HTTP. What turns out to be another
 // protocol is carried as bytes.
-func (e *Edge) carryHTTP(ctx context.Context, s *serving, c net.Conn) {
-	x := &caller{e: e, s: s, wire: newWire(c, parentRoom)}
-	x.wire.most = headTime
+func (e *Edge) carryHTTP(ctx context.Context, s *serving, w *wire) {
+	x := &caller{e: e, s: s, wire: w}
+	w.room, w.most = parentRoom, headTime
+	w.link.ends(func(how Ending) {
+		endConn(w.conn, how)
+		x.Close()
+	})
 	if !s.add(x) {
 		return
 	}

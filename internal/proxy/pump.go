@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"bytes"
 	"cmp"
-	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"msctl.dev/msctl/internal/proxy/sniff"
 )
@@ -15,13 +12,13 @@ import (
 const (
 	fullReads  = 4       // in a row: then the kernel moves the bytes
 	spliceSize = 4 << 20 // moved by the kernel until counters are brought up to date
-	lineChunks = 64      // that a delay line holds, of at most bufferSize each
 )
 
 // flow is one connection through an edge, in both directions.
 type flow struct {
 	e              *Edge
 	client, server *wire
+	link           *link
 	watch          *watch // nil: the bytes are not read
 	ends           atomic.Int32
 
@@ -36,6 +33,7 @@ type pump struct {
 	f        *flow
 	from, to *wire
 	dir      sniff.Dir
+	way      *way          // as the faults see it
 	count    *atomic.Int64 // of the edge
 	moved    int64
 }
@@ -43,8 +41,9 @@ type pump struct {
 // run carries both directions until both have ended, and returns the bytes from and to the caller.
 func (f *flow) run() (sent, received int64) {
 	f.dead = make(chan struct{})
-	up := pump{f: f, from: f.client, to: f.server, dir: sniff.Request, count: &f.e.count.sent}
-	down := pump{f: f, from: f.server, to: f.client, dir: sniff.Response, count: &f.e.count.received}
+	f.link.ends(f.finish)
+	up := pump{f: f, from: f.client, to: f.server, dir: sniff.Request, way: &f.link.up, count: &f.e.count.sent}
+	down := pump{f: f, from: f.server, to: f.client, dir: sniff.Response, way: &f.link.down, count: &f.e.count.received}
 	var other sync.WaitGroup
 	other.Go(up.run)
 	down.run()
@@ -86,13 +85,34 @@ func (f *flow) breakOff(err error) {
 	}
 }
 
+// finish ends both directions because a fault says so.
+func (f *flow) finish(how Ending) {
+	if how == ByReset {
+		f.breakOff(errEnded)
+		return
+	}
+	f.mu.Lock()
+	first := f.broken == nil
+	if first {
+		f.broken = errEnded
+		close(f.dead)
+	}
+	f.mu.Unlock()
+	if first {
+		closeWrite(f.client.conn)
+		closeWrite(f.server.conn)
+		f.client.conn.Close()
+		f.server.conn.Close()
+	}
+}
+
 // carry moves bytes until the source ends. What was read before the faults changed obeys the new ones.
 func (p *pump) carry() error {
 	full := 0
 	for {
 		a := p.f.e.faults.Load()
-		if a.delaying() && p.dir == sniff.Response {
-			if err := p.delayed(a); err != nil {
+		if a != nil && p.f.link.shaped(p.way.isUp) {
+			if err := p.shaped(); err != nil {
 				return err
 			}
 			continue
@@ -147,66 +167,6 @@ func (p *pump) splice(a *acting) error {
 		p.add(n)
 		if err != nil || changed {
 			return err
-		}
-	}
-}
-
-// chunk is bytes on a delay line.
-type chunk struct {
-	bytes []byte
-	due   time.Time
-}
-
-// delayed carries through a delay line until the source ends or the faults change: this goroutine reads,
-// another one writes when the time has come. A chunk that was read after the change is left in the wire.
-func (p *pump) delayed(a *acting) error {
-	line := make(chan chunk, lineChunks)
-	var out sync.WaitGroup
-	out.Go(func() { p.release(a, line) })
-	defer out.Wait()
-	defer close(line)
-	for {
-		if p.from.r < p.from.w {
-			if p.f.e.faults.Load() != a {
-				return nil
-			}
-			p.f.acted(a.words())
-			c := chunk{bytes.Clone(p.from.bytes()), time.Now().Add(a.hold())}
-			p.from.r = p.from.w
-			select {
-			case line <- c:
-			case <-p.f.dead:
-				return net.ErrClosed
-			}
-		}
-		if err := p.from.fill(); err != nil {
-			if !ended(err) {
-				p.f.breakOff(err) // now: what is on the line does not arrive
-			}
-			return err
-		}
-	}
-}
-
-// release writes the chunks of a delay line when they are due, and all at once when the faults are lifted.
-func (p *pump) release(a *acting, line <-chan chunk) {
-	var last time.Time
-	t := time.NewTimer(time.Hour)
-	defer t.Stop()
-	for c := range line {
-		if c.due.After(last) {
-			last = c.due // order is kept: none overtakes
-		}
-		if wait := time.Until(last); wait > 0 {
-			t.Reset(wait)
-			select {
-			case <-t.C:
-			case <-a.lifted:
-			case <-p.f.dead:
-			}
-		}
-		if err := p.pass(c.bytes); err != nil {
-			p.f.breakOff(err)
 		}
 	}
 }

@@ -35,6 +35,8 @@ type wire struct {
 	out  []byte                // what is being written and not yet sent
 	lost error                 // why it cannot be
 
+	link *link // of a caller whose requests are forwarded; nil: faults do not act here
+
 	once  func(fd uintptr) bool // readOnce, bound when it is first asked for
 	quiet bool                  // what it found
 }
@@ -56,6 +58,14 @@ func (w *wire) bytes() []byte { return w.buf[w.r:w.w] }
 // fill waits for the next bytes and appends them. It returns io.EOF at the end, and what Read would
 // return otherwise. The buffer must have room.
 func (w *wire) fill() error {
+	if w.shaped(true) {
+		return w.link.fill(w)
+	}
+	return w.read()
+}
+
+// read is fill without the faults.
+func (w *wire) read() error {
 	if w.raw == nil {
 		w.borrow()
 		n, err := w.conn.Read(w.buf[w.w:])
@@ -91,6 +101,14 @@ func (w *wire) readNow(fd uintptr) bool {
 
 // write sends all of b, waiting for room where there is none. One goroutine at a time writes.
 func (w *wire) write(b []byte) (int, error) {
+	if w.shaped(false) {
+		return w.link.write(w, b)
+	}
+	return w.send(b)
+}
+
+// send is write without the faults.
+func (w *wire) send(b []byte) (int, error) {
 	if w.raw == nil {
 		return w.conn.Write(b)
 	}
@@ -99,6 +117,9 @@ func (w *wire) write(b []byte) (int, error) {
 
 // writeSome is write without waiting: the rest of b is to be written again.
 func (w *wire) writeSome(b []byte) (int, error) {
+	if w.shaped(false) {
+		return 0, nil
+	}
 	if w.raw == nil {
 		return w.conn.Write(b)
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"msctl.dev/msctl/chaos"
 	"msctl.dev/msctl/internal/bench/proc"
 	"msctl.dev/msctl/internal/proxy"
 )
@@ -95,7 +96,7 @@ func edge(args []string) {
 	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var f *proxy.Faults
 		if r.Method == http.MethodPost {
-			f = &proxy.Faults{List: []proxy.Fault{proxy.Latency{Delay: time.Second}}}
+			f = &proxy.Faults{List: []proxy.Fault{chaos.Latency{Delay: time.Second}}}
 		}
 		for _, e := range edges {
 			e.SetFaults(f)
