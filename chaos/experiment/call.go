@@ -249,8 +249,8 @@ func (t *text) judge(s string, fill func(string) string) string {
 	case t.lacks != "" && strings.Contains(s, fill(t.lacks)):
 		return fmt.Sprintf("holds %q", fill(t.lacks))
 	}
-	if v := t.value(s, fill); t.want.Set() && !t.want.Takes(v) {
-		return fmt.Sprintf("is %s, want %s", shorten(v), t.want)
+	if want := t.want.filled(fill); want.Set() && !want.Takes(t.value(s, fill)) {
+		return fmt.Sprintf("is %s, want %s", shorten(t.value(s, fill)), want)
 	}
 	return ""
 }

@@ -37,7 +37,7 @@ func ParseWant(text string) (Want, error) {
 		w.re, err = regexp.Compile(w.value)
 		return w, err
 	case strings.ContainsAny(w.op, "<>"):
-		if _, ok := magnitude(w.value); !ok {
+		if _, ok := magnitude(w.value); !ok && !variable.MatchString(w.value) {
 			return w, fmt.Errorf("%q is no number or duration", w.value)
 		}
 	}
@@ -54,6 +54,14 @@ func (w Want) String() string {
 
 // Set reports whether it compares anything.
 func (w Want) Set() bool { return w.op != "" }
+
+// filled is the comparison with the variables of its value replaced.
+func (w Want) filled(fill func(string) string) Want {
+	if w.op != "~" {
+		w.value = fill(w.value)
+	}
+	return w
+}
 
 // Takes reports whether a value is what is wanted.
 func (w Want) Takes(value string) bool {
