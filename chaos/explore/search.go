@@ -205,12 +205,18 @@ func (h *hunt) candidates(leads []lead) (all []candidate) {
 	return all
 }
 
-// usual is 1 for a call that is made without faults too.
-func (h *hunt) usual(c Call) int {
-	if _, clean := h.Clean.call(c.Point); clean {
-		return 1
+// usual says how usual a call is: 0 one of an operation that is not done without faults, 1 one of another
+// that is done once more, 2 one that is made without faults too.
+func (h *hunt) usual(c Call) (n int) {
+	for _, k := range h.Clean.Calls {
+		switch {
+		case k.Point == c.Point:
+			return 2
+		case k.Edge == c.Edge && k.Op == c.Op:
+			n = 1
+		}
 	}
-	return 0
+	return n
 }
 
 // behind reports whether a call may come after the last fault of a lead: it had not ended when that

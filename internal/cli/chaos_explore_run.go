@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ type exploring struct {
 	file    string // of the runs that were made
 	name    string // of this search: its runs have it before their numbers
 	runs    int
+	clean   *explore.Run // without faults; nil: not known yet
 }
 
 // open does the setup.
@@ -82,8 +84,54 @@ func (x *exploring) meant(c explore.Call) bool {
 	return false
 }
 
-// run makes one run in which the faults of a set act.
-func (x *exploring) run(ctx context.Context, set explore.Set) (r explore.Run, err error) {
+// run makes one run in which the faults of a set act. Where one of them did not although its call was to be
+// expected, something may still be upset by the runs before, such as an open circuit: then it waits until a run
+// without faults is as it was, and makes the run once more.
+func (x *exploring) run(ctx context.Context, set explore.Set) (explore.Run, error) {
+	r, err := x.once(ctx, set)
+	if err != nil {
+		return r, err
+	}
+	if len(set) == 0 {
+		if x.clean == nil {
+			x.clean = &r
+		}
+		return r, nil
+	}
+	if x.clean == nil || acted(set, r) {
+		return r, nil
+	}
+	if err := x.recover(ctx); err != nil {
+		return r, err
+	}
+	return x.once(ctx, set)
+}
+
+// acted reports that every fault of a set met its call.
+func acted(set explore.Set, r explore.Run) bool {
+	return !slices.ContainsFunc(set, func(f explore.Fault) bool {
+		return !slices.ContainsFunc(r.Calls, func(c explore.Call) bool { return c.Edge == f.Edge && c.Op == f.Op && c.Nth >= f.Nth })
+	})
+}
+
+// recoverMost is how long a fleet may take to be as it was before the faults.
+const recoverMost = 20 * time.Second
+
+func (x *exploring) recover(ctx context.Context) error {
+	for begun := time.Now(); time.Since(begun) < recoverMost; {
+		r, err := x.once(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if r.Held() && r.Answer == x.clean.Answer && len(explore.Unstable(r.Calls, x.clean.Calls)) == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// once makes one run.
+func (x *exploring) once(ctx context.Context, set explore.Set) (r explore.Run, err error) {
 	r.Trace = newTraceID()
 	x.runs++
 	if len(set) > 0 {
@@ -103,8 +151,13 @@ func (x *exploring) run(ctx context.Context, set explore.Set) (r explore.Run, er
 	if why == "" && len(set) == 0 && status >= http.StatusBadRequest {
 		why = fmt.Sprintf("answered %d without any fault", status)
 	}
-	if r.Broken, err = x.session.Broken(ctx); err != nil {
-		return r, err
+	for try := 0; ; try++ { // a machine that has much to do may not answer a probe in time
+		if r.Broken, err = x.session.Broken(ctx); err == nil {
+			break
+		}
+		if try == 2 || ctx.Err() != nil {
+			return r, err
+		}
 	}
 	if why != "" {
 		r.Broken = append(r.Broken, "the answer: "+why)
