@@ -21,7 +21,7 @@ var body = Kind{
 		{Name: "field", Doc: "a field of JSON: total, or items.0.price", Type: Text},
 		{Name: "by", Doc: "what comes in its place: text, or JSON for a field; the field is removed where it is not given", Type: Text},
 	},
-	Example: "orders:payments body,field=status,by=\"\\\"declined\\\"\" match=/charge",
+	Example: `orders:payments body,field=status,by='"\"declined\""' match=/charge`,
 	New: func(a Args) (proxy.Fault, error) {
 		by := a.Text("by")
 		switch old, field := a.Text("replace"), a.Text("field"); {
