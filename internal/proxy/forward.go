@@ -26,6 +26,7 @@ type exchange struct {
 	fresh  bool // idle connections are not to be trusted
 	hung   bool // the callee ended its connection before the rest of the request came, and not because the caller left
 
+	turn   turn // with server
 	flight flight
 	over   bool // the call has ended
 }
@@ -40,7 +41,7 @@ func (x *caller) forward(ctx context.Context) bool {
 	a := x.e.faults.Load()
 	c := &x.call
 	x.describe(c)
-	x.exchange = exchange{x: x, call: c, body: requestBody(&x.req)}
+	x.exchange = exchange{x: x, call: c, body: requestBody(&x.req), turn: x.exchange.turn}
 	r := &x.exchange
 	defer r.finish()
 	if c.Trace != [16]byte{} {
@@ -121,6 +122,10 @@ func (r *exchange) run(ctx context.Context) bool {
 		if err == nil {
 			break
 		}
+		if err == errStale {
+			r.close()
+			continue
+		}
 		if errors.Is(err, errSwitched) {
 			return r.switched(ctx)
 		}
@@ -177,10 +182,18 @@ func (r *exchange) waiting(t *target) *wire {
 	return t.idle.take()
 }
 
-// send sends what was read of the request, and has the rest sent aside.
+// send sends what was read of the request, has the rest sent aside, and waits for the first bytes of an answer.
 func (r *exchange) send() error {
+	b := r.x.wire.bytes()[:r.all]
+	if r.server.raw == nil {
+		return r.said(r.server.write(b))
+	}
+	return r.turn.say(r.server, b, r.reused, r)
+}
+
+// said goes on when what was read of the request is sent, or as much of it as could be.
+func (r *exchange) said(n int, err error) error {
 	x := r.x
-	n, err := r.server.write(x.wire.bytes()[:r.all])
 	x.e.count.sent.Add(int64(n))
 	if err != nil && n == 0 && r.reused && !x.side.sending {
 		return err

@@ -23,7 +23,7 @@ type waiting struct {
 	since time.Time
 }
 
-// take returns the newest connection that is still good and has not waited too long, or nil.
+// take returns the newest connection that has not waited too long, or nil. Its peer may have ended it.
 func (i *idle) take() *wire {
 	for {
 		i.mu.Lock()
@@ -36,7 +36,7 @@ func (i *idle) take() *wire {
 		i.waits[n-1] = waiting{}
 		i.waits = i.waits[:n-1]
 		i.mu.Unlock()
-		if time.Since(since) < idleTime && w.alive() {
+		if time.Since(since) < idleTime {
 			return w
 		}
 		w.drop()
