@@ -42,12 +42,14 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestAnswersOfToxiproxy shows that the golden file is what Toxiproxy says, where its source is at hand.
-func TestAnswersOfToxiproxy(t *testing.T) {
-	want := read(t)
-	if diff := cmp.Diff(want, talk(t, real(t), want)); diff != "" {
+// TestToxiproxy shows that the golden file and the effects of toxics are Toxiproxy's own, where its source is
+// at hand.
+func TestToxiproxy(t *testing.T) {
+	addr, want := real(t), read(t)
+	if diff := cmp.Diff(want, talk(t, addr, want)); diff != "" {
 		t.Errorf("Toxiproxy answers otherwise (-want +got):\n%s", diff)
 	}
+	showEffects(t, addr)
 }
 
 func read(t *testing.T) string {

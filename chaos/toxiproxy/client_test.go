@@ -52,7 +52,7 @@ func TestEdges(t *testing.T) {
 	f.has(t, "1 orders:payments latency delay=100ms,jitter=50ms down 1 test")
 
 	check(t, p.Disable())
-	f.has(t, "1 orders:payments latency delay=100ms,jitter=50ms down 1 test", "2 orders:payments refuse 0 test")
+	f.has(t, "1 orders:payments latency delay=100ms,jitter=50ms down 1 test", "2 orders:payments refuse 0 test", "3 orders:payments reset now=true 0 test")
 	check(t, p.Enable())
 	f.has(t, "1 orders:payments latency delay=100ms,jitter=50ms down 1 test")
 	check(t, p.RemoveToxic("slow"))
@@ -66,7 +66,7 @@ func TestEdges(t *testing.T) {
 	check(t, err)
 	_, err = grpc.AddToxic("never", "limit_data", "", 0, nil)
 	check(t, err)
-	f.has(t, "3 orders:users/grpc limit bytes=100 up 1 test")
+	f.has(t, "4 orders:users/grpc limit bytes=100 up 1 test")
 	outside, err := c.Proxy("outside:gateway")
 	check(t, err)
 	_, err = outside.AddToxic("", "timeout", "", 1, nil)

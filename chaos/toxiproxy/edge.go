@@ -26,13 +26,13 @@ type edge struct {
 	upstream string
 	toxics   chain
 	on       map[*toxic]string // id of the fault of each toxic that does anything
-	refusing string            // id of the fault that disables it, or ""
+	refusing []string          // ids of the faults that disable it; none: it is enabled
 }
 
 func (e *edge) show() shown {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return shown{e.title, e.listen, e.upstream, e.refusing == "", e.toxics.shown()}
+	return shown{e.title, e.listen, e.upstream, len(e.refusing) == 0, e.toxics.shown()}
 }
 
 // ids returns those of its faults.
@@ -42,10 +42,7 @@ func (e *edge) ids() (ids []string) {
 	for _, id := range e.on {
 		ids = append(ids, id)
 	}
-	if e.refusing != "" {
-		ids = append(ids, e.refusing)
-	}
-	return ids
+	return append(ids, e.refusing...)
 }
 
 // update enables or disables the edge. What it leads to is the fleet's.
@@ -59,27 +56,25 @@ func (e *edge) update(ctx context.Context, w wanted) error {
 	return e.enable(ctx, w.enabled())
 }
 
-// enable puts the fault that refuses, or lifts it.
-func (e *edge) enable(ctx context.Context, yes bool) error {
+// enable puts the faults that refuse what is new and reset what is open, or lifts them.
+func (e *edge) enable(ctx context.Context, yes bool) (err error) {
 	e.mu.Lock()
-	id := e.refusing
+	ids := e.refusing
 	e.mu.Unlock()
 	switch {
-	case yes && id != "":
-		if err := e.s.removeFaults(ctx, id); err != nil {
-			return err
-		}
-		id = ""
-	case !yes && id == "":
-		put, err := e.s.addFault(ctx, state.Fault{Target: e.target, Kind: "refuse"})
-		if err != nil {
-			return err
-		}
-		id = put
+	case yes && len(ids) > 0:
+		err = e.s.removeFaults(ctx, ids...)
+		ids = nil
+	case !yes && len(ids) == 0:
+		ids, err = e.s.addFaults(ctx, state.Fault{Target: e.target, Kind: "refuse"},
+			state.Fault{Target: e.target, Kind: "reset", Params: map[string]string{"now": "true"}})
+	}
+	if err != nil {
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.refusing = id
+	e.refusing = ids
 	return nil
 }
 
@@ -137,21 +132,31 @@ func (e *edge) put(ctx context.Context, t *toxic, before string) (string, error)
 	if !ok {
 		return "", nil
 	}
-	return e.s.addFault(ctx, f)
+	ids, err := e.s.addFaults(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	return ids[0], nil
 }
 
-func (s *Server) addFault(ctx context.Context, f state.Fault) (string, error) {
-	f.Lease = s.Lease
-	put, err := s.Fleet.AddFaults(ctx, []state.Fault{f})
-	if err != nil {
-		return "", refuse(http.StatusBadRequest, "%v", err)
+// addFaults puts faults under the lease, all or none, and returns their ids.
+func (s *Server) addFaults(ctx context.Context, faults ...state.Fault) (ids []string, err error) {
+	for i := range faults {
+		faults[i].Lease = s.Lease
 	}
-	return put[0].ID, nil
+	put, err := s.Fleet.AddFaults(ctx, faults)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "%v", err)
+	}
+	for _, f := range put {
+		ids = append(ids, f.ID)
+	}
+	return ids, nil
 }
 
 // removeFaults lifts faults. One that was lifted by somebody else is fine.
 func (s *Server) removeFaults(ctx context.Context, ids ...string) error {
-	for _, id := range slices.DeleteFunc(ids, func(id string) bool { return id == "" }) {
+	for _, id := range ids {
 		if _, err := s.Fleet.RemoveFaults(ctx, []string{id}); err != nil && !gone(err) {
 			return err
 		}
@@ -233,9 +238,7 @@ func (e *edge) take(now state.Edge, over map[string]bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.listen, e.upstream = now.Addr, strings.Join(upstream, ",")
-	if over[e.refusing] {
-		e.refusing = ""
-	}
+	e.refusing = slices.DeleteFunc(slices.Clone(e.refusing), func(id string) bool { return over[id] })
 	for t, id := range e.on {
 		if over[id] {
 			e.toxics = e.toxics.swapped(t, nil)
