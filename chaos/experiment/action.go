@@ -47,8 +47,9 @@ var Actions = []struct {
 
 // faults are put on the fleet under the lease of the run.
 type faults struct {
-	list []state.Fault
-	line string
+	list  []state.Fault
+	line  string
+	label string // by which it may be lifted before its end; "" is none
 }
 
 func (f *faults) fields(r *reader) []field {
@@ -146,7 +147,7 @@ func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error,
 	for _, one := range put {
 		ids = append(ids, one.ID)
 	}
-	w.put(put)
+	w.put(f.label, put)
 	return func(ctx context.Context) error {
 		_, err := w.Fleet.RemoveFaults(ctx, ids)
 		if err != nil && strings.Contains(err.Error(), state.ErrUnknownFault.Error()) {

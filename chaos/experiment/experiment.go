@@ -27,6 +27,8 @@ type Experiment struct {
 	After    []Probe // must come to hold behind
 	Faults   []Step  // done at their times
 	Abort    []Probe // end the experiment at once where one stops holding
+	Method   []turn  // of Chaos Toolkit: done one after the other, beside the faults
+	Early    bool    // After is looked at once and before the rollback, as Chaos Toolkit does
 	Rollback []Step  // done at last, after the inverse of every fault
 }
 
@@ -65,7 +67,7 @@ const (
 
 // Faulted returns the faults of the experiment as they are written.
 func (e *Experiment) Faulted() (all []state.Fault) {
-	for _, s := range e.Faults {
+	for _, s := range e.steps() {
 		if f, ok := s.Act.(*faults); ok {
 			all = append(all, f.list...)
 		}
@@ -87,6 +89,11 @@ func (e *Experiment) probes() (all []*Probe) {
 			all = append(all, &list[i])
 		}
 	}
+	for i := range e.Method {
+		if p := e.Method[i].probe; p != nil {
+			all = append(all, p)
+		}
+	}
 	return all
 }
 
@@ -95,6 +102,11 @@ func (e *Experiment) steps() (all []*Step) {
 	for _, list := range [][]Step{e.Setup, e.Faults, e.Rollback} {
 		for i := range list {
 			all = append(all, &list[i])
+		}
+	}
+	for i := range e.Method {
+		if st := e.Method[i].step; st != nil {
+			all = append(all, st)
 		}
 	}
 	return all

@@ -73,9 +73,11 @@ func maskedValue(v any, mask func(string) string) any {
 			v[i] = maskedValue(v[i], mask)
 		}
 	case map[string]any:
+		out := make(map[string]any, len(v))
 		for key, one := range v {
-			v[key] = maskedValue(one, mask)
+			out[mask(key)] = maskedValue(one, mask)
 		}
+		return out
 	}
 	return v
 }

@@ -73,13 +73,23 @@ func (r Runner) Run(ctx context.Context, e *Experiment) *Journal {
 	if ctx.Err() != nil {
 		x.end(Interrupted, "%v", context.Cause(ctx))
 	}
+	if x.e.Early && x.state() == "" && ctx.Err() == nil {
+		x.guarded(func() { x.after(ctx) })
+	}
 	x.guarded(func() { x.rollback(context.WithoutCancel(ctx)) })
 	kept()
-	if x.verdict != Unsteady && ctx.Err() == nil {
+	if !x.e.Early && x.state() != Unsteady && ctx.Err() == nil {
 		x.guarded(func() { x.after(ctx) })
 	}
 	x.conclude(ctx)
 	return x.j
+}
+
+// state is how the run ends as far as that is known.
+func (x *run) state() Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.verdict
 }
 
 // guarded turns a panic into an end.
@@ -215,6 +225,7 @@ func (x *run) disturb(ctx context.Context) {
 	for i := range x.e.Workload {
 		goes(&workers, func() { x.work(ctx, &x.e.Workload[i]) })
 	}
+	goes(&workers, func() { x.method(ctx) })
 	for i := range x.e.Faults {
 		goes(&workers, func() { x.fault(ctx, &x.e.Faults[i]) })
 	}

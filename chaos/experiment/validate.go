@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -144,7 +145,7 @@ func (v *validator) task(at stack.Pos, name string) {
 	service, task, _ := strings.Cut(name, " ")
 	svc := v.stack.Service(service)
 	if svc == nil {
-		v.unit(at, need{unit, service})
+		v.failAt(at, "", "the stack has no service %q with a task %q", service, task)
 		return
 	}
 	var known []string
@@ -174,9 +175,15 @@ func (e *Experiment) touches() []string {
 			out = append(out, a.service)
 		}
 	}
+	for i, name := range out {
+		out[i] = replica.ReplaceAllString(name, "") // of one service
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// replica is the end of a replica's name.
+var replica = regexp.MustCompile(`-[0-9]+$`)
 
 // Apart reports whether two experiments may run at the same time: they disturb no service together.
 func Apart(a, b *Experiment) bool {

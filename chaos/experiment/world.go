@@ -63,22 +63,26 @@ type world struct {
 	mu     sync.Mutex
 	vars   map[string]string
 	loads  map[string]*tally
-	acted  map[string]int64 // by the ids of faults: how often they have acted
-	placed []state.Fault    // every fault that was put, as the fleet told it
+	acted  map[string]int64    // by the ids of faults: how often they have acted
+	labels map[string][]string // ids of faults by the label of their step
+	placed []state.Fault       // every fault that was put, as the fleet told it
 }
 
 // lease is the name of the lease that the run's faults have.
 func (w *world) lease() string { return "experiment-" + w.run }
 
-func (w *world) put(faults []state.Fault) {
+func (w *world) put(label string, faults []state.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, f := range faults {
+		w.labels[label] = append(w.labels[label], f.ID)
+	}
 	w.placed = append(w.placed, faults...)
 }
 
 func newWorld(s Site, seed uint64) *world {
 	run := strings.ToLower(rand.Text()[:10])
-	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{},
+	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{},
 		vars: map[string]string{"run": run, "seed": fmt.Sprint(seed), "dir": s.Stack.Dir},
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

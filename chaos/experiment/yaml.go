@@ -53,7 +53,7 @@ func (r *reader) result() error {
 		}
 		return a.Pos.Col - b.Pos.Col
 	})
-	return r.errs
+	return slices.CompactFunc(r.errs, func(a, b *stack.Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
@@ -303,6 +303,9 @@ func meant(word string, known []string) string {
 				best, least = k, d
 			}
 		}
+	}
+	if best == "" && len(known) == 0 {
+		return ""
 	}
 	if best == "" {
 		return "known are " + strings.Join(known, ", ")
