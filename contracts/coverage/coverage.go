@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 )
 
 // Seen is one thing that a consumer was seen to do, as traces tell it.
@@ -15,6 +16,8 @@ type Seen struct {
 	Method             string // HTTP: "GET"
 	Path               string // HTTP: as it was asked for. Call: "package.Service/Method". Message: its key
 	Count              int
+
+	routed bool // the path is a route of the provider's
 }
 
 // Operation is one thing that a consumer asks of a provider: a request, a call or a message.
@@ -25,6 +28,7 @@ type Operation struct {
 	Pacts  int            `json:"interactions"` // of the pact that are about it
 	method string
 	path   pattern
+	routed bool // the path is a route of the provider's
 }
 
 // Seen reports an operation of a trace.
@@ -58,8 +62,9 @@ func (e Edge) Count() (seen, covered int) {
 // Pair is who needs something of whom.
 type Pair struct{ Consumer, Provider string }
 
-// Compare returns every edge that stack.yaml declares, that has a pact, or that was seen, by name.
-func Compare(declared []Pair, pacts []contracts.Pact, seen []Seen) []Edge {
+// Compare returns every edge that stack.yaml declares, that has a pact, or that was seen, by name. Paths of one
+// route, as far as routes are known, are one operation.
+func Compare(declared []Pair, pacts []contracts.Pact, seen []Seen, routes *route.Table) []Edge {
 	edges := map[Pair]*Edge{}
 	edge := func(consumer, provider string) *Edge {
 		p := Pair{consumer, provider}
@@ -73,12 +78,15 @@ func Compare(declared []Pair, pacts []contracts.Pact, seen []Seen) []Edge {
 	}
 	for _, p := range pacts {
 		e := edge(p.Consumer, p.Provider)
-		e.Pact, e.Operations = true, operationsOf(p)
+		e.Pact, e.Operations = true, operationsOf(p, routes)
 	}
 	by := map[Pair][]Seen{}
 	for _, s := range seen {
 		p := Pair{s.Consumer, s.Provider}
 		edge(p.Consumer, p.Provider)
+		if path, known := routes.Fold(s.Provider, s.Method, s.Path); s.Kind == contracts.HTTP && known {
+			s.Path, s.routed = path, true
+		}
 		by[p] = append(by[p], s)
 	}
 	var out []Edge
@@ -108,7 +116,7 @@ func (e *Edge) match(seen []Seen) {
 		}
 	}
 	for _, group := range fold(left) {
-		if at := bestOf(e.Operations, group.Kind, group.method, group.path); at >= 0 {
+		if at := bestOf(e.Operations, group); at >= 0 {
 			e.Operations[at].Count += group.Count
 		} else {
 			e.Operations = append(e.Operations, group)
@@ -118,18 +126,18 @@ func (e *Edge) match(seen []Seen) {
 
 // best returns the operation that something seen is, or -1.
 func best(all []Operation, s Seen) int {
-	return bestOf(all, s.Kind, s.Method, concrete(s.Kind, s.Path))
+	return bestOf(all, Operation{Kind: s.Kind, method: s.Method, path: concrete(s.Kind, s.Path), routed: s.routed})
 }
 
 // bestOf prefers the operation that has the most words in common: /users/search is not /users/{id} where both
-// are in the pact.
-func bestOf(all []Operation, kind contracts.Kind, method string, path pattern) int {
+// are in the pact. Of two routes, none stands for the other.
+func bestOf(all []Operation, what Operation) int {
 	at, most := -1, -1
 	for i, o := range all {
-		if o.Kind != kind || o.method != method {
+		if o.Kind != what.Kind || o.method != what.method || o.routed && what.routed && o.path.String() != what.path.String() {
 			continue
 		}
-		if n, ok := o.path.fits(path); ok && n > most {
+		if n, ok := o.path.fits(what.path); ok && n > most {
 			at, most = i, n
 		}
 	}

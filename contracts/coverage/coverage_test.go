@@ -72,7 +72,7 @@ func TestMatch(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			edges := coverage.Compare(nil, []contracts.Pact{pactOf(t, test.pact)}, test.seen)
+			edges := coverage.Compare(nil, []contracts.Pact{pactOf(t, test.pact)}, test.seen, nil)
 			if len(edges) != 1 {
 				t.Fatalf("edges are %+v", edges)
 			}
@@ -94,10 +94,29 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestRoutes takes paths of one route for one operation, in pacts and in traces, and leaves alone what is of none.
+func TestRoutes(t *testing.T) {
+	var c coverage.Spans
+	for _, path := range []string{"/items/{id}", "/items/new", "/stock/{id}"} {
+		c.Add(span(telemetry.Server, "users", "", "http.request.method", "GET", "http.route", path))
+	}
+	seen := get("/items/a", "/items/b", "/items/new", "/stock/a", "/stock/b", "/other/a", "/other/b")
+	edges := coverage.Compare(nil, []contracts.Pact{pactOf(t, request("/items/mug", ""))}, seen, c.Routes())
+	got := map[string]int{}
+	for _, o := range edges[0].Operations {
+		got[fmt.Sprintf("%s in pact %v", o.Name, o.Pacts > 0)] = o.Count
+	}
+	want := map[string]int{"GET /items/{} in pact true": 2, "GET /items/new in pact false": 1, "GET /stock/{} in pact false": 2,
+		"GET /other/a in pact false": 1, "GET /other/b in pact false": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want - got +:\n%s", diff)
+	}
+}
+
 // TestEdges lists what is declared, what has a pact and what was seen, and counts over all.
 func TestEdges(t *testing.T) {
 	seen := append(get("/users", "/stats", "/stats"), coverage.Seen{Consumer: "bff", Provider: "users", Kind: contracts.HTTP, Method: "GET", Path: "/users", Count: 1})
-	edges := coverage.Compare([]coverage.Pair{{Consumer: "bff", Provider: "cart"}}, []contracts.Pact{pactOf(t, request("/users", ""))}, seen)
+	edges := coverage.Compare([]coverage.Pair{{Consumer: "bff", Provider: "cart"}}, []contracts.Pact{pactOf(t, request("/users", ""))}, seen, nil)
 	var got []string
 	for _, e := range edges {
 		s, c := e.Count()

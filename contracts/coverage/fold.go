@@ -20,9 +20,9 @@ func fold(seen []Seen) []Operation {
 	for _, s := range seen {
 		p := concrete(s.Kind, s.Path)
 		for n := range p {
-			p[n].open = p[n].open || s.Kind == contracts.HTTP && isID(p[n].text)
+			p[n].open = p[n].open || s.Kind == contracts.HTTP && !s.routed && isID(p[n].text)
 		}
-		first.add(Operation{Kind: s.Kind, Count: s.Count, method: s.Method, path: p})
+		first.add(Operation{Kind: s.Kind, Count: s.Count, method: s.Method, path: p, routed: s.routed})
 		deepest = max(deepest, len(p))
 	}
 	for n := firstNames; n < deepest; n++ {
@@ -59,13 +59,13 @@ func (s *sums) add(o Operation) {
 func (s *sums) foldAt(n int) sums {
 	count := map[string]int{}
 	for _, o := range s.all {
-		if len(o.path) > n {
+		if len(o.path) > n && !o.routed {
 			count[o.method+" "+o.path.opened(n).String()]++
 		}
 	}
 	var out sums
 	for _, o := range s.all {
-		if len(o.path) > n && count[o.method+" "+o.path.opened(n).String()] >= many {
+		if len(o.path) > n && !o.routed && count[o.method+" "+o.path.opened(n).String()] >= many {
 			o.path = o.path.opened(n)
 		}
 		out.add(o)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 )
 
 // pattern is a path in parts; a part that stands for many is open.
@@ -66,10 +67,10 @@ func concrete(kind contracts.Kind, path string) pattern {
 }
 
 // operationsOf returns what a pact is about: its interactions, those about one thing together.
-func operationsOf(p contracts.Pact) []Operation {
+func operationsOf(p contracts.Pact, routes *route.Table) []Operation {
 	var out []Operation
 	for _, i := range p.Interactions {
-		o := operationOf(i)
+		o := operationOf(i, p.Provider, routes)
 		at := -1
 		for n := range out {
 			if out[n].Kind == o.Kind && out[n].Name == o.Name {
@@ -84,11 +85,14 @@ func operationsOf(p contracts.Pact) []Operation {
 	return out
 }
 
-func operationOf(i contracts.Interaction) Operation {
+func operationOf(i contracts.Interaction, provider string, routes *route.Table) Operation {
 	o := Operation{Kind: i.Kind}
 	switch i.Kind {
 	case contracts.HTTP:
 		o.method, o.path = strings.ToUpper(i.Request.Method), pathOf(i)
+		if path, known := routes.Fold(provider, o.method, i.Request.Path); known {
+			o.path, o.routed = concrete(contracts.HTTP, path), true
+		}
 		o.Name = o.method + " " + o.path.String()
 		return o
 	case contracts.Call:

@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 	"msctl.dev/msctl/internal/telemetry"
 )
 
 // Keys are the attributes of spans that [Spans] reads.
 var Keys = []string{
-	"http.request.method", "url.path", "url.template", "rpc.system.name", "rpc.method",
+	"http.request.method", "http.route", "url.path", "url.template", "rpc.system.name", "rpc.method",
 	"messaging.system", "messaging.destination.name", "messaging.rabbitmq.destination.routing_key", "messaging.routing_key",
 }
 
@@ -19,9 +20,13 @@ const maxPaths = 4000
 
 // Spans gathers what was seen from spans. Its zero value is ready.
 type Spans struct {
-	asked map[Pair]map[Seen]int // requests and calls, by edge
-	told  [2]messages           // by brokers' edges, and by the services themselves
+	asked  map[Pair]map[Seen]int // requests and calls, by edge
+	told   [2]messages           // by brokers' edges, and by the services themselves
+	routes route.Table           // that services have told
 }
+
+// Routes returns the routes of the services that told of some.
+func (c *Spans) Routes() *route.Table { return &c.routes }
 
 // messages are who published and who was given messages, by key.
 type messages struct {
@@ -30,6 +35,7 @@ type messages struct {
 
 // Add takes one span.
 func (c *Spans) Add(s *telemetry.Span) {
+	c.routes.Add(s)
 	from, to, crossed := strings.Cut(s.Edge, ":")
 	switch {
 	case s.Word("messaging.system") != "" || !crossed && s.Word("messaging.routing_key") != "":

@@ -24,6 +24,7 @@ const (
 // Verdict is what pacts say of a call.
 type Verdict struct {
 	Finding      Finding
+	Operation    string                  // what the pact calls it, its ids folded; "" it does not know it
 	Interactions []contracts.Interaction // Known: those that it may be
 	Answers      []string                // Status: the ones that the pact knows
 }
@@ -36,7 +37,7 @@ type Book struct {
 // entry is one interaction as calls are compared with it.
 type entry struct {
 	of        contracts.Interaction
-	operation string         // of a call or message
+	operation string         // as Call has it, ids folded
 	method    string         // of HTTP
 	segments  []segment      // of its path
 	path      *regexp.Regexp // of its path, where the pact has one
@@ -68,6 +69,7 @@ func entryOf(i contracts.Interaction) entry {
 	case contracts.HTTP:
 		e.method, e.status = strings.ToUpper(i.Request.Method), strconv.Itoa(i.Response.Status)
 		e.segments, e.path = segmentsOf(i), pathOf(i.Request.Rules)
+		e.operation = e.method + " " + e.folded(i.Request.Path)
 	case contracts.Message:
 		e.operation = i.Description
 		if key, ok := i.Content.Metadata["routing_key"].(string); ok {
@@ -86,6 +88,29 @@ func entryOf(i contracts.Interaction) entry {
 		}
 	}
 	return e
+}
+
+// probes are what is tried in the place of a part of a path.
+var probes = []string{"zq7", "7", "0b6cbd1e-32f5-4c5f-8f4e-7f5f3ad5f2a1", "ORD-00007"}
+
+// folded is the path of an interaction with what stands for an id, or what its pattern leaves free, folded.
+func (e *entry) folded(path string) string {
+	parts := strings.Split(path, "/")
+	out := slices.Clone(parts)
+	for n, s := range e.segments {
+		free := s.example
+		if e.path != nil && s.text != "" {
+			free = slices.ContainsFunc(probes, func(other string) bool {
+				tried := slices.Clone(parts)
+				tried[n] = other
+				return e.path.MatchString(strings.Join(tried, "/"))
+			})
+		}
+		if free {
+			out[n] = folded
+		}
+	}
+	return strings.Join(out, "/")
 }
 
 // segmentsOf reads a path: what a state's parameter says too, and what looks like an id, such as o-1, is an
@@ -187,6 +212,7 @@ func (b *Book) Judge(c Call) Verdict {
 		e := &all[i]
 		switch {
 		case !e.fits(c) || e.named() < most:
+			continue
 		case e.status == c.Status:
 			v.Finding, v.Interactions = Known, append(v.Interactions, e.of)
 		default:
@@ -196,6 +222,9 @@ func (b *Book) Judge(c Call) Verdict {
 			if !slices.Contains(v.Answers, e.status) {
 				v.Answers = append(v.Answers, e.status)
 			}
+		}
+		if v.Operation == "" {
+			v.Operation = e.operation
 		}
 	}
 	if v.Finding == Known {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 )
 
 // Derive makes of each call of one edge that its pact does not know an interaction that is pending, one for
@@ -78,7 +79,7 @@ func interaction(c Call) map[string]any {
 const derivedText = "seen by msctl contract derive, which sees no bodies, headers or queries: add them, and the state that is needed"
 
 // folded is what stands for an id in a template.
-const folded = "{id}"
+const folded = route.ID
 
 // request is the line of a request, with a pattern where its path holds ids.
 func request(c Call) map[string]any {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 	"msctl.dev/msctl/internal/telemetry"
 )
 
@@ -18,7 +19,7 @@ type Call struct {
 	Operation          string // "GET /users/{id}", "shop.users.v1.UsersService/BatchGet", "user.updated"
 	Method             string // of HTTP
 	Path               string // of HTTP
-	Template           string // the path with what looks like an id folded to {id}
+	Template           string // the path with what looks like an id, or what its route leaves open, folded to {id}
 	Status             string // "200", "NOT_FOUND"; "" of a message
 	Queue              string // of a message: what it was taken from, or its exchange
 	Trace              telemetry.TraceID
@@ -34,6 +35,16 @@ func (c Call) String() string {
 		return c.Operation
 	}
 	return c.Operation + " → " + c.Status
+}
+
+// Fold makes of the path of a request the route that its provider has told, where it has.
+func (c Call) Fold(routes *route.Table) Call {
+	path, known := routes.Fold(c.Provider, c.Method, c.Template)
+	if c.Kind != contracts.HTTP || !known {
+		return c
+	}
+	c.Template, c.Operation = path, c.Method+" "+path
+	return c
 }
 
 // Publishers returns the services that publish an event which a consumer is told.

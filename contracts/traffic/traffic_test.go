@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 	"msctl.dev/msctl/internal/telemetry"
 )
 
@@ -88,6 +89,30 @@ func TestJudge(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// TestOperation gives calls that differ in ids only one name: of the provider's route, or of the pact.
+func TestOperation(t *testing.T) {
+	b := NewBook([]contracts.Pact{users(t)})
+	var routes route.Table
+	routes.Add(&telemetry.Span{Service: "users", Kind: telemetry.Server, Name: "POST /v1/users/{name}/cards",
+		Attrs: []telemetry.Attr{{Key: "http.request.method", Value: "POST"}, {Key: "http.route", Value: "/"}}})
+	for _, c := range []struct{ method, path, pact, call string }{
+		{"GET", "/v1/users/bob", "GET /v1/users/{id}", "GET /v1/users/bob"},
+		{"PUT", "/v1/cards/77", "PUT /v1/cards/{id}", "PUT /v1/cards/77"},
+		{"GET", "/v1/users/search", "GET /v1/users/search", "GET /v1/users/search"},
+		{"POST", "/v1/users/bob/cards", "", "POST /v1/users/{id}/cards"},
+	} {
+		call := Of(answered(c.method, c.path, c.path, "200"), nil)[0].Fold(&routes)
+		if got := b.Judge(call).Operation; got != c.pact || call.Operation != c.call {
+			t.Errorf("%s %s: the pact calls it %q, want %q; it is %q, want %q", c.method, c.path, got, c.pact, call.Operation, c.call)
+		}
+	}
+	ana, bob := Of(answered("POST", "/v1/users/ana/cards", "/v1/users/ana/cards", "201"), nil)[0], Of(answered("POST", "/v1/users/bob/cards", "/v1/users/bob/cards", "201"), nil)[0]
+	got, err := Derive(b, "orders", "users", []Call{ana.Fold(&routes), bob.Fold(&routes)})
+	if err != nil || len(got.Interactions) != 1 || !strings.Contains(string(got.Interactions[0].Raw), `"regex":"/v1/users/[^/]+/cards"`) {
+		t.Errorf("derived %+v, %v", got.Interactions, err)
 	}
 }
 

@@ -21,9 +21,10 @@ func newContractCoverage(a *App) *cobra.Command {
 		Use:   "coverage",
 		Short: "Compare what services were seen to ask of each other with what their pacts say",
 		Long: "coverage reads the traces of the fleet that runs, or ran last, and lists for each edge the requests, calls\n" +
-			"and messages that no pact holds, those of pacts that nobody was seen to make, and edges without a pact. Parts\n" +
-			"of a path that are parameters of a state, that look like an id, that a regular expression leaves free, or of\n" +
-			"which there are many, stand for any: `{}`. --min fails with 1 where a smaller part of what was seen is in\n" +
+			"and messages that no pact holds, those of pacts that nobody was seen to make, and edges without a pact. Paths\n" +
+			"of one route are one request, where the provider's own traces tell its routes. Elsewhere parts of a path that\n" +
+			"are parameters of a state, that look like an id, that a regular expression leaves free, or of which there are\n" +
+			"many, stand for any: `{}`. --min fails with 1 where a smaller part of what was seen is in\n" +
 			"pacts, and with 4 where nothing was seen.",
 		Example: "  msctl contract coverage\n  msctl contract coverage --since 1h --min 80\n  msctl contract coverage --json | jq -r 'select(.pact==false) | .consumer+\":\"+.provider'",
 		Args:    args(cobra.NoArgs),
@@ -62,28 +63,28 @@ func (a *App) coverage(ctx context.Context, since time.Time) ([]coverage.Edge, e
 	if err != nil {
 		return nil, &codedError{err, exitInfrastructure, "`msctl contract test` writes them"}
 	}
-	seen, err := seenIn(ctx, p, since)
+	spans, err := spansIn(ctx, p, since)
 	if err != nil {
 		return nil, &codedError{err, exitInfrastructure, ""}
 	}
-	seen = slices.DeleteFunc(seen, func(s coverage.Seen) bool { return st.Service(s.Consumer) == nil || st.Service(s.Provider) == nil })
+	seen := slices.DeleteFunc(spans.Seen(), func(s coverage.Seen) bool { return st.Service(s.Consumer) == nil || st.Service(s.Provider) == nil })
 	var declared []coverage.Pair
 	for _, e := range neededPairs(st) {
 		declared = append(declared, coverage.Pair(e))
 	}
-	return coverage.Compare(declared, pacts, seen), nil
+	return coverage.Compare(declared, pacts, seen, spans.Routes()), nil
 }
 
-// seenIn reads what the traces of a place tell; nothing where it keeps none.
-func seenIn(ctx context.Context, p place, since time.Time) ([]coverage.Seen, error) {
+// spansIn reads what the traces of a place tell; nothing where it keeps none.
+func spansIn(ctx context.Context, p place, since time.Time) (*coverage.Spans, error) {
+	spans := &coverage.Spans{}
 	store, err := telemetry.OpenRead(p.telemetry())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return spans, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read traces: %w", err)
 	}
-	var spans coverage.Spans
 	err = store.ScanKeys(ctx, since, time.Now(), coverage.Keys, func(s *telemetry.Span) bool {
 		spans.Add(s)
 		return true
@@ -91,7 +92,7 @@ func seenIn(ctx context.Context, p place, since time.Time) ([]coverage.Seen, err
 	if err != nil {
 		return nil, fmt.Errorf("read traces: %w", err)
 	}
-	return spans.Seen(), nil
+	return spans, nil
 }
 
 // jsonOperation is one operation of an edge under --json.

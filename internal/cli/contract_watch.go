@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 	"msctl.dev/msctl/contracts/traffic"
 	"msctl.dev/msctl/internal/stack"
 )
@@ -56,6 +57,10 @@ func (a *App) contractWatch(ctx context.Context, o watchOptions) error {
 	if err := a.mustRun(ctx); err != nil {
 		return err
 	}
+	known, err := a.routesBefore(ctx)
+	if err != nil {
+		return err
+	}
 	w := &pactWatch{app: a, opts: o, book: traffic.NewBook(pacts), pacts: pacts, seen: map[string]int{}, used: map[string]bool{}}
 	if !*o.json {
 		until := "until Ctrl-C"
@@ -71,7 +76,9 @@ func (a *App) contractWatch(ctx context.Context, o watchOptions) error {
 		defer cancel()
 	}
 	err = a.tell(ctx, func(t teller) error {
-		return w.run(ctx, over, newTrafficReader(t, st, pacts, time.Now()))
+		r := newTrafficReader(t, st, pacts, time.Now())
+		r.routes = known
+		return w.run(ctx, over, r)
 	})
 	if err != nil && ctx.Err() == nil {
 		return err
@@ -88,6 +95,19 @@ func (a *App) contractWatch(ctx context.Context, o watchOptions) error {
 		return silent(exitUnknown)
 	}
 	return nil
+}
+
+// routesBefore are the routes that services told of in the last day: a call is seen before its provider tells.
+func (a *App) routesBefore(ctx context.Context) (*route.Table, error) {
+	p, err := a.place()
+	if err != nil {
+		return nil, err
+	}
+	spans, err := spansIn(ctx, p, time.Now().Add(-24*time.Hour))
+	if err != nil {
+		return nil, &codedError{err, exitInfrastructure, ""}
+	}
+	return spans.Routes(), nil
 }
 
 // mustRun refuses a stack that is not up.
@@ -176,6 +196,9 @@ func (w *pactWatch) take(c traffic.Call) error {
 	}
 	for _, i := range v.Interactions {
 		w.used[c.Edge()+" "+i.ID()] = true
+	}
+	if v.Operation != "" { // the pact knows better than the path what is an id
+		c.Operation = v.Operation
 	}
 	key := c.Edge() + " " + c.String()
 	if w.seen[key]++; w.seen[key] > 1 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/contracts/route"
 	"msctl.dev/msctl/contracts/traffic"
 	"msctl.dev/msctl/internal/stack"
 	"msctl.dev/msctl/internal/telemetry"
@@ -16,6 +17,7 @@ import (
 type trafficReader struct {
 	ask        teller
 	publishers traffic.Publishers
+	routes     *route.Table // that services have told
 	since      time.Time
 
 	spans  map[telemetry.TraceID]int // that were read
@@ -29,7 +31,7 @@ const (
 )
 
 func newTrafficReader(t teller, st *stack.Stack, pacts []contracts.Pact, since time.Time) *trafficReader {
-	return &trafficReader{ask: t, publishers: publishers(st, pacts), since: since,
+	return &trafficReader{ask: t, publishers: publishers(st, pacts), routes: &route.Table{}, since: since,
 		spans: map[telemetry.TraceID]int{}, told: map[telemetry.SpanID]bool{}}
 }
 
@@ -56,10 +58,15 @@ func (r *trafficReader) read(ctx context.Context, now time.Time) ([]traffic.Call
 			return nil, err
 		}
 		for i := range whole.Rows {
+			r.routes.Add(&whole.Rows[i].Span)
+		}
+		for i := range whole.Rows {
 			s := &whole.Rows[i].Span
 			if s.Edge != "" && !r.told[s.ID] {
 				r.told[s.ID] = true
-				out = append(out, traffic.Of(s, r.publishers)...)
+				for _, c := range traffic.Of(s, r.publishers) {
+					out = append(out, c.Fold(r.routes))
+				}
 			}
 		}
 	}

@@ -46,9 +46,11 @@ func TestWatch(t *testing.T) {
 		book: traffic.NewBook([]contracts.Pact{p}), pacts: []contracts.Pact{p}, seen: map[string]int{}, used: map[string]bool{}}
 	g := &growing{}
 	r := newTrafficReader(g, &stack.Stack{}, w.pacts, time.Time{})
+	r.routes.Add(&telemetry.Span{Service: "users", Kind: telemetry.Server, Name: "GET /cards/{card}",
+		Attrs: []telemetry.Attr{{Key: "http.request.method", Value: "GET"}}})
 	over, stop := context.WithCancel(t.Context())
 	stop() // each run reads twice
-	for _, c := range [][2]string{{"/users/1", "200"}, {"/users/1", "200"}, {"/users/2", "404"}, {"/users/1", "500"}, {"/cards", "200"}} {
+	for _, c := range [][2]string{{"/users/1", "200"}, {"/users/3", "200"}, {"/users/2", "404"}, {"/users/1", "500"}, {"/cards/a", "200"}, {"/cards/b", "200"}} {
 		g.grow(c[0], c[1])
 		if err := w.run(t.Context(), over, r); err != nil {
 			t.Fatal(err)
@@ -57,12 +59,12 @@ func TestWatch(t *testing.T) {
 	if err := w.sum(); err != nil {
 		t.Fatal(err)
 	}
-	if w.calls != 5 || w.odd != 2 {
+	if w.calls != 6 || w.odd != 3 {
 		t.Errorf("%d calls, %d of them odd", w.calls, w.odd)
 	}
 	text := out.String()
-	if strings.Count(text, "\n") != 4 || !strings.Contains(text, "GET /users/1 → 500  the pact knows 200, 404") ||
-		!strings.Contains(text, "GET /cards → 200  the pact does not know this") {
+	if strings.Count(text, "\n") != 4 || !strings.Contains(text, "GET /users/{id} → 500  the pact knows 200, 404") ||
+		!strings.Contains(text, "GET /cards/{id} → 200  the pact does not know this") {
 		t.Errorf("told:\n%s", text)
 	}
 	if got := story.String(); !strings.Contains(got, "2 of 2 interactions seen") {
