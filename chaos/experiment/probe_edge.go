@@ -83,7 +83,6 @@ type processProbe struct {
 	restarts Want   // since the workload began, of all units together
 	replicas Want   // that are as is says
 
-	base map[string]int
 }
 
 func (p *processProbe) fields(r *reader) []field {
