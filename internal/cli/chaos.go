@@ -32,6 +32,7 @@ func newChaos(a *App) *cobra.Command {
 		newChaosServe(a),
 		newChaosRun(a),
 		newChaosExplore(a),
+		newChaosScore(a),
 	)
 	return cmd
 }

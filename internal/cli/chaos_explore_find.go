@@ -26,13 +26,13 @@ func (x *exploring) explore(ctx context.Context) error {
 	if s.Past = past; len(past) > 0 {
 		fmt.Fprintf(x.Err, "%s made before: going on behind them\n", count(len(past), "run"))
 	}
-	r, err := x.do(ctx, s)
+	r, err := x.do(ctx, s, func(p explore.Past) error { past = append(past, p); return x.save(past) })
 	if ctx.Err() != nil {
 		fmt.Fprintf(x.Err, "interrupted after %s: the same command goes on from there\n", count(r.Counts.Runs, "run"))
 		return silent(exitInterrupt)
 	}
 	if errors.Is(err, explore.ErrUnsteady) {
-		return &codedError{err, experiment.Unsteady.Code(), "bring the fleet to its steady state first; `msctl chaos list` shows faults that act"}
+		return unsteady(err)
 	}
 	if err != nil {
 		return &codedError{err, experiment.Broken.Code(), ""}
@@ -66,13 +66,11 @@ func (x *exploring) explore(ctx context.Context) error {
 	return nil
 }
 
-// do searches with progress, and keeps each run that is made.
-func (x *exploring) do(ctx context.Context, s *explore.Search) (explore.Result, error) {
+// do searches with progress; keep gets each run that is made.
+func (x *exploring) do(ctx context.Context, s *explore.Search, keep func(explore.Past) error) (explore.Result, error) {
 	var lost error
-	past := s.Past
 	s.Made = func(p explore.Past) {
-		past = append(past, p)
-		if err := x.save(past); err != nil && lost == nil {
+		if err := keep(p); err != nil && lost == nil {
 			lost = err
 		}
 	}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msctl.dev/msctl/chaos"
+	"msctl.dev/msctl/chaos/experiment"
+	"msctl.dev/msctl/chaos/explore"
+	"msctl.dev/msctl/internal/telemetry"
+)
+
+// TestExploreModes shows that every mode is a fault that the fleet takes, on each protocol that it is for.
+func TestExploreModes(t *testing.T) {
+	for _, proto := range []string{"http", "grpc"} {
+		modes := explore.ModesFor(explore.Call{Edge: "a:b", Proto: proto}, explore.WayNames(false))
+		if len(modes) < 4 {
+			t.Errorf("%s: %d modes", proto, len(modes))
+		}
+		for _, m := range modes {
+			f := explore.Fault{Mode: m.Name, Edge: "a:b", Op: "GET /x", Nth: 2, Proto: proto}.State(newTraceID())
+			if err := chaos.Check(f); err != nil {
+				t.Errorf("%s on %s: %v", m.Name, proto, err)
+			}
+		}
+	}
+	if modes := explore.ModesFor(explore.Call{Edge: ":b", Proto: "http"}, explore.WayNames(false)); len(modes) > 0 {
+		t.Errorf("the request itself fails in %v", modes)
+	}
+}
+
+// TestExploreReplay writes the experiment of a set from the invariants of the fleet, and reads it.
+func TestExploreReplay(t *testing.T) {
+	file := filepath.Join("..", "..", "chaos", "invariants.yaml")
+	p, err := readPlot(file, "invariants.yaml", `POST /v1/orders {"card": "tok_poor"}`, "gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace := newTraceID()
+	set := explore.Set{{Mode: "omit", Point: "payments Capture #1", Edge: "orders:payments", Op: "shop.v1.Payments/Capture", Nth: 1, Proto: "grpc"}}
+	text := p.write("lost answer", "it breaks", trace, set)
+	e, err := experiment.Parse("found.yaml", text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	faults := e.Faulted()
+	if len(faults) != 1 {
+		t.Fatalf("%d faults\n%s", len(faults), text)
+	}
+	want := map[string]string{"trace": trace, "op": "shop.v1.Payments/Capture", "k": "1"}
+	if diff := cmp.Diff(faults[0].Match, want); diff != "" || faults[0].Kind != "omit" {
+		t.Errorf("%s %s", faults[0].Kind, diff)
+	}
+	for _, want := range []string{"tok_poor", "00-" + trace + "-", "title: lost answer"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "tok_ok") {
+		t.Errorf("the body was not replaced\n%s", text)
+	}
+	for _, bad := range []string{"orders", "post /v1/orders", "POST /v1/orders {", "POST"} {
+		if _, err := readPlot(file, "invariants.yaml", bad, "gateway"); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+// TestExploreCalls reads the calls over edges out of a trace whose other spans lie between them.
+func TestExploreCalls(t *testing.T) {
+	begun := time.Unix(1000, 0)
+	row := func(id, parent byte, edge, name string, at time.Duration, attrs ...telemetry.Attr) telemetry.Row {
+		var r telemetry.Row
+		r.ID[0], r.Parent[0], r.Edge, r.Name = id, parent, edge, name
+		r.Start, r.Duration, r.Attrs = begun.Add(at), time.Second, attrs
+		if edge != "" {
+			r.Scope = edgeScope
+		}
+		return r
+	}
+	proto := func(p string) telemetry.Attr { return telemetry.Attr{Key: "network.protocol.name", Value: p} }
+	tr := telemetry.Trace{Rows: []telemetry.Row{
+		row(1, 99, ":a", "POST /x", 0, proto("http"), telemetry.Attr{Key: "http.response.status_code", Value: int64(201)}),
+		row(2, 1, "", "POST /x", 1),
+		row(3, 2, "a:b", "b.B/Do", 2, proto("grpc"), telemetry.Attr{Key: "rpc.grpc.status_code", Value: int64(14)}),
+		row(4, 77, "a:c", "GET", 3, proto("redis")),
+	}}
+	tr.Start = begun
+	var got []string
+	for _, c := range explore.Name(callsOf(tr)) {
+		got = append(got, string(c.Point)+" "+c.Proto+" "+c.Got)
+	}
+	want := []string{"a POST /x #1 http 201", "a POST /x #1 > b b.B/Do #1 grpc code 14", "c GET #1 redis ok"}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Error(diff)
+	}
+	tr.Rows[3].Orphan = true
+	if whole(tr) {
+		t.Error("a trace without a caller is whole")
+	}
+	if flat := overEdges(tr); len(flat.Rows) != 3 {
+		t.Errorf("%d calls over edges", len(flat.Rows))
+	}
+}
+
+// TestExploreGoesOn keeps the runs of a search for the same one, and not for another.
+func TestExploreGoesOn(t *testing.T) {
+	p, err := readPlot(filepath.Join("..", "..", "chaos", "invariants.yaml"), "invariants.yaml", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &exploring{o: &exploreOptions{modes: []string{"omit"}}, plot: p, file: filepath.Join(t.TempDir(), "below", "explore.json")}
+	made := []explore.Past{{Run: explore.Run{Answer: "201"}}}
+	if past, err := x.past(); err != nil || past != nil {
+		t.Errorf("got %v, %v", past, err)
+	}
+	if err := x.save(made); err != nil {
+		t.Fatal(err)
+	}
+	if past, err := x.past(); err != nil || !cmp.Equal(past, made) {
+		t.Errorf("got %v, %v", past, err)
+	}
+	x.o.modes = []string{"error"}
+	if past, err := x.past(); err != nil || past != nil {
+		t.Errorf("another search has %v, %v", past, err)
+	}
+	x.forget()
+	if _, err := os.Stat(x.file); err == nil {
+		t.Error("it was not forgotten")
+	}
+}
