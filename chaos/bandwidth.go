@@ -66,6 +66,7 @@ const (
 	quantum = 10 * time.Millisecond  // of the rate goes at once, so that bytes flow evenly
 	least   = 256                    // bytes that go at once
 	most    = 64 << 10               // bytes that go at once
+	slack   = 20 * time.Millisecond  // between two pieces of one transfer
 	catchUp = 250 * time.Millisecond // that is made up for: what was not sent for longer is lost
 )
 
@@ -84,10 +85,13 @@ func (b *bucket) Next(now time.Time, p proxy.Piece) proxy.Verdict {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.paid.Before(p.Came) && p.Came.Sub(b.paid) > b.time(p.Size) || now.Sub(b.paid) > catchUp {
-		b.paid = later(p.Came, now.Add(-catchUp))
-	}
 	n := min(p.Size, int(min(max(int64(float64(b.rate)*quantum.Seconds()), least), most)))
+	if p.Came.Sub(b.paid) > slack {
+		b.paid = p.Came // nothing was to be sent: that is not saved up
+	}
+	if due := b.paid.Add(b.time(n)); now.Sub(due) > catchUp {
+		b.paid = now.Add(-catchUp - b.time(n))
+	}
 	return proxy.Verdict{Wait: b.paid.Add(b.time(n)), Most: n}
 }
 
@@ -101,13 +105,6 @@ func (b *bucket) Take(_ time.Time, bytes []byte) {
 // time is how long so many bytes take.
 func (b *bucket) time(n int) time.Duration {
 	return time.Duration(float64(n) / float64(b.rate) * float64(time.Second))
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // size writes a number of bytes as people do.
