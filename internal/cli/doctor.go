@@ -39,6 +39,7 @@ var examinations = []func(context.Context, *patient) []finding{
 	examineTools,
 	examineStack,
 	examineResources,
+	examineChaos,
 	examinePorts,
 	examineLeft,
 }
