@@ -27,6 +27,19 @@ var Kinds = []Kind{
 	grpcStatus,
 	grpcReset,
 
+	queryError,
+	queryCut,
+	queryDelay,
+	slowRows,
+	readOnly,
+
+	dropMessage,
+	duplicateMessage,
+	delayMessage,
+	reorderMessage,
+	redeliver,
+	brokerDown,
+
 	kill,
 	pause,
 	restart,

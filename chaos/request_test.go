@@ -151,3 +151,59 @@ func TestRateLimit(t *testing.T) {
 		t.Error("the next second is limited too")
 	}
 }
+
+// TestStatementKinds checks the kinds of databases and brokers.
+func TestStatementKinds(t *testing.T) {
+	insert := &proxy.Request{Protocol: "postgres", Method: "INSERT", Path: "insert into orders values ($1)", Name: "INSERT orders"}
+	get := &proxy.Request{Protocol: "redis", Method: "GET", Path: "GET a", Name: "GET"}
+	publish := &proxy.Request{Protocol: "nats", Method: "PUB", Path: "orders.created", Name: "publish orders.created"}
+	deliver := &proxy.Request{Protocol: "nats", Method: "MSG", Path: "orders.created", Name: "receive orders.created", Down: true}
+	ack := &proxy.Request{Protocol: "amqp", Method: "ACK", Path: "orders"}
+	for _, tc := range []struct {
+		words string
+		q     *proxy.Request
+		want  string
+	}{
+		{"query-error", insert, "40001 failed by a fault"},
+		{"query-error=OOM,message=no", get, "OOM no"},
+		{"query-error match=update*", insert, ""},
+		{"read-only", insert, "25006 cannot execute INSERT in a read-only transaction"},
+		{"read-only", get, ""},
+		{"query-cut match=into~orders", insert, "omit"},
+		{"query-cut=before", insert, "reset"},
+		{"query-delay=1s", get, "delay"},
+		{"slow-rows=1s", insert, "rows"},
+		{"message-drop match=orders.*", publish, "drop"},
+		{"message-drop,confirm", publish, "drop confirm"},
+		{"message-drop", deliver, ""},
+		{"message-drop", ack, ""},
+		{"message-drop stream=down", deliver, "drop"},
+		{"message-drop stream=down", publish, ""},
+		{"message-duplicate", publish, "twice"},
+		{"message-delay=1s", publish, "delay"},
+		{"message-reorder match=users.*", publish, ""},
+		{"message-reorder", publish, "swap"},
+		{"message-redeliver", ack, "again"},
+		{"message-redeliver", publish, ""},
+	} {
+		got, _ := asked(t, "a:b "+tc.words, tc.q, 1)
+		text := ""
+		for _, a := range got {
+			if a.Reply != nil {
+				text = a.Reply.State + " " + a.Reply.Text
+			}
+			for word, is := range map[string]bool{"omit": a.Omit, "reset": a.Reset, "delay": a.Delay == time.Second,
+				"rows": a.DelayRow == time.Second, "drop": a.Drop, "twice": a.Twice, "swap": a.Swap, "again": a.Again} {
+				if is {
+					text += word
+				}
+			}
+			if a.Confirm {
+				text += " confirm"
+			}
+		}
+		if text != tc.want {
+			t.Errorf("%s on %s: got %q, want %q", tc.words, tc.q.Name, text, tc.want)
+		}
+	}
+}

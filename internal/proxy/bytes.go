@@ -35,6 +35,7 @@ func (e *Edge) tunnel(ctx context.Context, t *target, client, server *wire, call
 	f := &flow{e: e, link: client.unlink(), client: client, server: server}
 	if p := sniff.New(e.Protocol); p != nil && call != nil {
 		f.watch = &watch{e: e, parser: p, unit: t.unit}
+		f.talk = newTalk(f, p)
 		e.forget(call)
 		call = nil
 	}

@@ -18,7 +18,9 @@ type Request struct {
 	Path     string   // of HTTP, without its query; the method of gRPC with a slash before it; the statement; the subject
 	Name     string   // as the call is named: "GET /v1/orders/{id}"
 	Trace    [16]byte // that it is part of; zero: not known
+	Down     bool     // it is a message that the callee sends by itself: a delivery
 
+	alias  string // another name that the call may get: what it turns out to be is not known yet
 	header func(name string) (string, bool)
 }
 
@@ -41,10 +43,16 @@ type Action struct {
 
 	Request, Answer Patch // of HTTP: what is changed
 	Twice           bool  // the callee gets it two times, one after the other; the caller has the second answer
-	Omit            bool  // the callee answers, and the caller's connection is reset instead
+	Omit            bool  // the callee answers, and the caller's connection is reset instead; what else waits there is lost too
 
 	Cut      bool  // the answer ends with a reset after CutAfter
 	CutAfter int64 // bytes of its body; messages where the protocol is gRPC
+
+	DelayRow time.Duration // of postgres: before each row of the answer
+	Drop     bool          // of a message: it goes nowhere
+	Confirm  bool          // of a message that is dropped: its sender is told that it arrived
+	Swap     bool          // of a message: it goes after the next one
+	Again    bool          // of an acknowledgement: the broker is told to deliver the message again
 }
 
 // Reply is an answer in the callee's place.
@@ -132,6 +140,9 @@ func (p *plan) add(a Action) {
 	}
 	p.Twice = p.Twice || a.Twice
 	p.Omit = p.Omit || a.Omit
+	p.DelayRow += a.DelayRow
+	p.Drop, p.Confirm = p.Drop || a.Drop, p.Confirm || a.Drop && a.Confirm
+	p.Swap, p.Again = p.Swap || a.Swap, p.Again || a.Again
 	if a.Cut && (!p.Cut || a.CutAfter < p.CutAfter) {
 		p.Cut, p.CutAfter = true, a.CutAfter
 	}

@@ -48,7 +48,7 @@ func (m *Matcher) Coin(n uint64) float64 { return Coin(m.Seed, m.Edge, m.Fault, 
 func (m *Match) matches(r *Request) bool {
 	switch {
 	case m.Trace != [16]byte{} && m.Trace != r.Trace,
-		m.Name != "" && m.Name != r.Name,
+		m.Name != "" && m.Name != r.Name && m.Name != r.alias,
 		m.Method != "" && !strings.EqualFold(m.Method, r.Method):
 		return false
 	}
@@ -75,11 +75,12 @@ func (r *Request) does(operation string) bool {
 			return true
 		}
 	case "amqp", "nats":
-		if glob(operation, r.Path) {
+		_, key, _ := strings.Cut(r.Path, "/")
+		if glob(operation, r.Path) || glob(operation, key) {
 			return true
 		}
 	default:
-		if strings.Contains(strings.ToLower(r.Path), strings.ToLower(operation)) {
+		if glob("*"+strings.ToLower(operation)+"*", strings.ToLower(r.Path)) {
 			return true
 		}
 	}

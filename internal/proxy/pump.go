@@ -20,6 +20,7 @@ type flow struct {
 	client, server *wire
 	link           *link
 	watch          *watch // nil: the bytes are not read
+	talk           *talk  // nil: faults act on no single message
 	ends           atomic.Int32
 
 	mu     sync.Mutex
@@ -36,6 +37,9 @@ type pump struct {
 	way      *way          // as the faults see it
 	count    *atomic.Int64 // of the edge
 	moved    int64
+
+	held []byte // of a message that faults are to be asked about, and is not all there
+	skip int    // bytes of one that passes unasked
 }
 
 // run carries both directions until both have ended, and returns the bytes from and to the caller.
@@ -48,6 +52,9 @@ func (f *flow) run() (sent, received int64) {
 	other.Go(up.run)
 	down.run()
 	other.Wait()
+	if f.talk != nil {
+		f.talk.stop()
+	}
 	return up.moved, down.moved
 }
 
@@ -55,6 +62,9 @@ func (f *flow) run() (sent, received int64) {
 // may go on; anything else ends both with a reset.
 func (p *pump) run() {
 	err := p.carry()
+	if p.f.talk != nil && ended(err) {
+		p.f.talk.end(p)
+	}
 	p.from.drop()
 	if !ended(err) {
 		p.f.breakOff(err)
@@ -142,7 +152,15 @@ func (p *pump) carry() error {
 
 // pass writes bytes on, counts them and shows them to who reads along.
 func (p *pump) pass(b []byte) error {
+	if t := p.f.talk; t != nil {
+		return t.pass(p, b)
+	}
 	p.f.watch.see(p.dir, b)
+	return p.send(b)
+}
+
+// send writes bytes on and counts them.
+func (p *pump) send(b []byte) error {
 	n, err := p.to.write(b)
 	p.add(int64(n))
 	return err

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ type watch struct {
 	asked  [16]asked // the newest questions, oldest first from next
 	next   int
 	faults []string
-	job    *job // the oldest message that the caller works on; nil: none
+	blamed []blame // exchanges that faults acted on, and that have not ended
+	job    *job    // the oldest message that the caller works on; nil: none
 
 	fly  sync.Mutex // guards what follows; it is taken before the parser's lock, and mu after
 	open int        // exchanges that count as in flight
@@ -93,7 +95,7 @@ func (w *watch) record(x sniff.Exchange) {
 		if !w.done(x, &c) {
 			c.of(w.origin(x))
 		}
-		c.Faults = w.actedOn()
+		c.Faults = slices.Concat(w.actedOn(), w.blameOf(x.Name))
 		for _, a := range x.Attrs {
 			c.Attrs = append(c.Attrs, Attr(a))
 		}
@@ -125,4 +127,34 @@ func (w *watch) actedOn() []string {
 	f := w.faults
 	w.faults = nil
 	return f
+}
+
+// blame is an exchange that faults acted on.
+type blame struct {
+	name, alias string
+	words       []string
+}
+
+// maxBlamed bounds what is kept of exchanges that never end.
+const maxBlamed = 64
+
+// acts notes faults for the next exchange of a name that ends.
+func (w *watch) acts(b blame) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.blamed) < maxBlamed {
+		w.blamed = append(w.blamed, b)
+	}
+}
+
+func (w *watch) blameOf(name string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, b := range w.blamed {
+		if b.name == name || b.alias == name {
+			w.blamed = append(w.blamed[:i], w.blamed[i+1:]...)
+			return b.words
+		}
+	}
+	return nil
 }
