@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -118,19 +119,22 @@ func (v Values) check(t *Template) error {
 	return v.checkParams(t)
 }
 
+// ErrParameters says that a parameter is missing, unknown or not of its form.
+var ErrParameters = errors.New("read parameters")
+
 func (v Values) checkParams(t *Template) error {
 	for name := range v.Params {
 		if !slices.ContainsFunc(t.Params, func(p Param) bool { return p.Name == name }) {
-			return fmt.Errorf("read parameters: %s has none that is called %q", t.Name, name)
+			return fmt.Errorf("%w: %s has none that is called %q", ErrParameters, t.Name, name)
 		}
 	}
 	for _, p := range t.Params {
 		value, said := v.Params[p.Name]
 		if !said {
-			return fmt.Errorf("read parameters: %s is not said", p.Name)
+			return fmt.Errorf("%w: %s is not said", ErrParameters, p.Name)
 		}
 		if err := p.Accepts(value); err != nil {
-			return fmt.Errorf("read parameters: %w", err)
+			return fmt.Errorf("%w: %w", ErrParameters, err)
 		}
 	}
 	return nil

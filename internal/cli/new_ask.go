@@ -166,10 +166,10 @@ func (q *questions) until(ctx context.Context, question, choices, other string, 
 		if err == nil {
 			return
 		}
-		fmt.Fprintf(q.out, "  %s\n", clean(err.Error()))
+		fmt.Fprintln(q.out, fold(clean(err.Error()), q.width, "  "))
 		var coded *codedError
 		if errors.As(err, &coded) && coded.hint != "" {
-			fmt.Fprintf(q.out, "  hint: %s\n", clean(coded.hint))
+			fmt.Fprintln(q.out, fold(clean("hint: "+coded.hint), q.width, "  "))
 		}
 	}
 }

@@ -190,7 +190,11 @@ func (n *newService) resolveModule() error {
 func (n *newService) plan() ([]scaffold.Change, error) {
 	out, err := scaffold.Render(n.template, n.values)
 	if err != nil {
-		return nil, usage("`msctl template show "+shellWord(n.chosen)+"` lists its parameters", "%v", err)
+		hint := "docs/templates.md says what a template may do"
+		if errors.Is(err, scaffold.ErrParameters) {
+			hint = "`msctl template show " + shellWord(n.chosen) + "` lists its parameters"
+		}
+		return nil, usage(hint, "%v", err)
 	}
 	here := os.DirFS(n.stack.Dir)
 	var rewrites []scaffold.Rewrite
