@@ -32,8 +32,16 @@ var Ways = []Way{
 		"http": {"abort", map[string]string{"status": "409"}},
 		"grpc": {"grpc-status", map[string]string{"code": "FAILED_PRECONDITION"}},
 	}},
+	{Mode: Mode{Name: "cut", Doc: "a statement or command is cut off before it arrives; a message that is published is lost"}, do: map[string]doing{
+		"postgres": {"query-cut", map[string]string{"when": "before"}}, "redis": {"query-cut", map[string]string{"when": "before"}},
+		"amqp": {"message-drop", nil}, "nats": {"message-drop", nil},
+	}},
 	{Mode: Mode{Name: "omit", Doc: "the callee does what it is asked, and its answer is lost", Acts: true}, do: map[string]doing{
 		"http": {"omit", nil}, "grpc": {"omit", nil},
+		"postgres": {"query-cut", map[string]string{"when": "after"}}, "redis": {"query-cut", map[string]string{"when": "after"}},
+	}},
+	{Mode: Mode{Name: "twice", Doc: "a message that is published comes two times", Acts: true}, do: map[string]doing{
+		"amqp": {"message-duplicate", nil}, "nats": {"message-duplicate", nil},
 	}},
 	{Mode: Mode{Name: "delay", Doc: "the answer comes after the caller has given up"}, Slow: true, Odd: true, do: map[string]doing{
 		"http": {"delay", map[string]string{"time": "15s"}}, "grpc": {"delay", map[string]string{"time": "15s"}},
@@ -57,7 +65,7 @@ func ModesFor(c Call, names []string) (modes []Mode) {
 		return nil
 	}
 	for _, w := range Ways {
-		if _, can := w.do[c.Proto]; can && slices.Contains(names, w.Name) && (c.Kind != "consume" || w.Name == "omit") {
+		if _, can := w.do[c.Proto]; can && slices.Contains(names, w.Name) && c.Kind != "consume" {
 			modes = append(modes, w.Mode)
 		}
 	}
