@@ -88,6 +88,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 			newCrashRig(t, bin).crash(point, i%2 == 0)
 		})
 	}
+	crashUpsets(t, bin)
 }
 
 // points lists the writes of one `up` and one `down`.
