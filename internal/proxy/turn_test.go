@@ -12,10 +12,7 @@ import (
 )
 
 // told notes what a wire said.
-type told struct {
-	n   int
-	err error
-}
+type told struct{ n int }
 
 func (t *told) said(n int, err error) error { t.n += n; return err }
 
