@@ -60,6 +60,7 @@ func (e *Edge) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.ended.Wait()
 	defer cancel()
 	e.enter()
+	unpaced(ln)
 	defer context.AfterFunc(ctx, func() { ln.Close(); s.close() })()
 	for warned := false; ; {
 		c, err := ln.Accept()
@@ -233,7 +234,7 @@ var errNoTarget = errors.New("no target")
 
 // connect dials one target and keeps its record.
 func connect(ctx context.Context, t *target) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive}
+	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive, Control: unpacedDial}
 	c, err := d.DialContext(ctx, "tcp", t.addr)
 	switch {
 	case err == nil:

@@ -36,9 +36,6 @@ type wire struct {
 	lost error                 // why it cannot be
 
 	link *link // of a caller whose requests are forwarded; nil: faults do not act here
-
-	once  func(fd uintptr) bool // readOnce, bound when it is first asked for
-	quiet bool                  // what it found
 }
 
 // newWire wraps a connection.
@@ -229,27 +226,6 @@ func (w *wire) peek() (n int, err error) {
 		return 0, lost
 	}
 	return n, err
-}
-
-// alive reports that the peer has neither ended nor said anything. What it said waits in the wire.
-func (w *wire) alive() bool {
-	if w.raw == nil {
-		return true
-	}
-	if w.once == nil {
-		w.once = w.readOnce
-	}
-	return w.raw.Read(w.once) == nil && w.quiet
-}
-
-// readOnce is one read that does not wait, and no one waits for.
-func (w *wire) readOnce(fd uintptr) bool {
-	w.borrow()
-	n, err := readFD(int(fd), w.buf[w.w:])
-	w.w += n
-	w.quiet = err == unix.EAGAIN
-	w.release()
-	return true
 }
 
 // over reports that the peer has ended or broken the connection, and nothing is left to read.
