@@ -20,6 +20,8 @@ type Runner struct {
 	Cache   string        // folder for test binaries: what did not change is not linked again
 	Env     []string      // complete environment
 	Timeout time.Duration // of one test process, and of compiling; 0 means five minutes
+
+	Begin func(service string) // is told of each suite when it begins, by one at a time; nil: nobody
 }
 
 // Result is what became of one suite.
@@ -51,28 +53,35 @@ func (r Runner) Run(ctx context.Context, suites []Suite, tell func(Result)) erro
 		return err
 	}
 	defer release()
-	parts, err := os.MkdirTemp("", "msctl-pacts-")
+	parts, err := contracts.TempDir("msctl-pacts")
 	if err != nil {
 		return fmt.Errorf("make a folder for pacts: %w", err)
 	}
 	defer os.RemoveAll(parts)
-	var one sync.Mutex // tell is called by one at a time
+	var one sync.Mutex // tell and Begin are called by one at a time
 	told := func(result Result) {
 		one.Lock()
 		defer one.Unlock()
 		tell(result)
 	}
+	begin := func(s Suite) {
+		one.Lock()
+		defer one.Unlock()
+		if r.Begin != nil {
+			r.Begin(s.Service)
+		}
+	}
 	var g errgroup.Group
 	g.SetLimit(runtime.NumCPU())
 	for _, s := range suites {
 		if len(s.Argv) > 0 {
-			g.Go(func() error { told(r.runCommand(ctx, parts, s)); return nil })
+			g.Go(func() error { begin(s); told(r.runCommand(ctx, parts, s)); return nil })
 		}
 	}
 	inGo := slices.DeleteFunc(slices.Clone(suites), func(s Suite) bool { return len(s.Go) == 0 })
 	built := r.compile(ctx, inGo)
 	for _, s := range inGo {
-		g.Go(func() error { told(r.runGo(ctx, parts, s, built)); return nil })
+		g.Go(func() error { begin(s); told(r.runGo(ctx, parts, s, built)); return nil })
 	}
 	g.Wait()
 	return context.Cause(ctx)

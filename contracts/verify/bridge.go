@@ -102,6 +102,9 @@ func (b *bridge) produce(ctx context.Context, i one, p params) ([]byte, map[stri
 		if d := (*differs)(nil); errors.As(err, &d) {
 			return nil, nil, b.turns.blame(err)
 		}
+		if not := (*unsupported)(nil); errors.As(err, &not) {
+			return nil, nil, b.turns.fail(err)
+		}
 		if err != nil {
 			return nil, nil, b.turns.lost(ctx, err)
 		}

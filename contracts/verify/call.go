@@ -60,7 +60,7 @@ func (c *caller) call(ctx context.Context, i contracts.Interaction) (answered, e
 		return answered{}, &differs{err.Error()}
 	}
 	if m.IsStreamingClient() || m.IsStreamingServer() {
-		return answered{}, fmt.Errorf("%s/%s is a stream, only single calls can be verified", service, method)
+		return answered{}, &unsupported{fmt.Sprintf("%s/%s is a stream: streams of gRPC are not supported, only single calls can be verified", service, method)}
 	}
 	request, err := i.Content.Body.Bytes()
 	if err != nil {
@@ -103,6 +103,11 @@ func (t *Target) call(ctx context.Context, a Action, p params) error {
 type differs struct{ text string }
 
 func (d *differs) Error() string { return d.text }
+
+// unsupported is what can be asked of a provider, and not by msctl: neither a mismatch nor the provider's failure.
+type unsupported struct{ text string }
+
+func (u *unsupported) Error() string { return u.text }
 
 // read makes JSON of an answer or of the status of a refused call.
 func read(out *dynamicpb.Message, err error) (answered, error) {

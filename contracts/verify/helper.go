@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"msctl.dev/msctl/contracts"
 )
 
 //go:embed helper/verifier.go.txt
@@ -137,7 +139,7 @@ type plan struct {
 // helper runs the helper over a plan of n interactions and returns the end of what it printed. That
 // interactions differ is no error.
 func (v Verifier) helper(ctx context.Context, p plan, n int) (string, error) {
-	dir, err := os.MkdirTemp("", "msctl-verify-*") // only this user can enter it
+	dir, err := contracts.TempDir("msctl-verify") // only this user can enter it
 	if err != nil {
 		return "", fmt.Errorf("run verifier: %w", err)
 	}

@@ -87,6 +87,9 @@ func (t *Target) cannotPublish(i contracts.Interaction) (reason, hint string) {
 	if !said {
 		return fmt.Sprintf("nobody says what makes %s publish %q", t.Name, i.Description), t.States.triggerStub(i.Description)
 	}
+	if len(t.brokers()) == 0 && t.usesKafka() {
+		return "messages on Kafka are not supported, only those on RabbitMQ and NATS are", "its tests can say what the consumer reads; nothing proves the provider"
+	}
 	if len(t.brokers()) == 0 {
 		return t.Name + " uses no broker that messages can be listened to on", "its resources are " + strings.Join(keys(t.Resources), ", ")
 	}
@@ -94,6 +97,15 @@ func (t *Target) cannotPublish(i contracts.Interaction) (reason, hint string) {
 		return "nobody says to which exchange " + t.Name + " publishes it", "write `exchange: NAME` into " + t.States.File
 	}
 	return "", ""
+}
+
+func (t *Target) usesKafka() bool {
+	for _, url := range t.Resources {
+		if strings.HasPrefix(url, "kafka:") {
+			return true
+		}
+	}
+	return false
 }
 
 // subject returns where a message lands: as the trigger says, else as the pact's metadata, else as the file

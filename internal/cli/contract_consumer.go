@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,14 +63,33 @@ func (a *App) contractTest(ctx context.Context, o *consumerOptions, names []stri
 	}
 	run := consumer.Runner{Cache: filepath.Join(p.cache(), "contracts"), Env: env}
 	var results []consumer.Result
-	end := a.progress(ctx, "running the consumer tests of "+someOf(suiteNames(suites)), func(context.Context) string { return "" })
-	err = run.Run(ctx, suites, func(r consumer.Result) { results = append(results, r) })
+	end, ended := func() {}, func(consumer.Result) {}
+	if a.screenOf(a.Err).terminal {
+		end = a.progress(ctx, "running the consumer tests of "+someOf(suiteNames(suites)), func(context.Context) string { return "" })
+	} else {
+		run.Begin = func(service string) { fmt.Fprintf(a.Err, "%s: its consumer tests begin\n", service) }
+		ended = func(r consumer.Result) {
+			fmt.Fprintf(a.Err, "%s: %s after %s\n", r.Service, endOf(r), shortDuration(r.Took))
+		}
+	}
+	err = run.Run(ctx, suites, func(r consumer.Result) { results = append(results, r); ended(r) })
 	end()
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(results, func(x, y consumer.Result) int { return strings.Compare(x.Service, y.Service) })
 	return a.keepPacts(st, o, results)
+}
+
+// endOf says in a word how tests ended.
+func endOf(r consumer.Result) string {
+	switch {
+	case couldNotRun(r.Err):
+		return "could not be run"
+	case r.Err != nil:
+		return "failed"
+	}
+	return "passed"
 }
 
 // chooseSuites returns the suites of the named services, or all.
