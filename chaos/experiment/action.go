@@ -133,7 +133,9 @@ func (f *faults) String() string { return f.line }
 func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error, error) {
 	list := slices.Clone(f.list)
 	for i := range list {
-		list[i].Lease = w.lease()
+		if !atOnce(list[i]) {
+			list[i].Lease = w.lease()
+		}
 		if list[i].Seed == 0 && w.seed != 0 {
 			w.coins++
 			list[i].Seed = w.seed + w.coins - 1
@@ -155,6 +157,15 @@ func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error,
 		}
 		return err
 	}, nil
+}
+
+// atOnce reports a fault that is done and over, such as a kill: nothing holds it.
+func atOnce(f state.Fault) bool {
+	if f.OnEdge() {
+		return false
+	}
+	u, err := chaos.Upset(f)
+	return err == nil && u.Once()
 }
 
 // operation starts, stops or restarts something.

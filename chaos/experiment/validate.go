@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"msctl.dev/msctl/chaos"
@@ -74,6 +75,7 @@ func (v *validator) one(at stack.Pos, n need) {
 }
 
 func (v *validator) unit(at stack.Pos, n need) {
+	n.name = v.scaled(n.name)
 	var known []string
 	for _, u := range v.snap.Units {
 		if n.sort == resource && u.Sort != state.Resource && u.Sort != state.Server {
@@ -89,6 +91,19 @@ func (v *validator) unit(at stack.Pos, n need) {
 	}
 	slices.Sort(known)
 	v.failAt(at, meant(n.name, slices.Compact(known)), "the fleet has no %s %q", n.sort, n.name)
+}
+
+// scaled is the service of a replica that the experiment itself makes, or the name as it is.
+func (v *validator) scaled(name string) string {
+	for _, s := range v.e.Setup {
+		if a, ok := s.Act.(*scaling); ok {
+			number, is := strings.CutPrefix(name, a.service+"-")
+			if n, err := strconv.Atoi(number); is && err == nil && n <= a.n {
+				return a.service
+			}
+		}
+	}
+	return name
 }
 
 func (v *validator) edge(at stack.Pos, name string) {

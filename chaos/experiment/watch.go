@@ -71,7 +71,7 @@ func (x *run) after(ctx context.Context) {
 		wg.Go(func() {
 			x.guarded(func() {
 				within := x.e.After[i].Within
-				if within == 0 {
+				if within == 0 && x.e.After[i].Kind != "workload" { // which is over
 					within = withinUsual
 				}
 				all[i] = x.eventually(ctx, "after", &x.e.After[i], within)
