@@ -7,7 +7,7 @@ RACE  := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 STAMP := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 FLAGS := -ldflags '-s -w -X msctl.dev/msctl/internal/cli.Version=$(STAMP)'
 
-.PHONY: build up down test check bench bench-fleet bench-proxy bench-telemetry bench-contracts generate clean help
+.PHONY: build up down test check bench bench-fleet bench-proxy bench-telemetry bench-contracts bench-chaos generate clean help
 
 build: ## msctl and its keeper in bin/
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
@@ -31,7 +31,7 @@ check: ## format, vet, staticcheck, and that it builds for macOS
 	$(if $(RACE),CGO_ENABLED=1 $(GO) vet -tags pact ./services/... ./internal/bench/contracts)
 	$(GO) tool staticcheck ./...
 
-PART := fleet proxy telemetry contracts
+PART := fleet proxy telemetry contracts chaos
 bench: $(PART:%=bench-%) ## the tables of docs/bench.md, or one: make bench PART=proxy
 bench-fleet: build
 	$(GO) run ./internal/bench -msctl $(BIN)/msctl
@@ -42,6 +42,9 @@ bench-telemetry:
 bench-contracts: build
 	$(BIN)/msctl contract install --quiet
 	$(GO) run ./internal/bench/contracts -msctl $(BIN)/msctl
+
+bench-chaos:
+	$(GO) run ./internal/bench/chaos
 
 generate: build ## reference pages, the schema and the picture of the fleet
 	$(BIN)/msctl schema > docs/stack-v1.schema.json

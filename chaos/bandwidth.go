@@ -66,6 +66,7 @@ const (
 	quantum = 10 * time.Millisecond  // of the rate goes at once, so that bytes flow evenly
 	least   = 256                    // bytes that go at once
 	most    = 64 << 10               // bytes that go at once
+	ahead   = 2 * time.Millisecond   // that bytes may go before they are due, so that a fast rate is not all waiting
 	slack   = 20 * time.Millisecond  // between two pieces of one transfer
 	catchUp = 250 * time.Millisecond // that is made up for: what was not sent for longer is lost
 )
@@ -78,7 +79,7 @@ type bucket struct {
 	paid time.Time // up to when what was sent has been paid for
 }
 
-// Next lets a piece through when its last byte is due.
+// Next lets a piece through when its last byte is due, or is soon.
 func (b *bucket) Next(now time.Time, p proxy.Piece) proxy.Verdict {
 	if p.Size == 0 {
 		return proxy.Verdict{}
@@ -89,10 +90,14 @@ func (b *bucket) Next(now time.Time, p proxy.Piece) proxy.Verdict {
 	if p.Came.Sub(b.paid) > slack {
 		b.paid = p.Came // nothing was to be sent: that is not saved up
 	}
-	if due := b.paid.Add(b.time(n)); now.Sub(due) > catchUp {
-		b.paid = now.Add(-catchUp - b.time(n))
+	due := b.paid.Add(b.time(n))
+	if late := now.Sub(due) - catchUp; late > 0 {
+		b.paid, due = b.paid.Add(late), due.Add(late)
 	}
-	return proxy.Verdict{Wait: b.paid.Add(b.time(n)), Most: n}
+	if due.Sub(now) <= ahead {
+		return proxy.Verdict{Most: n}
+	}
+	return proxy.Verdict{Wait: due, Most: n}
 }
 
 // Take pays for what goes.

@@ -22,6 +22,7 @@ var referencePages = []struct {
 }{
 	{"commands.md", commandPage},
 	{"kinds.md", func(*cobra.Command) []byte { return kindPage() }},
+	{"faults.md", func(*cobra.Command) []byte { return faultPage() }},
 	{"stack.md", func(*cobra.Command) []byte { return stackPage() }},
 }
 
