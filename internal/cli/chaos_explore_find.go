@@ -40,6 +40,9 @@ func (x *exploring) explore(ctx context.Context) error {
 	for _, w := range r.Warnings {
 		fmt.Fprintln(x.screenOf(x.Err), clean(w))
 	}
+	if len(r.Found) > 0 {
+		x.calm(ctx)
+	}
 	files, err := x.replays(r)
 	if err != nil {
 		return err
