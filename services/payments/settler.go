@@ -86,7 +86,7 @@ func (w settler) learn(ctx context.Context, p Payment, f bank.Fact) (Payment, er
 	defer cancel()
 	next, err := w.store.learn(ctx, p.Order, f)
 	if err == nil {
-		w.app.Log.InfoContext(ctx, "payment settled", "order", p.Order, "status", next.Status)
+		w.app.Log.InfoContext(ctx, "payment settled", "order", p.Order, "status", string(next.Status))
 	}
 	return next, err
 }
