@@ -1,6 +1,9 @@
 package proxy
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+)
 
 // turn is one question to a callee and the first of its answer.
 type turn struct {
@@ -27,13 +30,14 @@ func (t *turn) say(w *wire, b []byte, idle bool, by sayer) error {
 	t.w, t.by, t.size, t.idle = w, by, len(b), idle
 	w.out, w.lost, w.err = b, nil, nil
 	err := w.raw.Read(t.try)
-	rest, unsaid := w.out, t.by != nil
-	t.w, t.by, w.out = nil, nil, nil
-	switch {
-	case err != nil:
-		return err
-	case w.err != nil || !unsaid:
-		return w.err
+	unsaid := t.by != nil
+	t.w, t.by = nil, nil
+	if !unsaid { // and another goroutine may be writing
+		return cmp.Or(err, w.err)
+	}
+	rest := w.out
+	if w.out = nil; err != nil || w.err != nil {
+		return cmp.Or(err, w.err)
 	}
 	n, err := w.write(rest) // there was no room
 	if err := by.said(len(b)-len(rest)+n, err); err != nil || w.r < w.w {
@@ -56,11 +60,11 @@ func (t *turn) sayNow(fd uintptr) bool {
 	if !w.writeNow(fd) {
 		return true // say waits for room
 	}
-	by := t.by
-	t.by = nil
-	if err := by.said(t.size-len(w.out), w.lost); err != nil {
+	by, n, lost := t.by, t.size-len(w.out), w.lost
+	t.by, w.out = nil, nil
+	if err := by.said(n, lost); err != nil { // from here on another goroutine may write
 		w.err = err
 		return true
 	}
-	return spoke || w.lost != nil && w.readNow(fd)
+	return spoke || lost != nil && w.readNow(fd)
 }
