@@ -108,6 +108,16 @@ func ping(t *testing.T, c net.Conn) {
 	}
 }
 
+// acts waits until a fault has acted.
+func acts(t *testing.T, p *proxy.Placed) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); p.Acted() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not act")
+		}
+	}
+}
+
 // TestOpenConnections puts each fault on a connection that is open, and lifts it: nobody reconnects unless
 // the fault is about that.
 func TestOpenConnections(t *testing.T) {
@@ -123,25 +133,26 @@ func TestOpenConnections(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		line string
-		then func(t *testing.T, e *proxy.Edge, c net.Conn)
+		then func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed)
 	}{
-		{"latency=30ms", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"latency=30ms", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			start := time.Now()
 			ping(t, c)
 			if took := time.Since(start); took < 30*time.Millisecond {
 				t.Errorf("took %v", took)
 			}
 		}},
-		{"latency=20ms latency=20ms stream=up", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"latency=20ms latency=20ms stream=up", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			start := time.Now()
 			ping(t, c)
 			if took := time.Since(start); took < 40*time.Millisecond {
 				t.Errorf("two delays took %v", took)
 			}
 		}},
-		{"stall", func(t *testing.T, e *proxy.Edge, c net.Conn) {
+		{"stall", func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
 			say(t, c, "held")
-			c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			acts(t, p)
+			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
 				t.Errorf("read %d bytes, %v", n, err)
 			}
@@ -153,9 +164,10 @@ func TestOpenConnections(t *testing.T) {
 			}
 			ping(t, c)
 		}},
-		{"hang", func(t *testing.T, e *proxy.Edge, c net.Conn) {
+		{"hang", func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
 			say(t, c, "held")
-			c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			acts(t, p)
+			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
 				t.Errorf("read %d bytes, %v", n, err)
 			}
@@ -166,29 +178,29 @@ func TestOpenConnections(t *testing.T) {
 				t.Errorf("got %q, %v", b, err)
 			}
 		}},
-		{"reset", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"reset", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			say(t, c, "lost")
 			if got, err := rest(c); got != "" || !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		}},
-		{"reset bytes=3", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"reset bytes=3", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			say(t, c, "four")
 			if got, err := rest(c); !strings.HasPrefix("fou", got) || !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		}},
-		{"reset now", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"reset now", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			if got, err := rest(c); got != "" || !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		}},
-		{"partition", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"partition", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			if _, err := rest(c); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("got %v", err)
 			}
 		}},
-		{"limit=3", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"limit=3", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			say(t, c, "four")
 			b := make([]byte, 3)
 			if _, err := io.ReadFull(c, b); err != nil || string(b) != "fou" {
@@ -198,14 +210,15 @@ func TestOpenConnections(t *testing.T) {
 				t.Errorf("then %q, %v", got, err)
 			}
 		}},
-		{"limit time=20ms", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"limit time=20ms", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			if got, err := rest(c); got != "" || err != nil {
 				t.Errorf("got %q, %v", got, err)
 			}
 		}},
-		{"blackhole", func(t *testing.T, e *proxy.Edge, c net.Conn) {
+		{"blackhole", func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
 			say(t, c, "lost")
-			c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			acts(t, p)
+			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
 				t.Errorf("read %d bytes, %v", n, err)
 			}
@@ -215,12 +228,12 @@ func TestOpenConnections(t *testing.T) {
 				t.Errorf("lifted: got %q, %v", got, err)
 			}
 		}},
-		{"blackhole=20ms", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"blackhole=20ms", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			if got, err := rest(c); got != "" || err != nil {
 				t.Errorf("got %q, %v", got, err)
 			}
 		}},
-		{"slow-close=40ms", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"slow-close=40ms", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			ping(t, c)
 			start := time.Now()
 			c.(*net.TCPConn).CloseWrite()
@@ -228,21 +241,21 @@ func TestOpenConnections(t *testing.T) {
 				t.Errorf("got %q, %v after %v", got, err, time.Since(start))
 			}
 		}},
-		{"slicer=1,delay=1ms", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"slicer=1,delay=1ms", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			start := time.Now()
 			ping(t, c)
 			if took := time.Since(start); took < 3*time.Millisecond {
 				t.Errorf("took %v", took)
 			}
 		}},
-		{"corrupt=1 seed=7", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"corrupt=1 seed=7", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			say(t, c, "ping")
 			b := make([]byte, 4)
 			if _, err := io.ReadFull(c, b); err != nil || b[0] == 'p' || b[1] == 'i' || b[2] == 'n' || b[3] == 'g' {
 				t.Errorf("got %q, %v", b, err)
 			}
 		}},
-		{"bandwidth=1MB/s,shared", func(t *testing.T, _ *proxy.Edge, c net.Conn) {
+		{"bandwidth=1MB/s,shared", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			start := time.Now()
 			go c.Write(make([]byte, 100_000))
 			if _, err := io.ReadFull(c, make([]byte, 100_000)); err != nil || time.Since(start) < 90*time.Millisecond {
@@ -256,7 +269,7 @@ func TestOpenConnections(t *testing.T) {
 			c := dial(t, addr)
 			ping(t, c)
 			placed := put(t, e, tc.line)
-			tc.then(t, e, c)
+			tc.then(t, e, c, placed[0])
 			if placed[0].Acted() == 0 {
 				t.Error("it counts nothing that it acted on")
 			}
