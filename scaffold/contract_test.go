@@ -3,6 +3,7 @@ package scaffold_test
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,23 +17,41 @@ import (
 	"msctl.dev/msctl/scaffold"
 )
 
-// TestContracts runs the contract tests of generated services: each call and each event that a service of the
-// stack publishes is in a pact, which the service's own code has met.
-func TestContracts(t *testing.T) {
-	env := need.Pact(t)
-	dir := goStack(t)
-	pacts := t.TempDir()
-	env = append(env, "CGO_ENABLED=1", "MSCTL_PACT_DIR="+pacts)
-	runWith(t, dir, env, "go", "test", "-p", "1", "-count", "1", "-tags", "pact", "-run", "Contract$", "./services/full", "./services/printer", "./services/prices")
-	wantPacts(t, pacts, map[string][]string{
-		"full-users.json":        {"is it ready"},
-		"full-big-payments.json": {"grpc.health.v1.Health/Check: is it ready"},
-		"full-orders.json":       {"order.confirmed"},
-		"full-big-users.json":    {"user.updated"},
-		"printer-orders.json":    {"order.confirmed"},
-		"printer-big-users.json": {"user.updated"},
-	})
+// contracted runs the contract tests of all services, each language's with its own tools, and proves every
+// provider.
+func (f *fleetUnderTest) contracted(t *testing.T) {
+	need.Pact(t)
+	want := map[string][]string{
+		"prices-catalog.json": {ready}, "billing-prices.json": {"price.created"},
+		"big-ledger-billing.json": {ready}, "big-ledger-prices.json": {readyByGRPC},
+		"worker-billing.json": {ready, "item.created"}, "worker-catalog.json": {"item.created"},
+	}
+	if slices.Contains(f.http, "front") {
+		pactForNode(t, filepath.Join(f.dir, "services/front"))
+		want["front-billing.json"] = []string{ready}
+	}
+	if slices.Contains(f.http, "pages") {
+		pactForPython(t, filepath.Join(f.dir, "services/pages"), filepath.Join(f.dir, "services/printer"))
+		want["pages-big-ledger.json"] = []string{ready}
+		want["printer-billing.json"], want["printer-catalog.json"] = []string{"item.created"}, []string{"item.created"}
+	}
+	f.msctl("contract", "test")
+	wantPacts(t, filepath.Join(f.dir, "contracts/pacts"), want)
+	f.msctl("contract", "test", "--check")
+	holds := 0
+	for _, about := range want {
+		holds += len(about)
+	}
+	if said := f.msctl("contract", "verify", "--json"); !strings.Contains(said, fmt.Sprintf(`"type":"verified","holds":%d,`, holds)) {
+		t.Errorf("got %s, want that %d hold", said, holds)
+	}
 }
+
+// What the contracts of generated services are about.
+const (
+	ready       = "is it ready"
+	readyByGRPC = "grpc.health.v1.Health/Check: is it ready"
+)
 
 // wantPacts looks for pacts in the form of V4, each with what it is about.
 func wantPacts(t *testing.T, dir string, want map[string][]string) {
@@ -65,64 +84,46 @@ func wantPacts(t *testing.T, dir string, want map[string][]string) {
 	}
 }
 
-// TestContractsInNode runs those of a Node service, with modules of their own.
-func TestContractsInNode(t *testing.T) {
-	need.Pact(t)
-	modules := nodeModules(t)
-	dir, pacts := t.TempDir(), t.TempDir()
-	write(t, dir, render(t, "node-http", scaffold.Values{Service: "front", Calls: calls}))
-	at := filepath.Join(dir, "services/front")
-	pact := installed(t, "node", "pact", read(t, filepath.Join(at, "contract/package-lock.json")), func(to string) [][]string {
+// pactForNode gives a Node service the modules of its contract tests, which it would install.
+func pactForNode(t *testing.T, service string) {
+	t.Helper()
+	at := filepath.Join(service, "contract")
+	modules := installed(t, "node", "pact", read(t, filepath.Join(at, "package-lock.json")), func(to string) [][]string {
 		for _, name := range []string{"package.json", "package-lock.json"} {
-			if err := os.WriteFile(filepath.Join(to, name), read(t, filepath.Join(at, "contract", name)), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(to, name), read(t, filepath.Join(at, name)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		return [][]string{{"npm", "ci", "--no-audit", "--no-fund", "--silent"}}
 	})
-	for link, to := range map[string]string{"node_modules": modules, "contract/node_modules": filepath.Join(pact, "node_modules")} {
-		err := os.Symlink(to, filepath.Join(at, link))
-		if err == nil { // what is there is newer, so that nothing is installed
-			err = os.Chtimes(filepath.Join(at, filepath.Dir(link), "package-lock.json"), time.Time{}, time.Unix(1, 0))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(at, "node_modules"))
+	for _, dir := range []string{service, at} { // what is there is newer, so that nothing is installed
+		err = errors.Join(err, os.Chtimes(filepath.Join(dir, "package-lock.json"), time.Time{}, time.Unix(1, 0)))
 	}
-	runWith(t, at, []string{"MSCTL_PACT_DIR=" + pacts}, "npm", "run", "--silent", "test:contract")
-	wantPacts(t, pacts, map[string][]string{"front-users.json": {"is it ready"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
-// TestContractsInPython runs those of Python services; without pact-python they are skipped, which
-// TestPythonServices sees.
-func TestContractsInPython(t *testing.T) {
-	need.Pact(t)
-	python(t)
-	dir, pacts := t.TempDir(), t.TempDir()
-	write(t, dir, render(t, "python-http", scaffold.Values{Service: "pages", Calls: calls}))
-	write(t, dir, render(t, "python-worker", scaffold.Values{Service: "printer", Uses: []scaffold.Use{broker, cache}, Consumes: told, Others: others}))
-	lists := map[string]string{"http": "services/pages", "worker": "services/printer"}
+// pactForPython gives Python services an environment with what both their contract tests need.
+func pactForPython(t *testing.T, services ...string) {
+	t.Helper()
 	var locks []byte
-	for _, name := range []string{"http", "worker"} {
-		locks = append(locks, read(t, filepath.Join(dir, lists[name], "requirements-dev.txt"))...)
-		locks = append(locks, read(t, filepath.Join(dir, lists[name], "requirements.txt"))...)
+	for _, service := range services {
+		locks = append(locks, read(t, filepath.Join(service, "requirements-dev.txt"))...)
+		locks = append(locks, read(t, filepath.Join(service, "requirements.txt"))...)
 	}
 	env := installed(t, "python3", "python-pact", locks, func(to string) [][]string {
 		argv := [][]string{{"python3", "-m", "venv", "--clear", to}}
-		for _, name := range []string{"http", "worker"} {
+		for _, service := range services {
 			argv = append(argv, []string{filepath.Join(to, "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-				"--require-hashes", "-r", filepath.Join(dir, lists[name], "requirements-dev.txt")})
+				"--require-hashes", "-r", filepath.Join(service, "requirements-dev.txt")})
 		}
 		return argv
 	})
-	for _, name := range []string{"pages", "printer"} {
-		at := filepath.Join(dir, "services", name)
-		madeBefore(t, at, env)
-		runWith(t, at, []string{"MSCTL_PACT_DIR=" + pacts}, "python3", "contract/run.py")
+	for _, service := range services {
+		madeBefore(t, service, env)
 	}
-	wantPacts(t, pacts, map[string][]string{
-		"pages-users.json": {"is it ready"}, "printer-orders.json": {"order.confirmed"}, "printer-big-users.json": {"user.updated"},
-	})
 }
 
 // madeBefore gives the tests of a Python service an environment that is there, as they would have made it.

@@ -100,7 +100,8 @@ type fleetUnderTest struct {
 
 // TestFleet makes a service of each template whose tool chain is here, with edges and resources, and brings
 // them up, with PostgreSQL where it is installed. An item that is made at one is an event that every worker
-// handles, whatever it is written in. Then the services are attacked, and asked to stop under load.
+// handles, whatever it is written in. Then the services are attacked, and asked to stop under load; last their
+// own tests are run, and what they need of each other is proven.
 func TestFleet(t *testing.T) {
 	f := newFleet(t)
 	for _, name := range slices.Concat(f.http, f.grpc, f.workers) {
@@ -120,17 +121,20 @@ func TestFleet(t *testing.T) {
 	t.Run("attacks", func(t *testing.T) { f.attacked(t) })
 	t.Run("workers stop", func(t *testing.T) { f.nothingLost(t) })
 	t.Run("services stop", func(t *testing.T) { f.stopped(t) })
+	f.msctl("down")
+	t.Run("unit tests", func(t *testing.T) { f.unitTested(t) })
+	t.Run("contracts", func(t *testing.T) { f.contracted(t) })
 }
 
 // newFleet brings the services up.
 func newFleet(t *testing.T) *fleetUnderTest {
 	t.Helper()
 	s := newStack(t)
-	f := &fleetUnderTest{stackUnderTest: s, http: []string{"billing", "ledger"}, grpc: []string{"prices"}, workers: []string{"worker"}, at: map[string]string{}}
-	s.msctl("new", "service", "billing", "--uses", "postgres,rabbitmq", "--yes")
-	s.msctl("new", "service", "prices", "--template", "go-grpc", "--uses", "postgres", "--param", "noun=price", "--yes")
-	s.msctl("new", "service", "ledger", "--calls", "billing,prices:grpc", "--uses", "redis", "--yes") // in memory
-	s.msctl("new", "service", "worker", "--template", "go-worker", "--consumes", "item.created", "--yes")
+	f := &fleetUnderTest{stackUnderTest: s, http: []string{"billing", "big-ledger"}, grpc: []string{"prices"}, workers: []string{"worker"}, at: map[string]string{}}
+	s.msctl("new", "service", "prices", "--template", "go-grpc", "--uses", "postgres,rabbitmq", "--calls", "catalog", "--param", "noun=price", "--yes")
+	s.msctl("new", "service", "billing", "--uses", "postgres,rabbitmq", "--consumes", "price.created", "--yes")
+	s.msctl("new", "service", "big-ledger", "--calls", "billing,prices:grpc", "--uses", "redis", "--yes") // in memory
+	s.msctl("new", "service", "worker", "--template", "go-worker", "--consumes", "item.created", "--calls", "billing", "--yes")
 	override, databases := "services:\n", []string{"billing-db", "prices-db", "worker-db"}
 	if _, err := exec.LookPath("node"); err == nil {
 		modules := nodeModules(t)
@@ -147,10 +151,10 @@ func newFleet(t *testing.T) *fleetUnderTest {
 	}
 	if _, err := exec.LookPath("python3"); err == nil {
 		bin := python(t)
-		s.msctl("new", "service", "pages", "--template", "python-http", "--calls", "ledger", "--uses", "postgres", "--yes")
+		s.msctl("new", "service", "pages", "--template", "python-http", "--calls", "big-ledger", "--uses", "postgres", "--yes")
 		s.msctl("new", "service", "printer", "--template", "python-worker", "--consumes", "item.*", "--yes")
 		for _, name := range []string{"pages", "printer"} {
-			override += fmt.Sprintf("  %s: {build: \"true\", command: [%s, -B, main.py]}\n", name, bin)
+			override += fmt.Sprintf("  %s: {build: \"true\", command: [%s, -B, main.py], contract: {test: [python3, contract/run.py]}}\n", name, bin)
 		}
 		f.http, f.workers, databases = append(f.http, "pages"), append(f.workers, "printer"), append(databases, "pages-db")
 	}

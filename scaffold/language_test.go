@@ -206,3 +206,21 @@ func TestCopies(t *testing.T) {
 		}
 	}
 }
+
+// unitTested runs the unit tests that the services of the fleet came with.
+func (f *fleetUnderTest) unitTested(t *testing.T) {
+	words := []string{"test"}
+	for _, name := range []string{"catalog", "gateway", "billing", "big-ledger", "prices", "worker"} {
+		words = append(words, "./services/"+name)
+	}
+	run(t, f.dir, "go", words...)
+	if slices.Contains(f.http, "front") {
+		run(t, filepath.Join(f.dir, "services/front"), "node", "--test")
+	}
+	if slices.Contains(f.http, "pages") {
+		bin := python(t)
+		for _, name := range []string{"pages", "printer"} {
+			run(t, filepath.Join(f.dir, "services", name), bin, "-B", "-m", "unittest", "-q")
+		}
+	}
+}

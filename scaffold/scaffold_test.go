@@ -51,7 +51,7 @@ var (
 	calls    = []scaffold.Call{{Name: "users", Protocol: "http"}, {Name: "big-payments", Protocol: "grpc"}}
 )
 
-// goServices are Go services of every shape that the templates give.
+// goServices are Go services of every shape that the templates give, and that TestFleet does not have.
 var goServices = []struct {
 	template string
 	values   scaffold.Values
@@ -63,7 +63,6 @@ var goServices = []struct {
 	{"go-worker", scaffold.Values{Service: "printer", Uses: []scaffold.Use{database, broker}, Publishes: paid, Consumes: told, Others: others}},
 	{"go-grpc", scaffold.Values{Service: "big-prices", Calls: calls, Uses: []scaffold.Use{database, broker}, Publishes: paid}},
 	{"go-grpc", scaffold.Values{Service: "prices", Params: map[string]string{"noun": "price"}}},
-	{"go-gateway", scaffold.Values{Service: "door"}},
 	{"go-gateway", scaffold.Values{Service: "gateway", Calls: calls, Uses: []scaffold.Use{cache}}},
 	{"go-http", scaffold.Values{Service: "3d", Calls: calls[1:], Uses: []scaffold.Use{database, cache}, Params: map[string]string{"noun": "type"}}},
 }
