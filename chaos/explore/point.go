@@ -56,6 +56,11 @@ func (p Point) Last() string {
 	return s
 }
 
+// Parent is the call that p was made for; "" is the request.
+func (p Point) Parent() Point {
+	return p[:max(0, strings.LastIndex(string(p), between))]
+}
+
 // Seen is a call before it has a point: Of names the index of the call that it was made for, -1 none.
 type Seen struct {
 	Call

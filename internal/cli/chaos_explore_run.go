@@ -147,9 +147,10 @@ func (x *exploring) calm(ctx context.Context) {
 func (x *exploring) once(ctx context.Context, set explore.Set) (r explore.Run, err error) {
 	r.Trace = newTraceID()
 	x.runs++
+	var put []state.Fault
 	if len(set) > 0 {
-		lift, err := x.put(ctx, set, r.Trace)
-		if err != nil {
+		var lift func()
+		if put, lift, err = x.put(ctx, set, r.Trace); err != nil {
 			return r, err
 		}
 		defer lift()
@@ -180,26 +181,48 @@ func (x *exploring) once(ctx context.Context, set explore.Set) (r explore.Run, e
 		return r, err
 	}
 	r.Calls = explore.Name(callsOf(tr))
-	return r, nil
+	return r, x.met(ctx, set, put, &r)
+}
+
+// met adds the calls that faults of a set have met and that are not over: nobody answers a message that is lost.
+func (x *exploring) met(ctx context.Context, set explore.Set, put []state.Fault, r *explore.Run) error {
+	if len(put) != len(set) || acted(set, *r) {
+		return nil
+	}
+	all, err := x.fleet.Faults(ctx)
+	if err != nil {
+		return fmt.Errorf("ask which faults acted: %w", err)
+	}
+	for i, f := range set {
+		one := explore.Set{f}
+		if !acted(one, *r) && slices.ContainsFunc(all, func(s state.Fault) bool { return s.ID == put[i].ID && s.Acted > 0 }) {
+			at := time.Duration(0)
+			if n := len(r.Calls); n > 0 {
+				at = r.Calls[n-1].Start
+			}
+			r.Calls = append(r.Calls, explore.Call{Point: f.Point, Parent: f.Point.Parent(), Edge: f.Edge, Op: f.Op, Nth: f.Nth,
+				Proto: f.Proto, Start: at, End: at, Got: "lost"})
+		}
+	}
+	return nil
 }
 
 // put puts the faults of a set on the run of that trace. The returned function lifts them.
-func (x *exploring) put(ctx context.Context, set explore.Set, trace string) (lift func(), err error) {
+func (x *exploring) put(ctx context.Context, set explore.Set, trace string) (put []state.Fault, lift func(), err error) {
 	var faults []state.Fault
 	for _, f := range set {
 		one := f.State(trace)
 		one.Lease, one.Seed = x.session.Lease(), max(x.o.seed, 1)
 		faults = append(faults, one)
 	}
-	put, err := x.fleet.AddFaults(ctx, faults)
-	if err != nil {
-		return nil, fmt.Errorf("put %s: %w", set, err)
+	if put, err = x.fleet.AddFaults(ctx, faults); err != nil {
+		return nil, nil, fmt.Errorf("put %s: %w", set, err)
 	}
 	var ids []string
 	for _, f := range put {
 		ids = append(ids, f.ID)
 	}
-	return func() {
+	return put, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		_, _ = x.fleet.RemoveFaults(ctx, ids) // what is left is lifted by close, or by the end of the lease
