@@ -50,7 +50,7 @@ func TestActions(t *testing.T) {
 		{[]string{":", "text:chaos add gateway:orders latncy=3s", "enter"}, "", "did you mean latency?"},
 		{[]string{":", "text:chaos add gateway:orders latency=3", "enter"}, "", "not a duration"},
 		{[]string{"4", "j", "f", "enter"}, "fault gateway:orders latency delay=300ms for 0s", "gateway:orders: latency=300ms"},
-		{[]string{"4", "j", "f", "ctrl+u", "text:latency=1s,jitter=2s", "enter"}, "", "more than the delay"},
+		{[]string{"4", "j", "f", "ctrl+u", "text:latency=1s,jitter=soon", "enter"}, "", "not a duration"},
 		{[]string{"4", "j", "j", "j", "x"}, `clear "orders:payments"`, "lifted"},
 		{[]string{"4", "x"}, "", "no fault acts on (outside) → gateway"},
 		{[]string{"4", "G", "f"}, "", "push → api.example.com cannot be disturbed: only spans know it"},
