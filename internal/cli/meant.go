@@ -32,6 +32,14 @@ func (a *App) hintKeys(text string, known []string) {
 	for _, e := range filter.Unknown(n, known) {
 		fmt.Fprintf(a.screenOf(a.Err), "hint: %s: %s\n", clean(e.Msg), clean(e.Hint))
 	}
+	if asksOK(n) {
+		fmt.Fprintln(a.screenOf(a.Err), "hint: status=ok: hardly a span says so of itself; status!=error finds what did not fail")
+	}
+}
+
+// asksOK says that a filter holds only for spans that say of themselves that all went well.
+func asksOK(n *filter.Node) bool {
+	return n != nil && (n.Key == "status" && n.Op == filter.Equal && n.Value == "ok" || n.Op == filter.And && slices.ContainsFunc(n.Kids, asksOK))
 }
 
 // sentBy refuses a service that is neither in stack.yaml nor in any trace.

@@ -60,7 +60,7 @@ func newMetrics(a *App) *cobra.Command {
 
 func metricsTable(s screen, series []telemetry.Series) {
 	cols := []column{
-		{title: "SERVICE", least: 8}, {title: "METRIC", least: 20}, {title: "LAST", right: true}, {title: "TREND", spare: 1}, {title: "ATTRIBUTES", least: 12},
+		{title: "SERVICE", least: 8}, {title: "METRIC", least: 20}, {title: "LAST", right: true}, {title: "TREND"},
 	}
 	trend := 20
 	if s.width < 120 {
@@ -70,17 +70,46 @@ func metricsTable(s screen, series []telemetry.Series) {
 	slices.SortStableFunc(shown, func(a, b telemetry.Series) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name))
 	})
-	rows := make([][]cell, len(shown))
+	rows, attrs := make([][]cell, len(shown)), make([]string, len(shown))
 	for i, m := range shown {
 		service := clean(m.Service)
 		if s.terminal && i > 0 && shown[i-1].Service == m.Service {
 			service = "" // a pipe gets it in every row
 		}
 		rows[i] = []cell{
-			{service, bold}, {clean(m.Name), ""}, {lastValue(m), ""}, {sparkline(values(m), trend), cyan}, {clean(attrText(ownAttrs(m.Attrs))), dim},
+			{service, bold}, {clean(m.Name), ""}, {lastValue(m), ""}, {sparkline(values(m), trend), cyan},
+		}
+		attrs[i] = clean(attrText(ownAttrs(m.Attrs)))
+	}
+	writeMetrics(s, cols, rows, attrs)
+}
+
+// writeMetrics puts the attributes, which tell the series of one name apart, into a column where all of them
+// have room beside the others, and else folded below their series.
+func writeMetrics(s screen, cols []column, rows [][]cell, attrs []string) {
+	beside := append(slices.Clone(cols), column{title: "ATTRIBUTES"})
+	wide := make([][]cell, len(rows))
+	for i := range rows {
+		wide[i] = append(slices.Clone(rows[i]), cell{attrs[i], dim})
+	}
+	total := 2 * len(cols)
+	for _, w := range needs(beside, wide) {
+		total += w
+	}
+	if total <= s.width {
+		writeTable(s, "", beside, wide)
+		return
+	}
+	widths := fit(s.width, cols, rows)
+	writeRow(s, "", cols, widths, titles(cols))
+	indent := strings.Repeat(" ", widths[0]+4)
+	for i, row := range rows {
+		writeRow(s, "", cols, widths, row)
+		for line := range strings.Lines(fold(attrs[i], s.width, indent)) {
+			line = shorten(strings.TrimRight(line, "\n"), s.width)
+			fmt.Fprintln(s, s.paint(dim, line))
 		}
 	}
-	writeTable(s, "", cols, rows)
 }
 
 // ownAttrs leaves out what every series of a service has.

@@ -54,8 +54,8 @@ func newMap(a *App) *cobra.Command {
 
 func mapTable(s screen, m telemetry.Map) {
 	cols := []column{
-		{title: "FROM", least: 8}, {title: "TO", least: 8}, {title: "BY", spare: 3}, {title: "CALLS", right: true}, {title: "RATE", right: true, spare: 2},
-		{title: "ERRORS", right: true}, {title: "P50", right: true, spare: 4}, {title: "P95", right: true}, {title: "NOTE", least: 6, spare: 1},
+		{title: "FROM", least: 12}, {title: "TO", least: 12}, {title: "BY", spare: 3}, {title: "CALLS", right: true}, {title: "RATE", right: true, spare: 2},
+		{title: "ERRORS", right: true}, {title: "P50", right: true, spare: 4}, {title: "P95", right: true}, {title: "NOTE", least: 18, spare: 1},
 	}
 	rows := make([][]cell, len(m.Edges))
 	for i, e := range m.Edges {
@@ -65,19 +65,26 @@ func mapTable(s screen, m telemetry.Map) {
 		}
 		rows[i] = []cell{
 			from, {clean(e.To), ""}, {clean(e.Protocol), dim}, {calls(e.Count), ""}, {rate(e.Rate), ""}, failures(e.RED), {figure(e.P50, e.Count), ""},
-			{figure(e.P95, e.Count), ""}, note(e),
+			{figure(e.P95, e.Count), ""}, note(e, s.width < roomy),
 		}
 	}
 	writeTable(s, "", cols, rows)
 }
 
-// note says what is special about an edge.
-func note(e telemetry.MapEdge) cell {
+// roomy is how wide a screen is on which notes are whole sentences.
+const roomy = 110
+
+// note says what is special about an edge. What is not said where it is to be brief stands below the map.
+func note(e telemetry.MapEdge, brief bool) cell {
 	switch {
 	case len(e.Faults) > 0:
 		return cell{"fault: " + strings.Join(e.Faults, ", "), yellow}
 	case !e.Declared:
 		return cell{"not in stack.yaml", yellow}
+	case e.Direct != "" && brief && e.Seen:
+		return cell{"direct", dim}
+	case e.Direct != "" && brief:
+		return cell{"direct, not seen", dim}
 	case e.Direct != "" && e.Seen:
 		return cell{"direct: " + clean(e.Direct) + "; told by " + clean(e.From), dim}
 	case e.Direct != "":

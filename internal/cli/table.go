@@ -24,13 +24,18 @@ type cell struct{ text, colour string }
 func writeTable(s screen, indent string, cols []column, rows [][]cell) {
 	cols, rows = spare(s.width-len(indent), cols, rows)
 	widths := fit(s.width-len(indent), cols, rows)
+	for _, row := range append([][]cell{titles(cols)}, rows...) {
+		writeRow(s, indent, cols, widths, row)
+	}
+}
+
+// titles is the first row of a table.
+func titles(cols []column) []cell {
 	head := make([]cell, len(cols))
 	for i, c := range cols {
 		head[i] = cell{c.title, dim}
 	}
-	for _, row := range append([][]cell{head}, rows...) {
-		writeRow(s, indent, cols, widths, row)
-	}
+	return head
 }
 
 // spare leaves out columns until the others have room at their least widths.

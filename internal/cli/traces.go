@@ -31,7 +31,7 @@ func newTraces(a *App) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.service, "service", "", "that pass this `SERVICE`")
 	f.StringVar(&o.op, "op", "", "with an operation of this `NAME`, such as 'POST /v1/orders'")
-	f.StringVar(&o.status, "status", "", "error or ok")
+	f.StringVar(&o.status, "status", "", "error, or ok: nothing in it failed")
 	f.DurationVar(&o.min, "min", 0, "with a span that took at least this `DURATION`")
 	f.StringArrayVar(&o.attrs, "attr", nil, "with an attribute `KEY=VALUE`; repeat for more")
 	f.StringVar(&o.since, "since", "", "begun in the last `DURATION`, or since this time")
@@ -99,8 +99,10 @@ func (o traceOptions) query(words []string, now time.Time) (q telemetry.Query, e
 	}
 	switch o.status {
 	case "":
-	case "error", "ok":
+	case "error":
 		add("status", "=", o.status)
+	case "ok": // hardly a span says so of itself
+		add("trace.errors", "=", "0")
 	default:
 		return q, usage("error or ok", "read --status: unknown status %q", o.status)
 	}

@@ -84,6 +84,10 @@ func TestTraceQuery(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v %s", err, d)
 	}
+	o = traceOptions{status: "ok", sort: "time", limit: 1}
+	if got, err := o.query(nil, now); got.Filter != "trace.errors=0" || err != nil {
+		t.Errorf("of status ok: %q, %v", got.Filter, err)
+	}
 	for name, o := range map[string]traceOptions{
 		"status": {status: "bad", sort: "time", limit: 1}, "sort": {sort: "x", limit: 1}, "limit": {sort: "time"},
 		"attr": {attrs: []string{"x"}, sort: "time", limit: 1}, "since": {since: "x", sort: "time", limit: 1},
@@ -102,12 +106,14 @@ func TestMapTable(t *testing.T) {
 		{From: "gateway", To: "orders", Protocol: "http", RED: telemetry.RED{Count: 10, Errors: 2, Rate: 0.2, P50: time.Millisecond, P95: 2 * time.Millisecond}, Declared: true, Seen: true, Faults: []string{"latency 300ms"}},
 		{From: "gateway", To: "users", Protocol: "http", Declared: true},
 		{From: "orders", To: "stock", RED: telemetry.RED{Count: 1, P50: 1, P95: 1}, Seen: true},
+		{From: "notifications", To: "notify-db", Protocol: "sqlite", RED: telemetry.RED{Count: 1, P50: 1, P95: 1}, Declared: true, Seen: true, Direct: "a file"},
 	}})
-	want := `FROM       TO       BY    CALLS      RATE   ERRORS     P50     P95  NOTE
-(outside)  gateway  http     90     1.5/s           3.00ms  20.0ms
-gateway    orders   http     10  12.0/min  2 (20%)  1.00ms  2.00ms  fault: late…
-gateway    users    http                                            not seen
-orders     stock              1                        1ns     1ns  not in stac…
+	want := `FROM           TO         CALLS      RATE   ERRORS     P95  NOTE
+(outside)      gateway       90     1.5/s           20.0ms
+gateway        orders        10  12.0/min  2 (20%)  2.00ms  fault: latency 300ms
+gateway        users                                        not seen
+orders         stock          1                        1ns  not in stack.yaml
+notifications  notify-db      1                        1ns  direct
 `
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
@@ -128,8 +134,9 @@ func TestMetricsTable(t *testing.T) {
 		s    screen
 		want string
 	}{
-		"terminal": {screen{terminal: true, width: 80}, `SERVICE  METRIC                       LAST  TREND  ATTRIBUTES
-orders   http.server.active_requests    12  ▁█     http.request.method=GET http…
+		"terminal": {screen{terminal: true, width: 80}, `SERVICE  METRIC                       LAST  TREND
+orders   http.server.active_requests    12  ▁█
+           http.request.method=GET http.route=/v1/orders/{id}
          queue.length                    3  ▁█
 users    up                              1  ▁█
 `},

@@ -53,7 +53,7 @@ func (q *Query) read(now time.Time) (question, error) {
 		}
 		node = run
 	}
-	out.node = node
+	out.node = routed(node)
 	a, b := windowOf(q.Since, q.Until), windowOf(words.Since, words.Until)
 	out.window = span{max(a.since, b.since), min(a.until, b.until)}
 	out.cursor, err = readCursor(q.Cursor)

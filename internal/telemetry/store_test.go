@@ -34,7 +34,8 @@ func call(n byte, at time.Time) []Span {
 	return []Span{
 		{Trace: id, ID: SpanID{7: 1}, Service: "gateway", Instance: "gateway-1", Name: "GET /v1/orders", Kind: Server, Start: at, Duration: 90 * time.Millisecond,
 			Attrs: []Attr{{"http.route", "/v1/orders"}, {"http.response.status_code", int64(500)}, {"user.id", "u-42"}}},
-		{Trace: id, ID: SpanID{7: 2}, Parent: SpanID{7: 1}, Service: "gateway", Name: "GET", Kind: Client, Start: at.Add(time.Millisecond), Duration: 80 * time.Millisecond, Edge: "gateway:orders"},
+		{Trace: id, ID: SpanID{7: 2}, Parent: SpanID{7: 1}, Service: "gateway", Name: "GET", Kind: Client, Start: at.Add(time.Millisecond), Duration: 80 * time.Millisecond, Edge: "gateway:orders",
+			Attrs: []Attr{{"url.template", "/orders"}}},
 		{Trace: id, ID: SpanID{7: 3}, Parent: SpanID{7: 2}, Service: "orders", Name: "GET /orders", Kind: Server, Start: at.Add(2 * time.Millisecond), Duration: 70 * time.Millisecond,
 			Status: Failed, Message: "no such order", Events: []SpanEvent{{Time: at, Name: "exception", Attrs: []Attr{{"exception.message", "Lost Row"}}}}},
 	}
@@ -62,6 +63,12 @@ func TestSearch(t *testing.T) {
 		"nothing":                                        0,
 		"message:order":                                  5,
 		"trace=aa000000000000000000000000000003":         1,
+		"http.route=/v1/orders service=gateway":          5,
+		"http.route=/orders edge=gateway:orders":         5,
+		"http.route~^/orders http.route!~^/v1":           5,
+		"http.route!=/orders kind=client":                0,
+		"-http.route=* kind=client":                      0,
+		"http.route=/none":                               0,
 	} {
 		page, err := s.Search(t.Context(), Query{Filter: filter})
 		if err != nil || len(page.Traces) != want {
