@@ -28,13 +28,14 @@ const (
 const (
 	inboxKept = 7 * 24 * time.Hour
 	inboxHold = 2 * sendTimeout // a replica that works for longer has died
+	inboxEnds = answerTimeout   // a replica that handed a mail over for longer has died
 	inboxPoll = 100 * time.Millisecond
 )
 
 func inboxKey(request string) string { return "email:inbox:" + request }
 
 // claim returns unknown when the mail is now this replica's to send, and else how far it is. While
-// another replica is at it, claim waits for how that ends.
+// another is at it, also while it waits for the server's answer, claim waits for how that ends.
 func (i inbox) claim(ctx context.Context, request string) (state, error) {
 	if i.off != nil && i.off() {
 		return unknown, nil
@@ -47,11 +48,11 @@ func (i inbox) claim(ctx context.Context, request string) (state, error) {
 		if mine {
 			return unknown, nil
 		}
-		held, err := i.redis.Get(ctx, inboxKey(request)).Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
+		s, age, err := i.held(ctx, request)
+		if err != nil {
 			return "", fmt.Errorf("claim mail: %w", err)
 		}
-		if s := state(held); s == handed || s == sent {
+		if s == sent || s == handed && age > inboxEnds {
 			return s, nil
 		}
 		select {
@@ -60,6 +61,19 @@ func (i inbox) claim(ctx context.Context, request string) (state, error) {
 		case <-time.After(inboxPoll):
 		}
 	}
+}
+
+// held returns how far the mail is, and for how long it has been handed over or sent.
+func (i inbox) held(ctx context.Context, request string) (state, time.Duration, error) {
+	s, err := i.redis.Get(ctx, inboxKey(request)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", 0, err
+	}
+	left, err := i.redis.PTTL(ctx, inboxKey(request)).Result()
+	if left < 0 {
+		return unknown, 0, err // released since
+	}
+	return state(s), inboxKept - left, err
 }
 
 // note writes down how far the mail is.

@@ -51,7 +51,7 @@ func (m mailer) send(ctx context.Context, t Task, ending func() error) (refused 
 		return false, fmt.Errorf("connect mail server: %w", err)
 	}
 	c := smtp.NewClient(conn)
-	c.CommandTimeout, c.SubmissionTimeout = 5*time.Second, 10*time.Second
+	c.CommandTimeout, c.SubmissionTimeout = 5*time.Second, answerTimeout
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	data, err := m.begin(c, t, raw)

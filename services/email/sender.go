@@ -12,6 +12,9 @@ import (
 // sendTimeout bounds one try to send a mail.
 const sendTimeout = 15 * time.Second
 
+// answerTimeout bounds how long the mail server may take to answer a whole mail.
+const answerTimeout = 10 * time.Second
+
 // sender turns tasks into mails.
 type sender struct {
 	mail   mailer

@@ -16,6 +16,7 @@ import (
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
+	"msctl.dev/msctl/services/kit/cache"
 	"msctl.dev/msctl/services/kit/kittest"
 )
 
@@ -182,6 +183,34 @@ func TestOnce(t *testing.T) {
 }
 
 // TestRetry goes on until the server takes the mail.
+// TestHanded waits for a replica that waits for the server's answer, and takes it for dead only later.
+func TestHanded(t *testing.T) {
+	redis, err := cache.Open(kittest.App(t, map[string]string{"CACHE_URL": kittest.Redis(t)}), "cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer redis.Close()
+	i := inbox{redis: redis}
+	if err := i.note(t.Context(), "r1", handed); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 3*inboxPoll)
+	defer cancel()
+	if s, err := i.claim(short, "r1"); err == nil {
+		t.Errorf("just handed over: got %q", s)
+	}
+	redis.Expire(t.Context(), inboxKey("r1"), inboxKept-inboxEnds-time.Second)
+	if s, err := i.claim(t.Context(), "r1"); s != handed || err != nil {
+		t.Errorf("handed over long ago: got %q, %v", s, err)
+	}
+	if err := i.note(t.Context(), "r1", sent); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := i.claim(t.Context(), "r1"); s != sent || err != nil {
+		t.Errorf("sent: got %q, %v", s, err)
+	}
+}
+
 func TestRetry(t *testing.T) {
 	w := newWorld(t, func(try int) error {
 		if try < 3 {
