@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -142,6 +143,20 @@ func (t *tally) sum() Tally {
 	at := func(share float64) time.Duration { return all[min(len(all)-1, int(share*float64(len(all))))] }
 	out.P50, out.P95, out.P99, out.Max = at(0.5), at(0.95), at(0.99), all[len(all)-1]
 	return out
+}
+
+// mostly says what was wrong with most of those that were not well, in short.
+func (t Tally) mostly() string {
+	why, most := "", 0
+	for _, w := range slices.Sorted(maps.Keys(t.Why)) {
+		if n := t.Why[w]; n > most {
+			why, most = w, n
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of them: %s", most, why)
 }
 
 // do gives the fleet the work, and returns when all of it is answered.

@@ -254,7 +254,7 @@ func (x *run) work(ctx context.Context, l *Load) {
 		return
 	}
 	if sum := t.sum(); ctx.Err() == nil {
-		x.say("workload", false, "%s is over: %d done, %s well, p95 %s", l.Name, sum.Done, share(sum.OK, sum.Done), sum.P95.Round(time.Millisecond))
+		x.say("workload", false, "%s is over: %d done, %s well, p95 %s%s", l.Name, sum.Done, share(sum.OK, sum.Done), sum.P95.Round(time.Millisecond), sum.mostly())
 	}
 }
 
