@@ -34,9 +34,80 @@ func Validate(ctx context.Context, e *Experiment, s Site) error {
 		v.all(l.Pos, l.needs())
 	}
 	for _, name := range e.Apart {
-		v.one(e.Pos, need{unit, name})
+		if absent(name, snap, s.Stack) == "" { // nobody disturbs what is not there
+			v.one(e.Pos, need{unit, name})
+		}
 	}
 	return v.result()
+}
+
+// Absent says which service or resource that an experiment needs is one of the stack and not of the running fleet,
+// because it was skipped on this machine or left out, and why. "" is none: what is still wrong [Validate] tells.
+func Absent(ctx context.Context, e *Experiment, s Site) (string, error) {
+	snap, err := s.Fleet.Snapshot(ctx)
+	if err != nil {
+		return "", cannotf("ask the fleet: %w", err)
+	}
+	for _, name := range e.names() {
+		if why := absent(name, snap, s.Stack); why != "" {
+			return name + " is not in this fleet: " + why, nil
+		}
+	}
+	return "", nil
+}
+
+// absent is why a name of the stack is not in the fleet, or "".
+func absent(name string, snap state.Snapshot, st *stack.Stack) string {
+	for _, u := range snap.Units {
+		if u.Name == name || u.Service == name {
+			if u.Phase == state.Skipped {
+				return u.Reason
+			}
+			return ""
+		}
+	}
+	if st.Service(name) != nil || st.Resource(name) != nil {
+		return "it was left out"
+	}
+	return ""
+}
+
+// names are the services and resources that an experiment needs, in the order of its phases.
+func (e *Experiment) names() (all []string) {
+	var needs []need
+	for _, s := range e.steps() {
+		needs = append(needs, s.Act.needs()...)
+	}
+	for _, l := range e.Workload {
+		needs = append(needs, l.needs()...)
+	}
+	for _, p := range e.probes() {
+		needs = append(needs, p.Look.needs()...)
+	}
+	for _, n := range needs {
+		switch n.sort {
+		case unit, resource:
+			all = append(all, n.name)
+		case task:
+			service, _, _ := strings.Cut(n.name, " ")
+			all = append(all, service)
+		case edge:
+			all = append(all, sides(state.EdgeName(n.name))...)
+		}
+	}
+	for _, f := range e.Faulted() {
+		all = append(all, sides(f.Target)...)
+	}
+	return unique(all)
+}
+
+// sides are the services of a target such as "orders+users:payments/grpc".
+func sides(target string) (all []string) {
+	name, _, _ := strings.Cut(target, "/")
+	for side := range strings.SplitSeq(name, ":") {
+		all = append(all, strings.Split(side, "+")...)
+	}
+	return all
 }
 
 type validator struct {
@@ -177,10 +248,7 @@ func (v *validator) task(at stack.Pos, name string) {
 func (e *Experiment) touches() []string {
 	out := slices.Clone(e.Apart)
 	for _, f := range e.Faulted() {
-		name, _, _ := strings.Cut(f.Target, "/")
-		for side := range strings.SplitSeq(name, ":") {
-			out = append(out, strings.Split(side, "+")...)
-		}
+		out = append(out, sides(f.Target)...)
 	}
 	for _, s := range e.steps() {
 		switch a := s.Act.(type) {

@@ -22,6 +22,7 @@ type runOptions struct {
 	json     bool
 	parallel int
 	check    bool
+	strict   bool
 }
 
 func newChaosRun(a *App) *cobra.Command {
@@ -31,7 +32,8 @@ func newChaosRun(a *App) *cobra.Command {
 		Long: "run makes experiments on the running fleet. It looks whether the fleet is steady, gives it the workload and\n" +
 			"the faults of the file, looks meanwhile, lifts every fault again, and looks whether the fleet comes back.\n" +
 			"Faults are lifted whatever happens: also after Ctrl-C, and five seconds after run itself was killed.\n" +
-			"What is not part of the running stack is refused. Chaos Toolkit's experiments, in YAML and JSON, run too.\n\n" +
+			"What is not part of the running stack is refused. Of several experiments those are skipped that need a service\n" +
+			"which this machine cannot run. Chaos Toolkit's experiments, in YAML and JSON, run too.\n\n" +
 			probesHelp() + "\n\n" + stepsHelp() + "\n\n" +
 			"Exit codes: 0 all held, 1 one deviated, 2 usage or a mistake in a file, 3 no steady state before, 4 a fault or\n" +
 			"probe could not run, 5 rollback failed, 130 interrupted.",
@@ -46,6 +48,7 @@ func newChaosRun(a *App) *cobra.Command {
 	f.StringVar(&o.report, "report", "", "write journal.json, junit.xml, report.md and report.html into this folder; of several experiments each into one of its own")
 	f.IntVar(&o.parallel, "parallel", 1, "how many experiments at once; those that disturb the same services wait for each other")
 	f.BoolVar(&o.check, "check", false, "read the files and hold them against the running fleet, and do nothing")
+	f.BoolVar(&o.strict, "strict", false, "an experiment that needs what is not in this fleet is a mistake, and not skipped; of one file it always is")
 	f.BoolVar(&o.json, "json", false, "print the journal of each experiment as one JSON object per line, with a \"type\"")
 	cmd.RunE = func(cmd *cobra.Command, files []string) error { return a.chaosRun(cmd.Context(), o, files) }
 	return cmd
@@ -91,6 +94,11 @@ func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error
 		if !st.Telemetry.Off {
 			site.Telemetry = desk.Remote{Ask: c.Ask}
 		}
+		s := &series{App: a, o: o, site: site, veil: a.veil(), out: map[string]bool{}, several: len(all) > 1}
+		all, err := s.present(ctx, all)
+		if err != nil {
+			return err
+		}
 		if err := valid(ctx, all, site); err != nil {
 			return err
 		}
@@ -98,9 +106,49 @@ func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error
 			fmt.Fprintf(a.Err, "%s can run here\n", count(len(all), "experiment"))
 			return nil
 		}
-		s := &series{App: a, o: o, site: site, veil: a.veil(), out: map[string]bool{}}
 		return s.run(ctx, all)
 	})
+}
+
+// present leaves out the experiments that need what is not in this fleet, and says so. Where that is all of them
+// nothing is left out: the mistakes are told.
+func (s *series) present(ctx context.Context, all []*experiment.Experiment) ([]*experiment.Experiment, error) {
+	if s.o.strict || !s.several {
+		return all, nil
+	}
+	var left []*experiment.Experiment
+	var out []omitted
+	for _, e := range all {
+		why, err := experiment.Absent(ctx, e, s.site)
+		if err != nil {
+			return nil, err
+		}
+		if why == "" {
+			left = append(left, e)
+			continue
+		}
+		out = append(out, omitted{e.Pos.File, why})
+	}
+	if len(left) == 0 {
+		return all, nil
+	}
+	s.omitted = out
+	for _, o := range out {
+		fmt.Fprintf(s.Err, "%s: skipped: %s\n", clean(o.File), clean(o.Reason))
+		if !s.o.json {
+			continue
+		}
+		if err := writeJSON(s.Out, "skipped", o); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// omitted is an experiment that was skipped, and why.
+type omitted struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
 }
 
 // experiments reads files, and tells the mistakes of all.
@@ -154,6 +202,9 @@ type series struct {
 	site experiment.Site
 	veil *stack.Redactor
 
+	several bool // experiments were asked for
+	omitted []omitted
+
 	mu   sync.Mutex // of what is printed, and of out
 	out  map[string]bool
 	done []*experiment.Journal
@@ -169,7 +220,7 @@ func (s *series) run(ctx context.Context, all []*experiment.Experiment) error {
 			if e := waiting[i]; apart(e, running) {
 				waiting = append(append([]*experiment.Experiment(nil), waiting[:i]...), waiting[i+1:]...)
 				running = append(running, e)
-				wg.Go(func() { s.one(ctx, e, len(all) > 1); ended <- e })
+				wg.Go(func() { s.one(ctx, e); ended <- e })
 				i--
 			}
 		}
@@ -207,9 +258,9 @@ func titleOfFile(e *experiment.Experiment) string {
 }
 
 // one makes one experiment, tells of it line by line, and writes its report.
-func (s *series) one(ctx context.Context, e *experiment.Experiment, several bool) {
+func (s *series) one(ctx context.Context, e *experiment.Experiment) {
 	name := ""
-	if several {
+	if s.several {
 		name = titleOfFile(e)
 	}
 	r := experiment.Runner{Site: s.site, Tell: func(ev experiment.Event) { s.tell(name, ev) }}
@@ -296,6 +347,9 @@ func (s *series) table(out screen) {
 		}
 		rows[i] = []cell{{clean(j.Experiment.File), ""}, {string(j.Verdict), colour}, {fmt.Sprintf("%.1fs", j.Duration), ""},
 			{clean(s.veil.Text(j.Reason)), ""}}
+	}
+	for _, o := range s.omitted {
+		rows = append(rows, []cell{{clean(o.File), ""}, {"skipped", ""}, {"", ""}, {clean(o.Reason), ""}})
 	}
 	writeTable(out, "", []column{{title: "EXPERIMENT", least: 12}, {title: "VERDICT", least: 8}, {title: "TOOK"}, {title: "REASON", least: 10}}, rows)
 }
