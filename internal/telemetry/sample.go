@@ -66,11 +66,13 @@ func (a *atlas) pick(ctx context.Context, blocks []block, w span, spans int) (*p
 	return p, nil
 }
 
-// mostDrawn is how many rows are drawn for a sample at most, in about a second. Where there are more, as in the
-// first question after a restart, it is one of those that came last.
-const mostDrawn = 2_000_000
+// mostDrawn is how many rows are drawn for a sample at most, in half a second. Where there are more it is one of
+// those that came last, and of what a map has drawn. The charts of two such samples, which `why` compares, fit into
+// the memory of the atlas, so that the next question finds them.
+const mostDrawn = 1_000_000
 
-// newest leaves out what has no chart yet, so that what came last is drawn up to so many rows.
+// newest leaves out what has no chart yet, so that charts are drawn of what came last, up to so many rows with
+// those that have one.
 func (a *atlas) newest(all []volume, w span, most int) []volume {
 	drawn := map[uint64]bool{}
 	for _, c := range a.charts {
@@ -78,11 +80,11 @@ func (a *atlas) newest(all []volume, w span, most int) []volume {
 	}
 	rows := 0
 	return slices.DeleteFunc(all, func(v volume) bool {
-		if drawn[v.seq] || v.zone.far(w) {
+		if v.zone.far(w) {
 			return false
 		}
 		rows += v.rows
-		return rows > most && rows > v.rows
+		return !drawn[v.seq] && rows > most && rows > v.rows
 	})
 }
 

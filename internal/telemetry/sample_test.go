@@ -153,6 +153,12 @@ func TestSampleDrawsTheNewest(t *testing.T) {
 			t.Errorf("of %d rows: got %d, want %d", most, got, all[:want])
 		}
 	}
+	blocks, done := s.spans.blocks()
+	err := s.atlas.draw(t.Context(), volumesOf(blocks)[:2], windowOf(time.Time{}, time.Time{}))
+	done()
+	if got := numbers(2); err != nil || !slices.Equal(got, all[:2]) {
+		t.Errorf("after a sample of two: got %d, %v: the next one draws others", got, err)
+	}
 	if _, err := s.Traffic(t.Context(), time.Time{}, noon.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
