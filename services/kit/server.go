@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +65,14 @@ func spanName(operation string, r *http.Request) string {
 	return r.Method
 }
 
+// route is the path of a pattern.
+func route(pattern string) string {
+	if _, path, ok := strings.Cut(pattern, " "); ok {
+		return path
+	}
+	return pattern
+}
+
 // context gives the request its correlation id, its deadline and the app's log.
 func (a *App) context(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +84,9 @@ func (a *App) context(next http.Handler) http.Handler {
 		defer cancel()
 		ctx = withLog(WithCorrelation(ctx, r.Header.Get(CorrelationHeader)), a.Log)
 		w.Header().Set(CorrelationHeader, Correlation(ctx))
-		next.ServeHTTP(w, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		r.Pattern = "" // the / of the mux outside says nothing
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -83,11 +94,14 @@ func (a *App) context(next http.Handler) http.Handler {
 // pattern that the mux finds must reach the span outside.
 func (a *App) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		trace.SpanFromContext(r.Context()).SetAttributes(
-			attribute.String("correlation.id", Correlation(r.Context())))
+		span := trace.SpanFromContext(r.Context())
+		span.SetAttributes(attribute.String("correlation.id", Correlation(r.Context())))
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		defer func() {
 			v := recover()
+			if r.Pattern != "" { // which the mux inside found
+				span.SetAttributes(attribute.String("http.route", route(r.Pattern)))
+			}
 			if v == nil {
 				return
 			}
