@@ -76,6 +76,9 @@ func (j *jet) declareOne(ctx context.Context, want jetstream.StreamConfig) error
 	return err
 }
 
+// confirmFor is how long a stream may take to acknowledge a message, before it is published again.
+const confirmFor = 2 * time.Second
+
 // publish waits for the stream's acknowledgement. The broker itself drops a second copy of an id in
 // the same place within two minutes, unless it was requeued.
 func (j *jet) publish(ctx context.Context, m kit.Message) error {
@@ -85,7 +88,9 @@ func (j *jet) publish(ctx context.Context, m kit.Message) error {
 		msg.Header.Set(k, v)
 	}
 	msg.Header.Set(nats.MsgIdHdr, m.Key+":"+m.ID+":"+m.Header[kit.HeaderRequeued])
-	_, err := j.js.PublishMsg(ctx, msg)
+	wait, cancel := context.WithTimeout(ctx, confirmFor)
+	defer cancel()
+	_, err := j.js.PublishMsg(wait, msg)
 	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
 		err = errors.Join(err, j.declare(ctx)) // a broker that lost its data has no stream
 	}
