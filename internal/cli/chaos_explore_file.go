@@ -123,7 +123,7 @@ func (p *plot) write(title, description, trace string, set explore.Set) []byte {
 		faults := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, f := range set {
 			n := &yaml.Node{Kind: yaml.MappingNode}
-			setAt(n, "name", text(f.String()))
+			setAt(n, "name", text(brief(explore.Set{f})))
 			setAt(n, "for", text(replayFor))
 			setAt(n, "fault", text(chaos.Words(f.State(trace))))
 			faults.Content = append(faults.Content, n)

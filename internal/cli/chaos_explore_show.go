@@ -32,7 +32,7 @@ func (x *exploring) show(ctx context.Context, r explore.Result, files []string) 
 }
 
 func (x *exploring) showFound(ctx context.Context, s screen, r explore.Result, f explore.Found, file string) {
-	fmt.Fprintln(s, s.paint(bold, fmt.Sprintf("%s break what must hold, %d of %d times again", count(len(f.Set), "fault"), f.Times, f.Tries)))
+	fmt.Fprintln(s, s.paint(bold, fmt.Sprintf("%s what must hold, %d of %d times again", breakings(len(f.Set)), f.Times, f.Tries)))
 	for _, one := range f.Set {
 		fmt.Fprintf(s, "  %s  %s  %s\n", s.paint(red, one.Mode), clean(one.Edge), clean(one.Point.Last()))
 	}
@@ -43,6 +43,14 @@ func (x *exploring) showFound(ctx context.Context, s screen, r explore.Result, f
 	width := min(s.width, 160)
 	x.beside(s, width, x.drawn(ctx, s, width, "without faults", r.Clean.Trace), x.drawn(ctx, s, width, "with them", f.Run.Trace))
 	fmt.Fprintf(s, "\nReplay: msctl chaos run %s\n\n", file)
+}
+
+// breakings is so many faults with what they do.
+func breakings(n int) string {
+	if n == 1 {
+		return "1 fault breaks"
+	}
+	return count(n, "fault") + " together break"
 }
 
 // drawn is the waterfall of the calls of a trace over edges, as lines.
