@@ -174,7 +174,7 @@ func (a *atlas) join(ctx context.Context) error {
 // until the rest fits.
 func (a *atlas) trim() {
 	a.opened = nil
-	size := int64(len(a.places)) * 48
+	size := int64(0)
 	for _, c := range a.charts {
 		c.release()
 		size += c.bytes()
@@ -188,4 +188,25 @@ func (a *atlas) trim() {
 		}
 		return gone
 	})
+	a.pack()
 }
+
+// pack gives back the places of charts that have gone, when they are more than those in use.
+func (a *atlas) pack() {
+	used := 0
+	for _, c := range a.charts {
+		used += len(c.traces)
+	}
+	if len(a.places) < 2*used+spare {
+		return
+	}
+	a.heads, a.places, a.free = make(map[uint64]int32, used), make([]placed, 1, used+1), 0
+	for _, c := range a.charts {
+		for trace, hash := range c.traces {
+			a.place(c, hash, uint32(trace))
+		}
+	}
+}
+
+// spare is how many unused places are always left.
+const spare = 8

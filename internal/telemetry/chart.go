@@ -35,9 +35,9 @@ type sum struct {
 	fine   []Example
 }
 
-// bytes is about how much memory a chart takes.
+// bytes is about how much memory a chart takes, with the places of its traces.
 func (c *chart) bytes() int64 {
-	n := int64(cap(c.role)+cap(c.call)+cap(c.name))*2 + int64(cap(c.badge)) + int64(cap(c.traces))*24 + int64(cap(c.gists))*32
+	n := int64(cap(c.role)+cap(c.call)+cap(c.name))*2 + int64(cap(c.badge)) + int64(cap(c.traces))*72 + int64(cap(c.gists))*32
 	for i := range c.sums {
 		n += 256 + 16*int64(cap(c.sums[i].took.steps))
 	}

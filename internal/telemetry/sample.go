@@ -66,10 +66,10 @@ func (a *atlas) pick(ctx context.Context, blocks []block, w span, spans int) (*p
 	return p, nil
 }
 
-// mostDrawn is how many rows are drawn for a sample at most, in half a second. Where there are more it is one of
+// mostDrawn is how many rows are drawn for a sample at most, in under half a second. Where there are more it is one of
 // those that came last, and of what a map has drawn. The charts of two such samples, which `why` compares, fit into
 // the memory of the atlas, so that the next question finds them.
-const mostDrawn = 1_000_000
+const mostDrawn = 700_000
 
 // newest leaves out what has no chart yet, so that charts are drawn of what came last, up to so many rows with
 // those that have one.
