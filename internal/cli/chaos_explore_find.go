@@ -37,7 +37,7 @@ func (x *exploring) explore(ctx context.Context) error {
 	if err != nil {
 		return &codedError{err, experiment.Broken.Code(), ""}
 	}
-	for _, w := range r.Warnings {
+	for _, w := range append(r.Warnings, x.untouched(r.Clean.Calls)...) {
 		fmt.Fprintln(x.screenOf(x.Err), clean(w))
 	}
 	if len(r.Found) > 0 {

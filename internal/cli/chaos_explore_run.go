@@ -76,12 +76,22 @@ func (x *exploring) meant(c explore.Call) bool {
 	if len(x.o.edges) == 0 {
 		return true
 	}
+	return slices.ContainsFunc(x.o.edges, func(e string) bool { return over(e, c) })
+}
+
+// over reports whether a call goes over an edge that --edges names.
+func over(edge string, c explore.Call) bool {
+	return (state.Fault{Target: state.EdgeName(edge)}).On(c.Caller(), c.Callee(), "")
+}
+
+// untouched warns of edges over which the request leads to no call: one may be misspelt.
+func (x *exploring) untouched(calls []explore.Call) (warnings []string) {
 	for _, e := range x.o.edges {
-		if (state.Fault{Target: state.EdgeName(e)}).On(c.Caller(), c.Callee(), "") {
-			return true
+		if len(calls) > 0 && !slices.ContainsFunc(calls, func(c explore.Call) bool { return over(e, c) }) {
+			warnings = append(warnings, fmt.Sprintf("the request leads to no call over %s: see `msctl edges`", e))
 		}
 	}
-	return false
+	return warnings
 }
 
 // run makes one run in which the faults of a set act. Where one of them did not although its call was to be

@@ -25,7 +25,7 @@ func (x *exploring) show(ctx context.Context, r explore.Result, files []string) 
 	case len(r.Found) == 0 && r.Complete:
 		fmt.Fprintf(s, "%s\nno set of at most %s of these modes breaks these invariants: %s\n", sum, count(r.Faults, "fault"), strings.Join(x.o.modes, ", "))
 	case !r.Complete:
-		fmt.Fprintf(s, "%s\n%s: no set of at most %s was left out; the same command goes on from there\n", sum, r.Why, count(r.Faults, "fault"))
+		fmt.Fprintf(s, "%s\n%s: %s tried; the same command goes on from there\n", sum, r.Why, tried(r.Faults))
 	default:
 		fmt.Fprintln(s, sum)
 	}
@@ -43,6 +43,14 @@ func (x *exploring) showFound(ctx context.Context, s screen, r explore.Result, f
 	width := min(s.width, 160)
 	x.beside(s, width, x.drawn(ctx, s, width, "without faults", r.Clean.Trace), x.drawn(ctx, s, width, "with them", f.Run.Trace))
 	fmt.Fprintf(s, "\nReplay: msctl chaos run %s\n\n", file)
+}
+
+// tried says how far a search came that tried all sets of at most so many faults.
+func tried(n int) string {
+	if n == 0 {
+		return "not every fault was"
+	}
+	return "all sets of at most " + count(n, "fault") + " were"
 }
 
 // breakings is so many faults with what they do.
