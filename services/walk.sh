@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# walk.sh runs the blocks of the README's walk, of what it says on telemetry and of what it buys, against the running
-# fleet, and checks what they say.
+# walk.sh runs the blocks of the README's walk, of what it says on telemetry, of what it buys and of what it breaks by
+# hand, against the running fleet, and checks what they say.
 #   services/walk.sh                      the fleet of this folder
 #   MSCTL_FLAGS="--instance i1" services/walk.sh   a copy that `msctl up --isolated` started
 set -euo pipefail
@@ -15,7 +15,7 @@ count() { { grep -o "$1" || true; } | wc -l; }
 
 set -v
 # shellcheck disable=SC1090 # the walk itself
-source <(awk '/^## / { walk = /^## (A walk|See every call|Buy something)/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
+source <(awk '/^## / { walk = /^## (A walk|See every call|Buy something|Break it)/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
 set +v
 
 for n in 1 2; do
@@ -30,6 +30,8 @@ confirmed=$(shop "$API/orders/$order-moka" | count '"status":"confirmed"')
 [ "$confirmed" -eq 1 ] || fail "$order-moka is not confirmed"
 refused=$(shop "$API/orders/$order-poor" | count '"reason":"payment_refused')
 [ "$refused" -eq 1 ] || fail "$order-poor is not refused"
+opened=$(msctl logs payments --since 5m --grep 'circuit changed' | count 'state"*[=:]"*open')
+[ "$opened" -ge 1 ] || fail "the circuit to the bank has not opened"
 if msctl open --print push > /dev/null 2>&1; then
 	got=$(curl -s "$(msctl open --print legacy)/push/deliveries" | count "\"id\": *\"$order-[12]\"")
 	[ "$got" -eq 2 ] || fail "$got pushes, want 2"
