@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,9 @@ type link struct {
 	timers   map[*Placed]*time.Timer // that will end it
 	up, down way
 	left     bool
+	broke    bool // a fault that took bytes was lifted: what comes behind the hole makes no sense
+
+	lost atomic.Bool // a fault took bytes
 
 	kept []byte // read from the caller and not yet let through; its reader's alone
 	came time.Time
@@ -98,13 +102,9 @@ func (l *link) look() {
 	if l.left {
 		return
 	}
-	for _, w := range []*way{&l.up, &l.down} {
-		for _, p := range w.parts {
-			if b, ok := p.shape.(Breaker); ok && b.Broke() && !a.has(p.Placed) {
-				go l.end(ByClose)
-				return
-			}
-		}
+	if l.holed(a) {
+		go l.end(ByClose)
+		return
 	}
 	for p, t := range l.timers {
 		if !a.has(p) {
@@ -120,6 +120,18 @@ func (l *link) look() {
 			l.arm(p)
 		}
 	}
+}
+
+// holed reports whether bytes are missing because of a fault that acts no more. The lock is held.
+func (l *link) holed(a *acting) bool {
+	for _, w := range []*way{&l.up, &l.down} {
+		for _, p := range w.parts {
+			if b, ok := p.shape.(Breaker); ok && b.Broke() && !a.has(p.Placed) {
+				l.broke = true
+			}
+		}
+	}
+	return l.broke
 }
 
 // arm sets the timer of a fault that ends connections.
@@ -158,15 +170,18 @@ func (p *Placed) toss(edge string) bool {
 	return Coin(p.Seed, edge, p.ID, p.coins(edge).Add(1)-1) < p.Toxicity
 }
 
-// shaped reports whether faults act on bytes in a direction now.
+// shaped reports whether faults act on bytes in a direction now, or have left a hole for which the connection ends.
 func (l *link) shaped(up bool) bool {
-	a := l.e.faults.Load()
-	if a == nil || len(a.shapers) == 0 {
-		return up && len(l.kept) > 0
+	if up && len(l.kept) > 0 {
+		return true
+	}
+	a, lost := l.e.faults.Load(), l.lost.Load()
+	if !lost && (a == nil || len(a.shapers) == 0) {
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.way(up).parted(a)) > 0 || up && len(l.kept) > 0
+	return lost && l.holed(a) || len(l.way(up).parted(a)) > 0
 }
 
 func (l *link) way(up bool) *way {
@@ -181,6 +196,7 @@ func (w *way) parted(a *acting) []part {
 	if w.met == a {
 		return w.parts
 	}
+	w.l.holed(a) // what those know that act no more is forgotten here
 	old := w.parts
 	w.met, w.parts = a, nil
 	maps.DeleteFunc(w.l.acts, func(p *Placed, _ bool) bool { return !a.has(p) })
@@ -215,6 +231,9 @@ func (w *way) ask(now time.Time, p Piece) (v Verdict, lifted <-chan struct{}) {
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
 	a := w.l.e.faults.Load()
+	if w.l.holed(a) {
+		return Verdict{End: ByClose}, nil
+	}
 	parts := w.parted(a)
 	if a != nil {
 		lifted = a.lifted
@@ -246,7 +265,11 @@ func (w *way) take(now time.Time, b []byte) {
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
 	for i := range w.parts {
-		w.parts[i].shape.Take(now, b)
+		shape := w.parts[i].shape
+		shape.Take(now, b)
+		if holes, ok := shape.(Breaker); ok && holes.Broke() {
+			w.l.lost.Store(true)
+		}
 	}
 }
 

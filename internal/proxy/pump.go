@@ -121,7 +121,7 @@ func (p *pump) carry() error {
 	full := 0
 	for {
 		a := p.f.e.faults.Load()
-		if a != nil && p.f.link.shaped(p.way.isUp) {
+		if p.f.link.shaped(p.way.isUp) {
 			if err := p.shaped(); err != nil {
 				return err
 			}
