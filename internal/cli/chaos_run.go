@@ -35,8 +35,8 @@ func newChaosRun(a *App) *cobra.Command {
 			"What is not part of the running stack is refused. Of several experiments those are skipped that need a service\n" +
 			"which this machine cannot run. Chaos Toolkit's experiments, in YAML and JSON, run too.\n\n" +
 			probesHelp() + "\n\n" + stepsHelp() + "\n\n" +
-			"Exit codes: 0 all held, 1 one deviated, 2 usage or a mistake in a file, 3 no steady state before, 4 a fault or\n" +
-			"probe could not run, 5 rollback failed, 130 interrupted.",
+			"Exit codes: 0 all held, 1 one deviated, 2 usage or a mistake in a file (stack.yaml too), 3 no steady state before,\n" +
+			"4 a fault or probe could not run, or no fleet runs, 5 rollback failed, 130 interrupted.",
 		Example: "  msctl chaos run chaos/experiments/breaker.yaml\n  msctl chaos run chaos/experiments/*.yaml --report out --parallel 4\n  msctl chaos run --check chaos/experiments/*.yaml",
 		Args:    args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -52,6 +52,20 @@ func newChaosRun(a *App) *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print the journal of each experiment as one JSON object per line, with a \"type\"")
 	cmd.RunE = func(cmd *cobra.Command, files []string) error { return a.chaosRun(cmd.Context(), o, files) }
 	return cmd
+}
+
+// chaosStack loads the stack. What is wrong with it has the exit code of a mistake in any file: what stands for it
+// elsewhere says here that there was no steady state.
+func (a *App) chaosStack() (*stack.Stack, error) {
+	st, err := a.load("")
+	var coded *codedError
+	switch {
+	case err == nil:
+		return st, nil
+	case errors.As(err, &coded):
+		return nil, &codedError{coded.err, exitUsage, coded.hint}
+	}
+	return nil, &codedError{err, exitUsage, ""}
 }
 
 func probesHelp() string {
@@ -81,7 +95,7 @@ func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error
 	if err != nil {
 		return err
 	}
-	st, err := a.load("")
+	st, err := a.chaosStack()
 	if err != nil {
 		return err
 	}

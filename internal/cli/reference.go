@@ -91,7 +91,7 @@ func writeCommand(b *bytes.Buffer, c *cobra.Command) {
 	fmt.Fprintf(b, "## %s\n\n%s.\n\n", c.CommandPath(), c.Short)
 	fmt.Fprintf(b, "```\n%s\n```\n\n", useLine(c))
 	if c.Long != "" {
-		fmt.Fprintf(b, "%s\n\n", paragraph(c.Long))
+		writeProse(b, c.Long)
 	}
 	own := pflag.NewFlagSet(c.Name(), pflag.ContinueOnError)
 	c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
@@ -106,6 +106,21 @@ func writeCommand(b *bytes.Buffer, c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
 			writeCommand(b, sub)
+		}
+	}
+}
+
+// writeProse writes a help text: its paragraphs, and as it stands what is indented in them.
+func writeProse(b *bytes.Buffer, text string) {
+	for _, block := range strings.Split(text, "\n\n") {
+		lines := strings.Split(block, "\n")
+		list := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "  ") })
+		if list < 0 {
+			list = len(lines)
+		}
+		fmt.Fprintf(b, "%s\n\n", paragraph(strings.Join(lines[:list], " ")))
+		if list < len(lines) {
+			fmt.Fprintf(b, "```text\n%s\n```\n\n", unindent(strings.Join(lines[list:], "\n")))
 		}
 	}
 }
