@@ -26,11 +26,11 @@ type acting struct {
 // AddFaults puts faults on what they name, all or none, and returns them with what was chosen for them: id,
 // seed and end. One whose id acts already takes its place.
 func (f *Fleet) AddFaults(ctx context.Context, faults []state.Fault) ([]state.Fault, error) {
-	put, err := f.mesh.add(faults)
+	fresh, put, err := f.mesh.add(faults)
 	if err != nil {
 		return nil, err
 	}
-	return put, f.upset(ctx, put)
+	return put, f.upset(ctx, fresh, put)
 }
 
 // RemoveFaults lifts faults, all or none of those named, and returns how many.
@@ -71,12 +71,12 @@ func (a *acting) now() state.Fault {
 	return out
 }
 
-func (m *mesh) add(faults []state.Fault) ([]state.Fault, error) {
+// add puts faults on edges, and returns each also as its caller is to see it.
+func (m *mesh) add(faults []state.Fault) (fresh []*acting, out []state.Fault, err error) {
 	m.mu.Lock()
-	fresh, err := m.prepare(faults)
-	if err != nil {
+	if fresh, err = m.prepare(faults); err != nil {
 		m.mu.Unlock()
-		return nil, err
+		return nil, nil, err
 	}
 	lifted := m.lift(func(a *acting) bool {
 		return slices.ContainsFunc(fresh, func(b *acting) bool { return b.ID == a.ID })
@@ -85,7 +85,7 @@ func (m *mesh) add(faults []state.Fault) ([]state.Fault, error) {
 	for _, a := range fresh {
 		m.begin(a)
 	}
-	out := make([]state.Fault, len(fresh))
+	out = make([]state.Fault, len(fresh))
 	for i, a := range fresh {
 		out[i] = a.now()
 	}
@@ -99,7 +99,14 @@ func (m *mesh) add(faults []state.Fault) ([]state.Fault, error) {
 		}
 		m.note(f, text)
 	}
-	return out, nil
+	return fresh, out, nil
+}
+
+// holds reports whether this very fault acts, and no other that has its name by now.
+func (m *mesh) holds(a *acting) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Contains(m.faults, a)
 }
 
 // prepare makes what is to be put, or says why one of it cannot.
@@ -277,7 +284,7 @@ func (m *mesh) lift(which func(*acting) bool) []*acting {
 // tell says which faults were lifted.
 func (m *mesh) tell(lifted []*acting) {
 	for _, a := range lifted {
-		m.f.upsets.calm(a.Fault)
+		m.f.upsets.calm(a)
 		m.note(a.Fault, fmt.Sprintf("%s: %s lifted", state.EdgeTitle(a.Target), a.Fault))
 	}
 }

@@ -25,6 +25,7 @@ type upsets struct {
 
 // upsetting is one fault that lasts.
 type upsetting struct {
+	by    *acting // the very one: another may have its name later
 	fault state.Fault
 	does  driver.Upset
 }
@@ -85,86 +86,6 @@ func (f *Fleet) struck(target string) (units []*unit, also []string, err error) 
 	return units, also, nil
 }
 
-// upset does what faults on units say. Where one of them cannot be done all are lifted.
-func (f *Fleet) upset(ctx context.Context, faults []state.Fault) error {
-	for i := range faults {
-		if faults[i].OnEdge() {
-			continue
-		}
-		once, err := f.upsets.put(ctx, &faults[i])
-		if err != nil {
-			f.mesh.expire(func(a *acting) bool {
-				return slices.ContainsFunc(faults, func(b state.Fault) bool { return a.ID == b.ID })
-			})
-			return err
-		}
-		f.mesh.upsetBy(faults[i], once)
-	}
-	return nil
-}
-
-// upsetBy keeps what became known of a fault when it was put, or forgets it: it is over.
-func (m *mesh) upsetBy(f state.Fault, once bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if once {
-		m.lift(func(a *acting) bool { return a.ID == f.ID })
-		return
-	}
-	for _, a := range m.faults {
-		if a.ID == f.ID {
-			a.Also = f.Also
-		}
-	}
-}
-
-// put does what a fault says, and adds to it what else feels it. Where something of it cannot be done,
-// nothing is.
-func (u *upsets) put(ctx context.Context, f *state.Fault) (once bool, err error) {
-	asked := *f
-	asked.For, asked.Lease = 0, "" // its end was looked at before it was chosen
-	does, units, also, err := u.mean(asked)
-	if err != nil {
-		return false, err
-	}
-	f.Also = also
-	if does.Once() {
-		f.For, f.Until = 0, time.Time{}
-		return true, u.once(ctx, *f, does, units)
-	}
-	if err := u.lock(ctx); err != nil {
-		return false, err
-	}
-	defer u.unlock()
-	u.mu.Lock()
-	u.on = append(u.on, upsetting{*f, does})
-	u.mu.Unlock()
-	for _, one := range units {
-		if err := u.do(ctx, *f, does, one); err != nil && !errors.Is(err, driver.ErrNotRunning) {
-			return false, errors.Join(err, u.undo(*f))
-		}
-	}
-	return false, nil
-}
-
-// once does what is over when it is done.
-func (u *upsets) once(ctx context.Context, f state.Fault, does driver.Upset, units []*unit) error {
-	if does.Restart {
-		for _, one := range units {
-			one.restart(nil, false)
-		}
-		return nil
-	}
-	var errs []error
-	for _, one := range units {
-		errs = append(errs, u.do(ctx, f, does, one))
-	}
-	if i := slices.Index(errs, nil); i >= 0 { // one of several replicas runs, the others may not
-		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, driver.ErrNotRunning) })
-	}
-	return errors.Join(errs...)
-}
-
 // do does it to one unit.
 func (u *upsets) do(ctx context.Context, f state.Fault, does driver.Upset, one *unit) error {
 	if u.f.cause() != nil {
@@ -179,9 +100,25 @@ func (u *upsets) do(ctx context.Context, f state.Fault, does driver.Upset, one *
 	defer cancel()
 	left := leftover{Fault: f.ID, Unit: one.name, Container: st.Unit.Image != ""}
 	return d.Upset(ctx, one.name, does, func(inverse []byte) error {
-		left.Inverse = inverse
+		var err error
+		if left.Inverse, err = u.inherit(d, left, inverse); err != nil {
+			return err
+		}
 		return left.write(u.dir())
 	})
+}
+
+// inherit adds to a fresh inverse how the unit was before anything was done to it.
+func (u *upsets) inherit(d driver.Upsetter, of leftover, fresh []byte) ([]byte, error) {
+	h, ok := d.(driver.Inheritor)
+	if !ok {
+		return fresh, nil
+	}
+	left, err := of.beside(u.dir())
+	if err != nil {
+		return nil, err
+	}
+	return h.Inherit(fresh, left)
 }
 
 // undo ends what a fault does, and does again what other faults do to the same units: the end of one pause
@@ -220,14 +157,20 @@ func (u *upsets) again(ctx context.Context, one *unit) {
 	}
 }
 
-// calm is undo for a fault that was lifted; those of edges have nothing to undo.
-func (u *upsets) calm(f state.Fault) {
-	if f.OnEdge() {
+// calm is undo for a fault that was lifted, where it is still done; those of edges have nothing to undo.
+func (u *upsets) calm(a *acting) {
+	if a.OnEdge() {
 		return
 	}
 	_ = u.lock(context.Background()) // does not end
 	defer u.unlock()
-	if err := u.undo(f); err != nil {
+	u.mu.Lock()
+	done := slices.ContainsFunc(u.on, func(o upsetting) bool { return o.by == a })
+	u.mu.Unlock()
+	if !done {
+		return
+	}
+	if err := u.undo(a.Fault); err != nil {
 		u.f.note(state.KindNotice, err.Error()+"; `msctl chaos heal` tries again")
 	}
 }

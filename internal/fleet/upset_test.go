@@ -26,7 +26,8 @@ import (
 // upsettable is a fake driver that keeps what is done to its units.
 type upsettable struct {
 	*drivertest.Fake
-	deny map[string]error // by unit
+	deny map[string]error  // by unit
+	when map[string]func() // by unit: what happens while something is done to it, once
 
 	mu sync.Mutex
 	on []string // "orders pause"
@@ -36,6 +37,10 @@ type upsettable struct {
 func (d *upsettable) Upset(_ context.Context, unit string, u driver.Upset, write func([]byte) error) error {
 	if err := d.deny[unit]; err != nil {
 		return err
+	}
+	if do := d.when[unit]; do != nil {
+		delete(d.when, unit)
+		do()
 	}
 	what := unit + " " + u.String()
 	if !u.Once() {
@@ -107,13 +112,18 @@ func upsetStory(t *testing.T, fn func(t *testing.T, r *rig, d *upsettable)) {
 	})
 }
 
-func add(t *testing.T, r *rig, line string) []state.Fault {
+func parseFaults(t *testing.T, line string) []state.Fault {
 	t.Helper()
 	faults, err := chaos.Parse(strings.Fields(line))
 	if err != nil {
 		t.Fatal(err)
 	}
-	put, err := r.AddFaults(t.Context(), faults)
+	return faults
+}
+
+func add(t *testing.T, r *rig, line string) []state.Fault {
+	t.Helper()
+	put, err := r.AddFaults(t.Context(), parseFaults(t, line))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +164,100 @@ func TestUpsetOfTheNextRun(t *testing.T) {
 			t.Errorf("it was put %d times, want 2", n)
 		}
 	})
+}
+
+// TestUpsetLiftedBefore shows that a fault that is lifted while another of the same call is put is not put
+// any more.
+func TestUpsetLiftedBefore(t *testing.T) {
+	upsetStory(t, func(t *testing.T, r *rig, d *upsettable) {
+		var cleared sync.WaitGroup
+		d.when = map[string]func(){"orders": func() {
+			cleared.Go(func() {
+				if n, err := r.ClearFaults(t.Context(), ""); n != 3 || err != nil {
+					t.Errorf("cleared %d, %v", n, err)
+				}
+			})
+			synctest.Wait() // it has lifted them, and waits for its turn to undo
+		}}
+		faults := append(parseFaults(t, "orders pause"), parseFaults(t, "payments pause")...)
+		if _, err := r.AddFaults(t.Context(), append(faults, parseFaults(t, "payments kill")...)); err != nil {
+			t.Error(err)
+		}
+		cleared.Wait()
+		d.acts(t)
+		if n := d.happened("payments pause") + d.happened("payments signal KILL"); n != 0 {
+			t.Errorf("%d things were done to payments that were lifted before", n)
+		}
+	})
+}
+
+// TestUpsetSameName shows that what a fault did is undone, and not what one of the same name does, which was put
+// between its lifting and its undoing.
+func TestUpsetSameName(t *testing.T) {
+	upsetStory(t, func(t *testing.T, r *rig, d *upsettable) {
+		add(t, r, "payments pause name=x")
+		r.mesh.mu.Lock()
+		lifted := r.mesh.lift(func(*acting) bool { return true })
+		r.mesh.mu.Unlock()
+		add(t, r, "payments cpu=20% name=x")
+		d.acts(t, "payments cpu 0.2")
+		r.mesh.tell(lifted)
+		d.acts(t, "payments cpu 0.2")
+	})
+}
+
+// inheriting is a driver whose inverse says how many cores a unit had before.
+type inheriting struct {
+	*upsettable
+	has float64 // cores of payments
+}
+
+func (d *inheriting) Upset(_ context.Context, _ string, u driver.Upset, write func([]byte) error) error {
+	text, _ := json.Marshal(d.has)
+	if err := write(text); err != nil {
+		return err
+	}
+	if u.CPU > 0 {
+		d.has = u.CPU
+	}
+	return nil
+}
+
+func (d *inheriting) Inherit(fresh []byte, left [][]byte) ([]byte, error) {
+	return append(left, fresh)[0], nil
+}
+
+func (d *inheriting) Calm(_ context.Context, inverse []byte) error {
+	return json.Unmarshal(inverse, &d.has)
+}
+
+// TestUpsetInherits is H9: whichever of two faults on a unit is lifted first, the unit is as it was at the end,
+// also after the one that stays was put again.
+func TestUpsetInherits(t *testing.T) {
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+		t.Run(order[0]+" first", func(t *testing.T) {
+			d := &inheriting{&upsettable{Fake: &drivertest.Fake{}}, 2}
+			o := options(t, stackOf(t.TempDir(), "payments:"), d.Fake)
+			o.Process, o.Fault, o.Upset = d, chaos.Compile, chaos.Upset
+			synctest.Test(t, func(t *testing.T) {
+				r := run(t, o, d.Fake)
+				if err := r.Start(t.Context(), []string{"payments"}); err != nil {
+					t.Fatal(err)
+				}
+				add(t, r, "payments cpu=50% name=a")
+				add(t, r, "payments cpu=20% name=b")
+				for _, id := range order {
+					if _, err := r.RemoveFaults(t.Context(), []string{id}); err != nil {
+						t.Error(err)
+					}
+				}
+				r.end(nil)
+				if d.has != 2 {
+					t.Errorf("it has %v cores, want 2 as before", d.has)
+				}
+			})
+		})
+	}
 }
 
 // TestUpsetOnce shows that what is done at once is no fault that acts.
