@@ -177,6 +177,7 @@ func (x *caller) leave(broken bool) {
 	x.left = true
 	if broken && !x.broke {
 		x.broke = true
+		x.wire.link.abandon()
 		if x.gone != nil {
 			close(x.gone)
 		}

@@ -150,7 +150,7 @@ func (p *pump) release(q *line) {
 // let writes one chunk, in pieces where the faults want so.
 func (p *pump) let(c chunk) error {
 	for b := c.bytes; ; {
-		n, drop, err := p.way.next(Piece{len(b), c.came})
+		n, drop, err := p.way.next(Piece{len(b), c.came}, nil)
 		if err != nil || len(b) == 0 {
 			return err
 		}

@@ -15,7 +15,8 @@ type link struct {
 	e    *Edge
 	http bool            // requests are forwarded: delays act on each of them, not on bytes
 	stop <-chan struct{} // closed when the edge ends
-	dead chan struct{}   // closed when the connection has ended
+	dead chan struct{}   // closed when the connection has ended, or was broken: nothing is held back any more
+	die  sync.Once       // closes dead
 
 	mu       sync.Mutex // guards the rest, for as long as computing takes
 	end      func(Ending)
@@ -73,9 +74,16 @@ func (l *link) leave() {
 		return
 	}
 	l.left = true
-	close(l.dead)
+	l.abandon()
 	for _, t := range l.timers {
 		t.Stop()
+	}
+}
+
+// abandon ends all waits of a connection that nothing goes over any more. A nil link has none.
+func (l *link) abandon() {
+	if l != nil {
+		l.die.Do(func() { close(l.dead) })
 	}
 }
 
@@ -92,6 +100,7 @@ func (l *link) finish(how Ending) {
 	end := l.end
 	l.mu.Unlock()
 	end(how)
+	l.abandon()
 }
 
 // look obeys what the faults say about a connection whether or not something goes over it.
@@ -103,7 +112,7 @@ func (l *link) look() {
 		return
 	}
 	if l.holed(a) {
-		go l.end(ByClose)
+		go l.finish(ByClose)
 		return
 	}
 	for p, t := range l.timers {
@@ -302,8 +311,9 @@ func (w *way) words() []string {
 }
 
 // next waits until bytes of a piece may go on, and returns how many. Where drop is set they are forgotten.
-// It returns errEnded where the connection has ended.
-func (w *way) next(p Piece) (n int, drop bool, err error) {
+// It returns errEnded where the connection has ended. The wire of the caller is looked after meanwhile, nil where
+// another goroutine reads it to its end.
+func (w *way) next(p Piece, caller *wire) (n int, drop bool, err error) {
 	for {
 		now := time.Now()
 		v, lifted := w.ask(now, p)
@@ -316,7 +326,10 @@ func (w *way) next(p Piece) (n int, drop bool, err error) {
 		case !v.Wait.After(now):
 			return v.Most, v.Drop, nil
 		}
-		if !w.l.rest(v.Wait, lifted) {
+		if tick := now.Add(hangTick); caller != nil && v.Wait.After(tick) {
+			v.Wait = tick
+		}
+		if !w.l.rest(v.Wait, lifted) || caller != nil && caller.broken() {
 			return 0, false, errEnded
 		}
 	}
@@ -337,7 +350,7 @@ func (w *wire) unlink() *link {
 	return l
 }
 
-// hangTick is how often a connection that hangs is looked after: its caller may have gone.
+// hangTick is how often a connection is looked after that hangs, or holds something back: its caller may have gone.
 const hangTick = time.Second
 
 // hang waits while a fault accepts connections and nothing more. It is false where the connection has ended.

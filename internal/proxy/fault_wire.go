@@ -16,7 +16,7 @@ func (l *link) fill(w *wire) error {
 				return err
 			}
 		}
-		n, drop, err := l.up.next(Piece{len(l.kept), l.came})
+		n, drop, err := l.up.next(Piece{len(l.kept), l.came}, w)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (l *link) read(w *wire) error {
 	waiting := w.w - w.r
 	err := w.read()
 	if ended(err) {
-		if _, _, stop := l.up.next(Piece{Came: time.Now()}); stop != nil {
+		if _, _, stop := l.up.next(Piece{Came: time.Now()}, w); stop != nil {
 			return stop
 		}
 	}
@@ -57,7 +57,7 @@ func (l *link) read(w *wire) error {
 func (l *link) write(w *wire, b []byte) (int, error) {
 	came := time.Now()
 	for all := len(b); ; {
-		n, drop, err := l.down.next(Piece{len(b), came})
+		n, drop, err := l.down.next(Piece{len(b), came}, w)
 		if err == nil && len(b) > 0 {
 			l.down.take(time.Now(), b[:n])
 			if !drop {

@@ -92,6 +92,7 @@ func (f *flow) breakOff(err error) {
 	if first {
 		abort(f.client.conn)
 		abort(f.server.conn)
+		f.link.abandon()
 	}
 }
 
