@@ -34,6 +34,9 @@ type Driver struct {
 	keepers map[string]keeper.Identity // of what runs, for Sample
 	loops   map[string]loop            // upsets that are kept up, by their inverse
 
+	pausing sync.Mutex               // guards paused; held while stopped processes are continued
+	paused  map[keeper.Identity]bool // trees that a pause wants stopped
+
 	groupless bool // tests: no control group bounds CPU
 }
 
@@ -70,6 +73,7 @@ func (d *Driver) forget(name string, id keeper.Identity) {
 	if d.keepers[name] == id {
 		delete(d.keepers, name)
 	}
+	d.unpause(id)
 }
 
 // begin adopts the unit when it runs with the same specification, or starts it. Two supervisors that do

@@ -60,11 +60,12 @@ func (d *Driver) upset(rec keeper.Record, inv inverse, write func([]byte) error)
 	failpoint.Hit("upset-begun")
 	switch u := inv.Upset; {
 	case u.Pause:
+		d.pause(rec.Keeper)
 		err = halt(rec.Keeper)
 	case inv.Bound != nil:
 		err = inv.Bound.Take(func() []int { return pids(below(rec.Keeper)) })
 	case u.CPU > 0:
-		d.repeat(string(text), inv.Unit, func(done <-chan struct{}) { ration(rec.Keeper, u.CPU, done) })
+		d.repeat(string(text), inv.Unit, func(done <-chan struct{}) { d.ration(rec.Keeper, u.CPU, done) })
 	case u.Memory > 0:
 		d.repeat(string(text), inv.Unit, func(done <-chan struct{}) { confine(rec.Keeper, u.Memory, done) })
 	}
@@ -113,7 +114,10 @@ func (d *Driver) Calm(_ context.Context, text []byte) error {
 			return fmt.Errorf("calm %s: %w", inv.Unit, err)
 		}
 	}
-	if err := d.resume(inv); err != nil {
+	if inv.Upset.Pause {
+		d.unpause(inv.Keeper)
+	}
+	if err := d.proceed(inv.Keeper, func() error { return d.resume(inv) }); err != nil {
 		return fmt.Errorf("calm %s: %w", inv.Unit, err)
 	}
 	failpoint.Hit("upset-calmed")

@@ -91,6 +91,40 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestPausedWhileRationed shows that the end of a bound on CPU does not continue what a pause wants stopped,
+// and that the end of the pause does.
+func TestPausedWhileRationed(t *testing.T) {
+	for name, groupless := range map[string]bool{"group": false, "stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.groupless = groupless
+			u := r.shell("a", "echo ready; while :; do :; done")
+			r.run(u).up()
+			r.prints(u, "ready")
+			cpu := r.upset("a", driver.Upset{CPU: 0.01})
+			if groupless {
+				r.becomes("a", stopped)
+			}
+			pause := r.upset("a", driver.Upset{Pause: true})
+			r.becomes("a", stopped)
+			r.cease(func(string, string) bool { return true })
+			if got := r.states("a"); !stopped(got) {
+				t.Errorf("its rationing has ended, and it is %q, want T", got)
+			}
+			if err := r.Calm(t.Context(), cpu); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.states("a"); !stopped(got) {
+				t.Errorf("its bound is lifted, and it is %q, want T", got)
+			}
+			if err := r.Calm(t.Context(), pause); err != nil {
+				t.Fatal(err)
+			}
+			r.becomes("a", going)
+		})
+	}
+}
+
 // TestPausedUnitIsStopped shows that a stop reaches what is paused, politely.
 func TestPausedUnitIsStopped(t *testing.T) {
 	for name, upset := range map[string]driver.Upset{"pause": {Pause: true}, "cpu": {CPU: 0.01}} {

@@ -53,13 +53,40 @@ const (
 	weighEvery  = 200 * time.Millisecond
 )
 
+// pause notes that a tree is to stay stopped, whatever else ends that stops it too.
+func (d *Driver) pause(id keeper.Identity) {
+	d.pausing.Lock()
+	defer d.pausing.Unlock()
+	if d.paused == nil {
+		d.paused = map[keeper.Identity]bool{}
+	}
+	d.paused[id] = true
+}
+
+func (d *Driver) unpause(id keeper.Identity) {
+	d.pausing.Lock()
+	defer d.pausing.Unlock()
+	delete(d.paused, id)
+}
+
+// proceed continues processes of a tree, unless a pause wants it stopped: the end of that continues all.
+func (d *Driver) proceed(id keeper.Identity, resume func() error) error {
+	d.pausing.Lock()
+	defer d.pausing.Unlock()
+	if d.paused[id] {
+		return nil
+	}
+	return resume()
+}
+
 // ration lets a tree use so many cores on average: it is stopped while it has used more, and continued at
 // the end.
-func ration(id keeper.Identity, cores float64, done <-chan struct{}) {
+func (d *Driver) ration(id keeper.Identity, cores float64, done <-chan struct{}) {
 	tick := time.NewTicker(rationEvery)
 	defer tick.Stop()
 	stopped := map[keeper.Identity]bool{}
-	defer proceed(stopped)
+	proceed := func() { _ = d.proceed(id, func() error { resume(stopped); return nil }) }
+	defer proceed()
 	used, at := consumed(id), time.Now()
 	var credit time.Duration
 	for {
@@ -75,7 +102,7 @@ func ration(id keeper.Identity, cores float64, done <-chan struct{}) {
 		credit = min(credit+time.Duration(cores*float64(since.Sub(at))), savings) - max(0, now-used)
 		used, at = now, since
 		if credit >= 0 {
-			proceed(stopped)
+			proceed()
 			continue
 		}
 		for _, p := range below(id) {
@@ -86,8 +113,8 @@ func ration(id keeper.Identity, cores float64, done <-chan struct{}) {
 	}
 }
 
-// proceed continues what was stopped.
-func proceed(stopped map[keeper.Identity]bool) {
+// resume continues what was stopped.
+func resume(stopped map[keeper.Identity]bool) {
 	for one := range stopped {
 		_ = one.Send(unix.SIGCONT) // it has ended
 		delete(stopped, one)
