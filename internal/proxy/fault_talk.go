@@ -21,7 +21,8 @@ type talk struct {
 	mu       sync.Mutex // guards what follows, and what is shown to who reads along
 	on       speaker    // nil: the connection is not read here
 	withheld bool       // the callee's answers are for nobody: the caller's connection ends with the last of them
-	slow     time.Duration
+	slow     time.Duration // holds back each row of the answers
+	under    *acting       // the faults that slow is of: it ends with them
 
 	back   sync.Mutex // holds the order of what goes to the caller
 	writes sync.Mutex // holds the order of what goes to the callee
@@ -184,7 +185,7 @@ func (t *talk) message(p *pump, on speaker, m []byte) error {
 func (t *talk) passes(on speaker, m []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.slow = 0
+	t.slow, t.under = 0, nil
 	if c, ok := on.(interface{ passes([]byte) }); ok {
 		c.passes(m)
 	}
@@ -197,7 +198,7 @@ func (t *talk) change(on speaker, m []byte, act *plan) ([]byte, error) {
 		defer t.back.Unlock()
 	}
 	t.mu.Lock()
-	t.slow = act.DelayRow
+	t.slow, t.under = act.DelayRow, act.under
 	t.withheld = t.withheld || act.Omit
 	up, down := on.instead(m, act)
 	if len(down) > 0 {
@@ -350,9 +351,12 @@ func (t *talk) passDown(p *pump, b []byte) error {
 	}
 	out, rows := t.on.down(b, t.ask)
 	t.f.watch.see(p.dir, out)
-	slow := t.slow
+	if t.under != t.f.e.faults.Load() {
+		t.slow, t.under = 0, nil
+	}
+	slow, under := t.slow, t.under
 	t.mu.Unlock()
-	if slow > 0 && rows > 0 && !t.wait(time.Duration(rows)*slow, t.f.e.faults.Load()) {
+	if slow > 0 && rows > 0 && !t.wait(time.Duration(rows)*slow, under) {
 		return net.ErrClosed
 	}
 	return p.send(out)

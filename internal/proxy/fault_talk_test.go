@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"bytes"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"msctl.dev/msctl/internal/proxy/sniff"
+)
+
+// sink keeps what is written to it.
+type sink struct {
+	net.Conn
+	bytes.Buffer
+}
+
+func (s *sink) Write(b []byte) (int, error) { return s.Buffer.Write(b) }
+func (s *sink) Read(b []byte) (int, error)  { return s.Buffer.Read(b) }
+func (s *sink) Close() error                { return nil }
+
+// spoken is a connection whose messages faults act on. Each piece that one side says is there at once.
+type spoken struct {
+	t              *testing.T
+	e              *Edge
+	talk           *talk
+	up, down       *pump
+	caller, callee sink
+}
+
+func speak(t *testing.T, protocol string) *spoken {
+	s := &spoken{t: t, e: &Edge{From: "orders", To: "store", Protocol: protocol}}
+	f := &flow{e: s.e, client: newWire(&s.caller, 0), server: newWire(&s.callee, 0), dead: make(chan struct{})}
+	p := sniff.New(protocol)
+	f.watch = &watch{e: s.e, parser: p}
+	f.talk = newTalk(f, p)
+	s.talk = f.talk
+	s.up = &pump{f: f, to: f.server, dir: sniff.Request, count: &s.e.count.sent}
+	s.down = &pump{f: f, to: f.client, dir: sniff.Response, count: &s.e.count.received}
+	return s
+}
+
+// says has the caller say something, and returns what the callee gets of it.
+func (s *spoken) says(what string) string { return s.pass(s.up, &s.callee, what) }
+
+// answers has the callee say something, and returns what the caller gets of it.
+func (s *spoken) answers(what string) string { return s.pass(s.down, &s.caller, what) }
+
+func (s *spoken) pass(p *pump, to *sink, what string) string {
+	s.t.Helper()
+	if err := s.talk.pass(p, []byte(what)); err != nil {
+		s.t.Errorf("%q is not passed on: %v", what, err)
+	}
+	got := to.String()
+	to.Reset()
+	return got
+}
+
+// opened opens a connection of postgres.
+func (s *spoken) opened() {
+	s.says("\x00\x00\x00\x10\x00\x03\x00\x00user\x00a\x00\x00")
+	s.answers(said3('R', "\x00\x00\x00\x00") + said3('Z', "I"))
+}
+
+// said3 frames a message of version 3 of postgres.
+func said3(kind byte, body string) string { return string(pgMessage(kind, body)) }
+
+// TestSlowRowsLifted checks that the rows of a statement are no longer held back when the fault is lifted under which
+// it was said: those that are held back, and those that come then.
+func TestSlowRowsLifted(t *testing.T) {
+	for name, next := range map[string]*Faults{"none": nil, "another": {List: []Fault{matching("delete*", Action{})}}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := speak(t, "postgres")
+				s.opened()
+				row, began := said3('D', "\x00\x00"), time.Now()
+				act(s.e, matching("select*", Action{DelayRow: time.Hour}))
+				s.says(said3('Q', "select 1\x00"))
+				s.answers(said3('T', "\x00\x00"))
+				held := make(chan string)
+				go func() { held <- s.answers(row) }()
+				synctest.Wait()
+				s.e.SetFaults(next)
+				if got := <-held + s.answers(row); got != row+row {
+					t.Errorf("got %q", got)
+				}
+				if took := time.Since(began); took != 0 {
+					t.Errorf("held back for %v", took)
+				}
+			})
+		})
+	}
+}
