@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -44,13 +45,20 @@ func (l *link) bad(ctx context.Context, id string, n *driver.Netem) error {
 	if err != nil {
 		return err
 	}
-	argv := []string{"--net", "--target", strconv.Itoa(c.State.Pid), "tc", "qdisc"}
+	ns, err := openNetwork("/proc", id, c.State.Pid)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	argv := []string{"--net=/proc/self/fd/3", "tc", "qdisc"} // the first of ExtraFiles
 	if n == nil {
 		argv = append(argv, "del", "dev", "eth0", "root")
 	} else {
 		argv = append(append(argv, "replace", "dev", "eth0", "root"), netemWords(*n)...)
 	}
-	out, err := exec.CommandContext(ctx, "nsenter", argv...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "nsenter", argv...)
+	cmd.ExtraFiles = []*os.File{ns}
+	out, err := cmd.CombinedOutput()
 	if err != nil && !(n == nil && strings.Contains(string(out), "zero handle")) { // there is none: it is good
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}

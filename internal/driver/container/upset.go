@@ -15,7 +15,10 @@ import (
 	"msctl.dev/msctl/internal/failpoint"
 )
 
-var _ driver.Upsetter = (*Driver)(nil)
+var (
+	_ driver.Upsetter  = (*Driver)(nil)
+	_ driver.Inheritor = (*Driver)(nil)
+)
 
 // inverse is what undoes an upset of one container, which its id names for ever.
 type inverse struct {
@@ -24,6 +27,12 @@ type inverse struct {
 	Upset     driver.Upset
 	Limits    *limits  `json:",omitempty"` // as they were
 	Networks  []joined `json:",omitempty"` // that it was on
+}
+
+// alike reports whether two put back the same of a container.
+func (inv inverse) alike(other inverse) bool {
+	a, b := inv.Upset, other.Upset
+	return a.CPU > 0 && b.CPU > 0 || a.Memory > 0 && b.Memory > 0 || a.Disconnect && b.Disconnect
 }
 
 // limits are those of a container, in the engine's own numbers.
@@ -70,6 +79,26 @@ func (d *Driver) Upset(ctx context.Context, unit string, u driver.Upset, write f
 	return nil
 }
 
+// Inherit implements [driver.Inheritor]: what is left of the same container says what its limits and
+// networks were before any of it. All that is left says the same, as each has inherited.
+func (d *Driver) Inherit(fresh []byte, left [][]byte) ([]byte, error) {
+	var inv inverse
+	if err := json.Unmarshal(fresh, &inv); err != nil {
+		return nil, fmt.Errorf("inherit: %w", err)
+	}
+	for _, text := range left {
+		var was inverse
+		if err := json.Unmarshal(text, &was); err != nil {
+			return nil, fmt.Errorf("inherit: %w", err)
+		}
+		if was.Container == inv.Container && was.alike(inv) {
+			inv.Limits, inv.Networks = was.Limits, was.Networks
+			break
+		}
+	}
+	return json.Marshal(inv)
+}
+
 // prepare finds out how the container is now, and whether it can be upset.
 func (l *link) prepare(ctx context.Context, inv *inverse) error {
 	c, err := l.cli.ContainerInspect(ctx, inv.Container)
@@ -94,6 +123,11 @@ func (l *link) prepare(ctx context.Context, inv *inverse) error {
 		if err := Netem(ctx); err != nil {
 			return fmt.Errorf("%w: %w", driver.ErrCannot, err)
 		}
+		ns, err := openNetwork("/proc", c.ID, c.State.Pid)
+		if err != nil {
+			return err
+		}
+		ns.Close()
 	}
 	return nil
 }
