@@ -18,9 +18,9 @@ type talk struct {
 	f    *flow
 	know sniff.Insight
 
-	mu       sync.Mutex // guards what follows, and what is shown to who reads along
-	on       speaker    // nil: the connection is not read here
-	withheld bool       // the callee's answers are for nobody: the caller's connection ends with the last of them
+	mu       sync.Mutex    // guards what follows, and what is shown to who reads along
+	on       speaker       // nil: the connection is not read here
+	withheld bool          // the callee's answers are for nobody: the caller's connection ends with the last of them
 	slow     time.Duration // holds back each row of the answers
 	under    *acting       // the faults that slow is of: it ends with them
 
@@ -79,14 +79,20 @@ func (t *talk) pass(p *pump, b []byte) error {
 		return t.passDown(p, b)
 	}
 	t.mu.Lock()
+	if p.raw && t.idle() {
+		t.on, p.raw = nil, false
+	}
 	if a := t.f.e.faults.Load(); t.on == nil && a != nil && len(a.asks) > 0 && t.know.Idle() {
 		t.on = t.speaker()
 	}
 	on := t.on
 	t.f.watch.see(p.dir, b)
 	t.mu.Unlock()
-	if on == nil {
+	switch {
+	case on == nil:
 		return p.send(b)
+	case p.raw:
+		return t.send(p, b)
 	}
 	return t.passUp(p, on, b)
 }
@@ -109,7 +115,7 @@ func (t *talk) passUp(p *pump, on speaker, b []byte) error {
 		n, err := on.cut(b)
 		switch {
 		case err != nil:
-			t.leave()
+			p.raw = true // and the callee's messages are read on: one may be half there
 			return t.send(p, b)
 		case n > maxTalk:
 			p.skip = n
@@ -123,28 +129,24 @@ func (t *talk) passUp(p *pump, on speaker, b []byte) error {
 		}
 		b = b[n:]
 	}
-	t.rest(on)
+	t.rest()
 	return nil
 }
 
-// leave stops reading the connection here.
-func (t *talk) leave() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.on = nil
-}
-
 // rest stops reading the connection here when no fault wants it, and nothing is half done.
-func (t *talk) rest(on speaker) {
+func (t *talk) rest() {
 	if a := t.f.e.faults.Load(); a != nil && len(a.asks) > 0 {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.withheld && on.resting() && t.know.Idle() {
+	if t.idle() {
 		t.on = nil
 	}
 }
+
+// idle reports that nothing is half done, so that what is read here can be forgotten. The lock is held.
+func (t *talk) idle() bool { return !t.withheld && t.on.resting() && t.know.Idle() }
 
 // message asks the faults about one message of the caller, and sends what they make of it.
 func (t *talk) message(p *pump, on speaker, m []byte) error {

@@ -3,6 +3,8 @@ package proxy
 import (
 	"bytes"
 	"net"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,5 +92,53 @@ func TestSlowRowsLifted(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestUnreadable checks that nothing the callee says is lost where the caller says what cannot be read, while half a
+// message of the callee is kept.
+func TestUnreadable(t *testing.T) {
+	const frame = "\x01\x00\x01\x00\x00\x00\x04\x00\x14\x00\x0b\xce"
+	for protocol, tt := range map[string]struct{ half, bad, rest, want string }{
+		"redis": {"-ERR unknown comm", "*x\r\n", "and 'msctl-fault-1', with\r\n+OK\r\n", "-READONLY no\r\n+OK\r\n"},
+		"postgres": {said3('E', "SERROR\x00\x00")[:8], "Q\x00\x00\x00\x01", said3('E', "SERROR\x00\x00")[8:] + said3('Z', "I"),
+			said3('E', "SERROR\x00\x00") + said3('Z', "I")},
+		"nats": {"MSG orders 1 4\r\npi", "PUB orders x\r\n", "ng\r\nPING\r\n", "MSG orders 1 4\r\nping\r\nPING\r\n"},
+		"amqp": {frame[:9], "\x09\x00\x01\x00\x00\x00\x00\xce", frame[9:] + frame, frame + frame},
+	} {
+		s := speak(t, protocol)
+		act(s.e, matching("set", Action{Reply: &Reply{State: "READONLY", Text: "no"}}))
+		s.talk.on = s.talk.speaker()
+		if protocol == "redis" {
+			s.says("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n")
+		}
+		if got := s.answers(tt.half); got != "" {
+			t.Errorf("%s: half a message is passed on: %q", protocol, got)
+		}
+		if got := s.says(tt.bad); got != tt.bad {
+			t.Errorf("%s: the callee gets %q", protocol, got)
+		}
+		if got := s.answers(tt.rest); got != tt.want {
+			t.Errorf("%s: the caller gets %q", protocol, got)
+		}
+		if got := s.says(tt.bad[:1]) + s.says(tt.bad[1:]); got != tt.bad {
+			t.Errorf("%s: later the callee gets %q", protocol, got)
+		}
+	}
+}
+
+// TestReadAgain checks that faults act on what comes behind a message that is too long to be read.
+func TestReadAgain(t *testing.T) {
+	s := speak(t, "redis")
+	act(s.e, matching("incr", Action{Reply: &Reply{}}))
+	long := strings.Repeat("x", 5*maxTalk)
+	for _, piece := range []string{"*3\r\n$3\r\nSET\r\n$" + strconv.Itoa(len(long)) + "\r\n", long + "\r\n$1\r\n", "1\r\n"} {
+		if got := s.says(piece); got != piece {
+			t.Errorf("the callee gets %d bytes of %d", len(got), len(piece))
+		}
+	}
+	s.answers("+OK\r\n")
+	if got := s.says("*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"); !strings.Contains(got, redisMark) {
+		t.Errorf("the callee gets %q", got)
 	}
 }

@@ -40,6 +40,7 @@ type pump struct {
 
 	held []byte // of a message that faults are to be asked about, and is not all there
 	skip int    // bytes of one that passes unasked
+	raw  bool   // faults are asked about none: one could not be read
 }
 
 // run carries both directions until both have ended, and returns the bytes from and to the caller.
