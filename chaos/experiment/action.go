@@ -146,17 +146,13 @@ func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error,
 		return nil, cannotf("put faults on %s: %w", f.list[0].Target, err)
 	}
 	var ids []string
-	for _, one := range put {
-		ids = append(ids, one.ID)
+	for i, one := range put {
+		if !atOnce(list[i]) {
+			ids = append(ids, one.ID)
+		}
 	}
 	w.put(f.label, put)
-	return func(ctx context.Context) error {
-		_, err := w.Fleet.RemoveFaults(ctx, ids)
-		if err != nil && strings.Contains(err.Error(), state.ErrUnknownFault.Error()) {
-			return nil // somebody else has lifted it
-		}
-		return err
-	}, nil
+	return func(ctx context.Context) error { return w.lift(ctx, ids) }, nil
 }
 
 // atOnce reports a fault that is done and over, such as a kill: nothing holds it.

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +27,8 @@ type fleet struct {
 	faults []state.Fault
 	kept   int
 	did    []string
-	refuse error // of RemoveFaults
+	refuse error  // of RemoveFaults
+	loses  string // kind of faults that end at once, as where their lease lapses
 	added  chan struct{}
 }
 
@@ -58,7 +61,11 @@ func (f *fleet) AddFaults(_ context.Context, list []state.Fault) ([]state.Fault,
 		list[i].ID = list[i].Target + "-" + list[i].Kind
 		f.did = append(f.did, "add "+list[i].Kind)
 	}
-	f.faults = append(f.faults, list...)
+	for _, one := range list {
+		if one.Kind != f.loses {
+			f.faults = append(f.faults, one)
+		}
+	}
 	if f.added != nil {
 		close(f.added)
 		f.added = nil
@@ -71,6 +78,11 @@ func (f *fleet) RemoveFaults(_ context.Context, ids []string) (int, error) {
 	defer f.mu.Unlock()
 	if f.refuse != nil {
 		return 0, f.refuse
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(f.faults, func(one state.Fault) bool { return one.ID == id }) {
+			return 0, fmt.Errorf("lift %q: %w", id, state.ErrUnknownFault)
+		}
 	}
 	for _, id := range ids {
 		for i, one := range f.faults {
@@ -289,6 +301,46 @@ func TestVerdicts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFaultsThatWereGone shows that a run whose faults did not act to their end has found out nothing, that the
+// rest of them is lifted, and that what the run lifts itself is not missed.
+func TestFaultsThatWereGone(t *testing.T) {
+	const load = "title: a\nafter: [{http: GET shop/}]\nworkload: {http: GET shop/, rate: 20, for: 200ms}\n"
+	for name, c := range map[string]struct{ text, loses, did string }{
+		"at their end":   {load + "faults: [{for: 50ms, fault: \"shop:bank refuse latency=1ms\"}]\n", "refuse", "add refuse, add latency, remove latency"},
+		"at the run's":   {load + "faults: [{fault: \"shop:bank refuse\"}]\n", "refuse", "add refuse"},
+		"none is":        {load + "faults: [{for: 50ms, fault: \"shop:bank refuse\"}]\n", "", "add refuse, remove refuse"},
+		"a kill is over": {load + "faults: [{for: 50ms, fault: \"bank kill pause\"}]\n", "kill", "add kill, add pause, remove pause"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, f := site(t, nil)
+			f.loses = c.loses
+			j := Runner{Site: s}.Run(t.Context(), parse(t, c.text))
+			want := Held
+			if c.loses == "refuse" {
+				want = Broken
+			}
+			if j.Verdict != want || want == Broken && !strings.Contains(j.Reason, "acted no more before its end") || len(f.faults) != 0 || f.story() != c.did {
+				t.Errorf("got %s, want %s; did %s, left %v", j.Sum(), want, f.story(), f.faults)
+			}
+		})
+	}
+	t.Run("lifted by the run", func(t *testing.T) {
+		s, f := site(t, nil)
+		w := newWorld(s, 0)
+		undo, err := (&faults{list: []state.Fault{{Target: "shop:bank", Kind: "refuse"}}}).do(t.Context(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&lifting{}).do(t.Context(), w); err != nil || len(f.faults) != 0 {
+			t.Fatalf("%v, left %v", err, f.faults)
+		}
+		if err := undo(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // panicking is a probe that panics.

@@ -41,6 +41,7 @@ func (l *lifting) do(ctx context.Context, w *world) (func(context.Context) error
 	if len(left) == 0 {
 		return nil, nil
 	}
+	w.removes(left)
 	if _, err := w.Fleet.RemoveFaults(ctx, left); err != nil {
 		return nil, cannotf("%s: %w", l, err)
 	}

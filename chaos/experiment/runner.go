@@ -325,6 +325,11 @@ func (x *run) inverse(ctx context.Context, u *undo) {
 		x.count(ctx)
 		u.err = u.do(ctx)
 		x.activity(&x.j.Rollbacks, Named{Type: "action", Name: "undo " + u.name}, at, u.err, nil, nil)
+		if lost := (gone{}); errors.As(u.err, &lost) {
+			u.err = nil // nothing is left to undo
+			x.end(Broken, "%s: %v", u.name, lost)
+			return
+		}
 		if u.err != nil {
 			x.say("rollback", true, "undo %s: %v", u.name, u.err)
 			return

@@ -65,6 +65,7 @@ type world struct {
 	loads  map[string]*tally
 	acted  map[string]int64    // by the ids of faults: how often they have acted
 	labels map[string][]string // ids of faults by the label of their step
+	lifted map[string]bool     // ids of faults that the run itself has lifted
 	placed []state.Fault       // every fault that was put, as the fleet told it
 }
 
@@ -76,13 +77,14 @@ func (w *world) put(label string, faults []state.Fault) {
 	defer w.mu.Unlock()
 	for _, f := range faults {
 		w.labels[label] = append(w.labels[label], f.ID)
+		delete(w.lifted, f.ID)
 	}
 	w.placed = append(w.placed, faults...)
 }
 
 func newWorld(s Site, seed uint64) *world {
 	run := strings.ToLower(rand.Text()[:10])
-	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{},
+	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{}, lifted: map[string]bool{},
 		vars: map[string]string{"run": run, "seed": fmt.Sprint(seed), "dir": s.Stack.Dir},
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
