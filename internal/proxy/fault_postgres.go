@@ -153,6 +153,9 @@ func (t *pgTalk) failed(m []byte) []byte {
 	return pgMessage('E', "SERROR\x00VERROR\x00C"+cmp.Or(r.State, "XX000")+"\x00M"+text+"\x00\x00")
 }
 
+// settled forgets the answers for statements that the server passed over: all that was said is answered.
+func (t *pgTalk) settled() { clear(t.replies) }
+
 func (t *pgTalk) rest() []byte { return t.hold }
 
 func (t *pgTalk) resting() bool { return len(t.hold) == 0 && t.skip == 0 }

@@ -353,6 +353,9 @@ func (t *talk) passDown(p *pump, b []byte) error {
 	}
 	out, rows := t.on.down(b, t.ask)
 	t.f.watch.see(p.dir, out)
+	if s, ok := t.on.(interface{ settled() }); ok && t.know.Idle() {
+		s.settled()
+	}
 	if t.under != t.f.e.faults.Load() {
 		t.slow, t.under = 0, nil
 	}

@@ -142,3 +142,32 @@ func TestReadAgain(t *testing.T) {
 		t.Errorf("the callee gets %q", got)
 	}
 }
+
+// TestRepliesForgotten checks that the answers for statements which the server passed over are not kept: in a
+// transaction that has failed, and in a pipeline.
+func TestRepliesForgotten(t *testing.T) {
+	s := speak(t, "postgres")
+	s.opened()
+	act(s.e, matching("*", Action{Reply: &Reply{State: "40001", Text: "no"}}))
+	failed, ready := said3('E', "SERROR\x00VERROR\x00C25P02\x00Mcurrent transaction is aborted\x00\x00"), said3('Z', "E")
+	execute := said3('P', "\x00select 1\x00\x00\x00") + said3('B', "\x00\x00\x00\x00\x00\x00\x00\x00") + said3('E', "\x00\x00\x00\x00\x00")
+	kept := func() int { return len(s.talk.on.(*pgTalk).replies) }
+	for range 3 {
+		s.says(said3('Q', "select 1\x00"))
+		s.answers(failed + ready)
+	}
+	if n := kept(); n != 0 {
+		t.Errorf("%d are kept in a transaction that failed", n)
+	}
+	s.says(execute + execute)
+	s.says(execute + said3('S', ""))
+	s.says(said3('Q', "select 2\x00"))
+	s.answers(said3('1', "") + said3('2', "") + failed)
+	s.answers(ready)
+	if got := s.answers(said3('E', "SERROR\x00M\"msctl-fault-7\"\x00\x00") + ready); !strings.Contains(got, "40001") {
+		t.Errorf("what waits behind a pipeline is answered by %q", got)
+	}
+	if n := kept(); n != 0 {
+		t.Errorf("%d are kept behind a pipeline", n)
+	}
+}
