@@ -61,6 +61,16 @@ func (r *crashRig) alive() int {
 	return n
 }
 
+// runs waits until n services run, and says how many do. While a process becomes another program it has no words
+// to be known by.
+func (r *crashRig) runs(n int) (int, bool) {
+	got := r.alive()
+	for deadline := time.Now().Add(10 * time.Second); got != n && time.Now().Before(deadline); got = r.alive() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return got, got == n
+}
+
 // buildMsctl builds msctl with that flag, and the keeper of every user.
 func buildMsctl(t *testing.T, bin, flag string) {
 	for name, flag := range map[string]string{"msctl": flag, "msctl-keeper": "-tags="} {
@@ -118,7 +128,7 @@ func (r *crashRig) crash(point string, again bool) {
 		if out, err := r.run("", "up", "-d"); err != nil {
 			r.t.Errorf("up after the crash: %v\n%s", err, out)
 		}
-		if n := r.alive(); n != 2 {
+		if n, ok := r.runs(2); !ok {
 			r.t.Errorf("%d services run, want 2", n)
 		}
 		b, err := os.ReadFile(filepath.Join(r.dir, ".msctl", "ports.json"))

@@ -33,7 +33,7 @@ func (r *crashRig) upset(point string) {
 	if out, err := r.run("", "up", "-d"); err != nil {
 		r.t.Errorf("up after the crash: %v\n%s", err, out)
 	}
-	if n := r.alive(); n != 2 {
+	if n, ok := r.runs(2); !ok {
 		r.t.Errorf("%d services run, want 2", n)
 	}
 	if out, err := r.run("", "down"); err != nil {

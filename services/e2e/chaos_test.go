@@ -48,7 +48,7 @@ var switched = []map[string][]string{{
 	"outbox":      {"the user is told of every order", "every order was taken", "every order is confirmed"},
 	"dead-letter": {"the mail has come"},
 	"cache":       {"every item was answered"},
-	"rate-limit":  {"the greedy one was told to wait"},
+	"rate-limit":  {"the greedy one was told to wait", "the modest one was not"},
 	"bulkhead":    {"few wait for the warehouse"},
 	"timeout":     {"all were answered in time"},
 }, {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
+	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/kittest"
 	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
 	paymentsv1 "msctl.dev/msctl/services/proto/shop/payments/v1"
@@ -69,7 +70,7 @@ func steps(o Order, want Step, reason string) func(context.Context, *grpc.Client
 // pays is steps with that card.
 func pays(o Order, card string, want Step, reason string) func(context.Context, *grpc.ClientConn) error {
 	return func(ctx context.Context, conn *grpc.ClientConn) error {
-		s := saga{inventory: inventoryv1.NewInventoryServiceClient(conn), payments: paymentsv1.NewPaymentsServiceClient(conn)}
+		s := saga{app: &kit.App{Name: "orders"}, inventory: inventoryv1.NewInventoryServiceClient(conn), payments: paymentsv1.NewPaymentsServiceClient(conn)}
 		step, body, err := s.step(ctx, o, card)
 		if err != nil || step != want || body.Reason != reason {
 			return fmt.Errorf("came to %s %q, %v, want %s %q", step, body.Reason, err, want, reason)
