@@ -83,13 +83,22 @@ func (t *natsTalk) instead(m []byte, p *plan) (up, down []byte) {
 	ack := len(words) > 1 && strings.HasPrefix(words[1], "$JS.ACK.")
 	switch {
 	case p.Again && ack:
-		return []byte(strings.Join(words[:len(words)-1], " ") + " 4\r\n-NAK\r\n"), nil
+		return natsRefusal(words), nil
 	case p.Drop:
 		return nil, nil
 	case p.Twice && !ack:
 		return append(append([]byte(nil), m...), m...), nil
 	}
 	return m, nil
+}
+
+// natsRefusal is what refuses a message in place of the acknowledgement whose first line is words. It has no headers.
+func natsRefusal(words []string) []byte {
+	verb, end := words[0], len(words)-1
+	if verb[0]|0x20 == 'h' {
+		verb, end = verb[1:], end-1
+	}
+	return []byte(verb + " " + strings.Join(words[1:end], " ") + " 4\r\n-NAK\r\n")
 }
 
 func (t *natsTalk) down(b []byte, ask func(*Request) *plan) (out []byte, rows int) {

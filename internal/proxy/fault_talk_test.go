@@ -171,3 +171,21 @@ func TestRepliesForgotten(t *testing.T) {
 		t.Errorf("%d are kept behind a pipeline", n)
 	}
 }
+
+// TestNATSAckAgain checks that an acknowledgement becomes a proper refusal, whether or not it has headers and asks for
+// an answer.
+func TestNATSAckAgain(t *testing.T) {
+	const subject = "$JS.ACK.ORDERS.email.1.1.1.1.0"
+	s := speak(t, "nats")
+	act(s.e, &rule{Matcher: Matcher{Match: Match{Method: "ACK"}}, do: Action{Again: true}})
+	for said, want := range map[string]string{
+		"PUB " + subject + " 4\r\n+ACK\r\n":                                       "PUB " + subject + " 4\r\n-NAK\r\n",
+		"PUB " + subject + " _INBOX.a 4\r\n+ACK\r\n":                              "PUB " + subject + " _INBOX.a 4\r\n-NAK\r\n",
+		"HPUB " + subject + " 18 22\r\nNATS/1.0\r\na: b\r\n\r\n+ACK\r\n":          "PUB " + subject + " 4\r\n-NAK\r\n",
+		"hpub " + subject + " _INBOX.a 18 22\r\nNATS/1.0\r\na: b\r\n\r\n+ACK\r\n": "pub " + subject + " _INBOX.a 4\r\n-NAK\r\n",
+	} {
+		if got := s.says(said); got != want {
+			t.Errorf("%q becomes %q, want %q", said, got, want)
+		}
+	}
+}
