@@ -1,14 +1,12 @@
 package experiment
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -16,9 +14,6 @@ import (
 	"msctl.dev/msctl/internal/output"
 	"msctl.dev/msctl/internal/stack"
 )
-
-// maxPrinted is how much of what a command prints is kept, in bytes.
-const maxPrinted = 256 << 10
 
 // command is one that is run on this machine.
 type command struct {
@@ -66,16 +61,8 @@ func (c *command) do(ctx context.Context, w *world, more map[string]string) (pri
 	for key, value := range c.env {
 		cmd.Env = append(cmd.Env, key+"="+w.fill(value, more))
 	}
-	var out bounded
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = 3 * time.Second
-	err = cmd.Run()
-	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left; mostly nobody
-	}
-	printed = output.Plain(out.Bytes())
+	out, err := runGroup(cmd)
+	printed = output.Plain(out)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return printed, exit.ExitCode(), nil
 	}
@@ -83,16 +70,6 @@ func (c *command) do(ctx context.Context, w *world, more map[string]string) (pri
 		return printed, 0, cannotf("run %s: %w", argv[0], err)
 	}
 	return printed, 0, nil
-}
-
-// bounded keeps the first bytes of what is written.
-type bounded struct{ bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if room := maxPrinted - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(len(p), room)])
-	}
-	return len(p), nil
 }
 
 // cmdProbe is what a command prints and how it exits.
