@@ -243,13 +243,13 @@ setup:
   - {http: GET shop/items, keep: {first: items.0}}
 steady:
   - {name: answers, http: GET shop/items, at: items.#, want: 2}
-workload: {name: visits, http: "GET shop/items/${first}/${n}", rate: 50, for: 200ms}
+workload: {name: visits, http: "GET shop/items/${first}/${n}", rate: 10, for: 1s}
 during:
   - {name: still answers, http: GET shop/items, every: 20ms}
 faults:
-  - {at: 10ms, for: 100ms, fault: "shop:bank latency=30ms"}
-  - {at: 20ms, fault: "shop:bank refuse"}
-  - {at: 30ms, stop: bank}
+  - {at: 0s, for: 700ms, fault: "shop:bank latency=30ms"}
+  - {at: 200ms, fault: "shop:bank refuse"}
+  - {at: 400ms, stop: bank}
 after:
   - {workload: visits, measure: ok, want: 100%}
   - {workload: visits, measure: done, want: 10}
