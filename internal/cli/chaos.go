@@ -16,9 +16,9 @@ func newChaos(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chaos",
 		Short: "Disturb the fleet, and find out what it survives",
-		Long: "chaos puts faults on the edges of the running fleet, and on what runs in it. Open connections feel them at once,\n" +
-			"nobody is restarted unless asked for, each fault ends by itself, and all are gone when the fleet goes down.\n" +
-			"`msctl chaos list` shows which act.",
+		Long: "chaos puts faults on the edges of the running fleet, and on what runs in it. Open connections feel them\n" +
+			"at once, nobody is restarted unless asked for, each fault ends by itself, and all are gone when the fleet\n" +
+			"goes down. `msctl chaos list` shows which act.",
 		Example: "  msctl chaos add orders:payments latency=300ms,jitter=50ms for=30s\n  msctl chaos list\n  msctl chaos clear",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
