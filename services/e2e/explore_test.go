@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"errors"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -21,12 +22,13 @@ type mistake struct {
 	breaks string   // the invariant that it breaks
 }
 
+// mistakes are searched for with MSCTL_SWEEP=all, the first of them, which needs two faults at once, always.
 var mistakes = []mistake{
-	{"payments.charge-anew", []string{"--edges", "payments:legacy", "--max-faults", "1"},
-		[]string{"omit payments:legacy POST /bank/txn"}, "the bank kept what payments says"},
 	{"orders.release-once", []string{"--edges", "orders:payments,orders:inventory", "--modes", "refuse"},
 		[]string{"refuse orders:payments shop.payments.v1.PaymentsService/Capture", "refuse orders:inventory shop.inventory.v1.InventoryService/Release"},
 		"nothing is held for nobody"},
+	{"payments.charge-anew", []string{"--edges", "payments:legacy", "--max-faults", "1"},
+		[]string{"omit payments:legacy POST /bank/txn"}, "the bank kept what payments says"},
 	{"orders.sent-early", []string{"--edges", "orders:broker", "--max-faults", "1"},
 		[]string{"cut orders:broker publish events.order.confirmed"}, "who bought is told once"},
 }
@@ -51,13 +53,17 @@ func TestExplore(t *testing.T) {
 	flags := flagsOf(t, root)
 	f := newFleet(t, root, msctl, up(t, t, root, msctl, "embedded"))
 	dir := t.TempDir()
-	for _, m := range mistakes {
+	sought := mistakes
+	if os.Getenv("MSCTL_SWEEP") != "all" {
+		sought = mistakes[:1]
+	}
+	for _, m := range sought {
 		if code, out := f.explore(dir, m); code != 0 || !strings.Contains(out, "of these modes breaks these invariants") {
 			t.Errorf("without %s: exit code %d\n%s", m.flag, code, out)
 		}
 	}
 	breaks, on := map[string]string{}, []string(nil) // by replay
-	for _, m := range mistakes {
+	for _, m := range sought {
 		on = append(on, m.flag+"=true")
 		switchOff(t, flags, on)
 		if file := m.shown(f, dir); file != "" {
