@@ -59,6 +59,14 @@ type Upsetter interface {
 	Calm(ctx context.Context, inverse []byte) error
 }
 
+// Inheritor is the optional power of an [Upsetter] whose inverses say how the unit was before: while something
+// is done to it already, it is not as it was.
+type Inheritor interface {
+	// Inherit returns a fresh inverse with what the inverses that are left of the unit, its own earlier one
+	// too, say of how it was before any of them.
+	Inherit(fresh []byte, left [][]byte) ([]byte, error)
+}
+
 // What an [Upsetter] returns.
 var (
 	ErrNotRunning = errors.New("it does not run")

@@ -53,6 +53,35 @@ func (l leftover) write(dir string) error {
 	return nil
 }
 
+// beside returns what undoes what is done to the same unit already, by the same fault or others.
+func (l leftover) beside(dir string) (inverses [][]byte, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("find what was done to %s: %w", l.Unit, err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), "@"+l.Unit+".json") {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // somebody heals
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read what undoes it: %w", err)
+		}
+		var other leftover
+		if err := json.Unmarshal(text, &other); err != nil {
+			return nil, fmt.Errorf("read %s: %v", path, err)
+		}
+		if other.Unit == l.Unit && other.Container == l.Container {
+			inverses = append(inverses, other.Inverse)
+		}
+	}
+	return inverses, nil
+}
+
 // Heal undoes what an earlier supervisor, which was killed, did to units on purpose, and returns to which.
 // What cannot be undone now stays for the next time.
 func Heal(ctx context.Context, stateDir string, process, container driver.Driver) ([]string, error) {

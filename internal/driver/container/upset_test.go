@@ -1,7 +1,10 @@
 package container
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +74,76 @@ func TestUpset(t *testing.T) {
 	}
 	if err := d.Upset(t.Context(), "other", driver.Upset{Pause: true}, nil); !errors.Is(err, driver.ErrNotRunning) {
 		t.Errorf("a unit that does not run: %v", err)
+	}
+}
+
+// TestUpsetInherits puts two upsets of one sort on a container, lifts them in both orders, the other being put
+// again after the first, and wants the container as it was (H9).
+func TestUpsetInherits(t *testing.T) {
+	d := newDriver(t)
+	u := shell(t, "svc", "sleep 1000")
+	u.CPU, u.Memory = 1.5, 512<<20
+	id := start(t, d, u).up(t).Container
+	look := func() (l limits, networks int) {
+		c, err := d.link.Load().cli.ContainerInspect(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := c.HostConfig
+		return limits{h.NanoCPUs, h.CPUPeriod, h.CPUQuota, h.Memory, 0}, len(c.NetworkSettings.Networks)
+	}
+	was, on := look()
+	for name, pair := range map[string][2]driver.Upset{
+		"cpu": {{CPU: 0.5}, {CPU: 0.2}}, "memory": {{Memory: 64 << 20}, {Memory: 32 << 20}}, "disconnect": {{Disconnect: true}, {Disconnect: true}},
+	} {
+		for first := range 2 {
+			t.Run(fmt.Sprint(name, " ", first), func(t *testing.T) {
+				left := map[int][]byte{} // as the fleet keeps it
+				put := func(i int) {
+					if err := d.Upset(t.Context(), "svc", pair[i], func(b []byte) (err error) {
+						left[i], err = d.Inherit(b, slices.Collect(maps.Values(left)))
+						return err
+					}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lift := func(i int) {
+					if err := d.Calm(t.Context(), left[i]); err != nil {
+						t.Fatal(err)
+					}
+					delete(left, i)
+				}
+				put(0)
+				put(1)
+				lift(first)
+				put(1 - first)
+				lift(1 - first)
+				if now, n := look(); now != was || n != on {
+					t.Errorf("it has %+v and %d networks, want %+v and %d", now, n, was, on)
+				}
+			})
+		}
+	}
+}
+
+// TestInherit shows what is kept of how a container was: of that container, and of the same sort, alone.
+func TestInherit(t *testing.T) {
+	text := func(inv inverse) []byte { b, _ := json.Marshal(inv); return b }
+	fresh := inverse{Unit: "svc", Container: "a", Upset: driver.Upset{CPU: 0.2}, Limits: &limits{CPUQuota: 50_000}}
+	before := &limits{NanoCPUs: 2e9}
+	for name, c := range map[string]struct {
+		left inverse
+		want int64 // NanoCPUs
+	}{
+		"the same":        {inverse{Container: "a", Upset: driver.Upset{CPU: 0.5}, Limits: before}, 2e9},
+		"of another sort": {inverse{Container: "a", Upset: driver.Upset{Memory: 1}, Limits: before}, 0},
+		"of an earlier":   {inverse{Container: "b", Upset: driver.Upset{CPU: 0.5}, Limits: before}, 0},
+	} {
+		got, err := new(Driver).Inherit(text(fresh), [][]byte{text(c.left)})
+		var inv inverse
+		if err = errors.Join(err, json.Unmarshal(got, &inv)); err != nil || inv.Limits.NanoCPUs != c.want || inv.Upset != fresh.Upset {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
 	}
 }
 
