@@ -16,7 +16,7 @@ class Server:
     """Serves routes until it is stopped."""
 
     def __init__(self, routes: list[web.RouteDef]) -> None:
-        self.begun: set[int] = set()  # connections that have sent a request
+        self.silent: set[int] = set()  # new connections that have not sent a request yet
         self.app = web.Application(client_max_size=MAX_BODY, middlewares=[self.around])
         self.app.add_routes(routes)
 
@@ -33,17 +33,18 @@ class Server:
     def connection(self) -> asyncio.Protocol:
         """Gives a new connection a moment to send a request: aiohttp itself would wait for ever."""
         protocol = self.runner.server()
+        self.silent.add(id(protocol))
 
-        def expire() -> None:
-            if id(protocol) not in self.begun and protocol.transport is not None:
+        def expire() -> None:  # it holds the protocol, so that no other can have its id until then
+            if id(protocol) in self.silent and protocol.transport is not None:
                 protocol.transport.close()
-            self.begun.discard(id(protocol))
+            self.silent.discard(id(protocol))
         asyncio.get_running_loop().call_later(HEADER_FOR, expire)
         return protocol
 
     @web.middleware
     async def around(self, request: web.Request, handler) -> web.StreamResponse:
-        self.begun.add(id(request.protocol))
+        self.silent.discard(id(request.protocol))
         try:
             async with asyncio.timeout(REQUEST_FOR):
                 return await handler(request)
