@@ -175,14 +175,17 @@ func (m *mesh) begin(a *acting) {
 	}
 }
 
+// lease is one time for which the faults of a lease act.
+type lease struct{ timer *time.Timer }
+
 // lease lifts the faults that have a lease after [state.LeaseTime], unless it is renewed before.
 func (m *mesh) lease(name string) {
-	if t := m.leases[name]; t != nil {
-		t.Stop()
+	if l := m.leases[name]; l != nil {
+		l.timer.Stop()
 	}
-	var t *time.Timer
-	t = time.AfterFunc(state.LeaseTime, func() { m.lapse(name, t) })
-	m.leases[name] = t
+	l := &lease{}
+	l.timer = time.AfterFunc(state.LeaseTime, func() { m.lapse(name, l) })
+	m.leases[name] = l
 	end := time.Now().Add(state.LeaseTime)
 	for _, a := range m.faults {
 		if a.Lease != name {
@@ -195,9 +198,9 @@ func (m *mesh) lease(name string) {
 }
 
 // lapse ends a lease, unless it was renewed in the meantime.
-func (m *mesh) lapse(name string, t *time.Timer) {
+func (m *mesh) lapse(name string, l *lease) {
 	m.mu.Lock()
-	renewed := m.leases[name] != t
+	renewed := m.leases[name] != l
 	var lifted []*acting
 	if !renewed {
 		delete(m.leases, name)

@@ -24,7 +24,7 @@ type mesh struct {
 	units   map[string]standing       // those that are down are left out
 	flights map[string]*proxy.Flights // of services: what each serves now
 	faults  []*acting
-	leases  map[string]*time.Timer // each lifts the faults that have its lease
+	leases  map[string]*lease // each lifts the faults that have its lease
 }
 
 // standing says which units an edge prefers.
@@ -46,7 +46,7 @@ type openEdge struct {
 }
 
 func newMesh(f *Fleet) *mesh {
-	return &mesh{f: f, listen: net.Listen, open: map[string]*openEdge{}, units: map[string]standing{}, flights: map[string]*proxy.Flights{}, leases: map[string]*time.Timer{}}
+	return &mesh{f: f, listen: net.Listen, open: map[string]*openEdge{}, units: map[string]standing{}, flights: map[string]*proxy.Flights{}, leases: map[string]*lease{}}
 }
 
 // set notes how a unit is, and leads the edges to it or away from it.
@@ -166,8 +166,8 @@ func (e *openEdge) close() {
 func (m *mesh) closeAll() {
 	m.mu.Lock()
 	lifted := m.lift(func(*acting) bool { return true })
-	for _, t := range m.leases {
-		t.Stop()
+	for _, l := range m.leases {
+		l.timer.Stop()
 	}
 	open := m.open
 	m.open = map[string]*openEdge{}
