@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/driver/container/veil": {},
 	"internal/resource":              {"internal/stack", "internal/driver"},
 	"internal/resource/embedded":     {},
+	"internal/resource/resourcetest": {"internal/driver", "internal/need", "internal/resource", "internal/resource/embedded", "internal/stack"}, // tests only
 	"internal/fleet":                 {"internal/failpoint", "internal/stack", "internal/state", "internal/driver", "internal/resource", "internal/output", "internal/proxy"},
 	"internal/control":               {"internal/failpoint", "internal/state"},
 	"internal/telemetry/filter":      {},

@@ -9,7 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,15 +16,11 @@ import (
 
 	"go.uber.org/goleak"
 
-	"msctl.dev/msctl/internal/resource/embedded"
+	"msctl.dev/msctl/internal/resource/resourcetest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "embedded" { // a server of a test
-		if err := embedded.Main(context.Background(), os.Args[2:], os.Stdout, os.Stderr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if resourcetest.Embedded() {
 		return
 	}
 	goleak.VerifyTestMain(m)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	rabbit "github.com/rabbitmq/amqp091-go"
+
+	"msctl.dev/msctl/internal/resource/resourcetest"
 )
 
 // aFrame writes a frame: kind, channel, payload.
@@ -112,7 +114,7 @@ func TestAMQPMethods(t *testing.T) {
 
 // TestAMQPReal reads along with a real client and a server.
 func TestAMQPReal(t *testing.T) {
-	e := native(t, "rabbitmq", "rabbitmq-server", "epmd")
+	e := resourcetest.Native(t, "rabbitmq", "rabbitmq-server", "epmd")
 	rec := record(t, fmt.Sprintf("%s:%d", e.Host, e.Port))
 	u, err := url.Parse(e.URL)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	gomysql "github.com/go-sql-driver/mysql"
+
+	"msctl.dev/msctl/internal/resource/resourcetest"
 )
 
 // my writes packets, numbered from seq on.
@@ -161,7 +163,7 @@ func TestMySQLConnections(t *testing.T) {
 
 // TestMySQL reads along with MariaDB and two of its clients.
 func TestMySQL(t *testing.T) {
-	e := native(t, "mysql", "mariadbd", "mariadb")
+	e := resourcetest.Native(t, "mysql", "mariadbd", "mariadb")
 	rec := record(t, fmt.Sprintf("%s:%d", e.Host, e.Port))
 	useMySQL(t, rec.addr(), e.User, e.Password, e.Database)
 	host, port, _ := strings.Cut(rec.addr(), ":")

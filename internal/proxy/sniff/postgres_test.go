@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"msctl.dev/msctl/internal/resource/resourcetest"
 )
 
 // pg writes messages of the protocol: a type and its body each.
@@ -126,7 +128,7 @@ func TestPostgresSecrets(t *testing.T) {
 
 // TestPostgresReal reads along with a real client and a server.
 func TestPostgresReal(t *testing.T) {
-	e := native(t, "postgres", "postgres", "initdb")
+	e := resourcetest.Native(t, "postgres", "postgres", "initdb")
 	rec := record(t, fmt.Sprintf("%s:%d", e.Host, e.Port))
 	u, err := url.Parse(e.URL)
 	if err != nil {

@@ -1,12 +1,10 @@
 package sniff
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,17 +14,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"msctl.dev/msctl/internal/resource/embedded"
+	"msctl.dev/msctl/internal/resource/resourcetest"
 )
 
 // TestMain lets the test binary stand in for msctl, which watches over some of the servers: `TESTBINARY
 // embedded rabbitmq …`.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "embedded" {
-		if err := embedded.Main(context.Background(), os.Args[2:], os.Stdout, os.Stderr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if resourcetest.Embedded() {
 		return
 	}
 	goleak.VerifyTestMain(m)

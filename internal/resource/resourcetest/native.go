@@ -1,9 +1,11 @@
-package sniff
+// Package resourcetest starts real servers for the tests of other packages.
+package resourcetest
 
 import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -16,18 +18,32 @@ import (
 	"msctl.dev/msctl/internal/driver"
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/internal/resource"
+	"msctl.dev/msctl/internal/resource/embedded"
 	"msctl.dev/msctl/internal/stack"
 )
 
-// native starts a server that is installed on this machine and returns where its one resource is. It ends
-// with the test, beside which others may run.
-func native(t *testing.T, kind string, programs ...string) resource.Endpoint {
+// Embedded lets a test binary stand in for msctl: `TESTBINARY embedded nats …` is the server. It reports
+// whether it was one, which has ended; a TestMain then returns.
+func Embedded() bool {
+	if len(os.Args) < 2 || os.Args[1] != "embedded" {
+		return false
+	}
+	if err := embedded.Main(context.Background(), os.Args[2:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+// Native starts a server that is installed on this machine and returns where its one resource is. It ends
+// with the test, beside which others may run. programs are those that the machine must have.
+func Native(t *testing.T, kind string, programs ...string) resource.Endpoint {
 	t.Helper()
 	t.Parallel() // most of the time goes by while servers start and end
 	need.Native(t, programs...)
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	r := &stack.Resource{Name: "sniffed", Type: kind}
+	r := &stack.Resource{Name: "tested", Type: kind}
 	cs, err := resource.Resolve(&stack.Stack{Name: "test", Dir: "/", Resources: []*stack.Resource{r}}, resource.Prober{}.Probe(ctx), "native")
 	if err != nil {
 		need.Missing(t, "native", err.Error())
@@ -60,7 +76,7 @@ func native(t *testing.T, kind string, programs ...string) resource.Endpoint {
 // place is a folder that others may pass: servers that root starts run as nobody.
 func place(t *testing.T, s resource.Server) resource.Place {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sniff")
+	dir, err := os.MkdirTemp("", "server")
 	if err != nil {
 		t.Fatal(err)
 	}
