@@ -81,16 +81,21 @@ func (p *pump) run() {
 	}
 }
 
-// breakOff ends both directions with a reset. The first reason stays.
-func (f *flow) breakOff(err error) {
+// end notes why the flow ends. It is false where it has ended before: the first reason stays.
+func (f *flow) end(err error) bool {
 	f.mu.Lock()
-	first := f.broken == nil
-	if first {
-		f.broken = err
-		close(f.dead)
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return false
 	}
-	f.mu.Unlock()
-	if first {
+	f.broken = err
+	close(f.dead)
+	return true
+}
+
+// breakOff ends both directions with a reset.
+func (f *flow) breakOff(err error) {
+	if f.end(err) {
 		abort(f.client.conn)
 		abort(f.server.conn)
 		f.link.abandon()
@@ -103,14 +108,7 @@ func (f *flow) finish(how Ending) {
 		f.breakOff(errEnded)
 		return
 	}
-	f.mu.Lock()
-	first := f.broken == nil
-	if first {
-		f.broken = errEnded
-		close(f.dead)
-	}
-	f.mu.Unlock()
-	if first {
+	if f.end(errEnded) {
 		closeWrite(f.client.conn)
 		closeWrite(f.server.conn)
 		f.client.conn.Close()
