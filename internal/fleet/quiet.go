@@ -44,13 +44,12 @@ func (m *mesh) quieten(ctx context.Context, unit string) {
 	}
 }
 
-// quiet reports whether no request is on its way to a unit, or in it. Edges of bytes do not count: their
-// connections stay open for as long as both sides live.
+// quiet reports whether no request is on its way to a unit, or in it.
 func (m *mesh) quiet(unit string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.open {
-		if (e.Protocol == "http" || e.Protocol == "grpc") && !e.wire.Quiet(unit) {
+		if !e.wire.Quiet(unit) {
 			return false
 		}
 	}

@@ -179,6 +179,9 @@ func (e *Edge) log() *slog.Logger {
 // name returns "orders:payments".
 func (e *Edge) name() string { return e.From + ":" + e.To }
 
+// forwards reports whether requests are forwarded one by one, instead of bytes.
+func (e *Edge) forwards() bool { return e.Protocol == "http" || e.Protocol == "grpc" }
+
 // carry serves one connection of a caller to its end.
 func (e *Edge) carry(ctx context.Context, s *serving, c net.Conn) {
 	defer c.Close()
@@ -191,14 +194,13 @@ func (e *Edge) carry(ctx context.Context, s *serving, c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAliveConfig(keepAlive) // without it a vanished peer is found later
 	}
-	http := e.Protocol == "http" || e.Protocol == "grpc"
-	l := e.join(ctx.Done(), http, func(how Ending) { endConn(c, how) })
+	l := e.join(ctx.Done(), e.forwards(), func(how Ending) { endConn(c, how) })
 	defer l.leave()
 	w := newWire(c, 0)
 	if w.link = l; !l.hang(w) {
 		return
 	}
-	if http {
+	if e.forwards() {
 		e.carryHTTP(ctx, s, w)
 		return
 	}

@@ -68,3 +68,15 @@ func TestQuiet(t *testing.T) {
 		})
 	}
 }
+
+// TestQuietBytes checks that nobody waits for connections that carry bytes: they may stay open for good.
+func TestQuietBytes(t *testing.T) {
+	e := &Edge{To: "store", Protocol: "postgres"}
+	addr := serve(t, e)
+	e.SetTargets(to(backend(t, echo)))
+	ping(t, dial(t, addr))
+	e.SetTargets(nil)
+	if !e.Quiet("u-1") {
+		t.Error("a connection is waited for")
+	}
+}

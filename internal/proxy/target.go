@@ -77,8 +77,12 @@ func (e *Edge) SetTargets(list []Target) {
 }
 
 // Quiet reports whether a unit that the targets do not name has nothing more to answer: no request is on its
-// way to it, and none waits in it.
+// way to it, and none waits in it. An edge of bytes is always quiet: its connections stay open for as long as both
+// sides live.
 func (e *Edge) Quiet(unit string) bool {
+	if !e.forwards() {
+		return true
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return !slices.ContainsFunc(e.left, func(t *target) bool { return t.unit == unit && t.busy.Load() > 0 })
