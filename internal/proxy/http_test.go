@@ -488,15 +488,30 @@ func TestReload(t *testing.T) {
 	e := &Edge{To: "payments", Protocol: "http"}
 	addr := serve(t, e)
 	e.SetTargets(to(srvs...))
-	stop := make(chan bool)
+	answered, stop := loadWith(t, addr, nil)
+	defer stop()
+	for i := range 100 {
+		e.SetTargets(to(srvs[i%3:]...))
+		e.SetFaults(&Faults{List: []Fault{Latency{Delay: time.Microsecond}}})
+		e.SetFaults(nil)
+		before := answered.Load()
+		until(t, "a request is answered", func() bool { return answered.Load() > before || t.Failed() })
+	}
+}
+
+// loadWith has four clients send requests that may not be repeated, until stop is called, and counts the answers. One
+// that is not what was sent fails the test.
+func loadWith(t *testing.T, addr string, protocols *http.Protocols) (answered *atomic.Int64, stop func()) {
+	over := make(chan struct{})
 	var load sync.WaitGroup
-	var sent atomic.Int64
+	answered = new(atomic.Int64)
 	for range 4 {
 		c := client(t)
+		c.Transport.(*http.Transport).Protocols = protocols
 		load.Go(func() {
 			for {
 				select {
-				case <-stop:
+				case <-over:
 					return
 				default:
 				}
@@ -505,19 +520,14 @@ func TestReload(t *testing.T) {
 					t.Errorf("got %q of %v", got, res)
 					return
 				}
-				sent.Add(1)
+				answered.Add(1)
 			}
 		})
 	}
-	for i := range 100 {
-		e.SetTargets(to(srvs[i%3:]...))
-		e.SetFaults(&Faults{List: []Fault{Latency{Delay: time.Microsecond}}})
-		e.SetFaults(nil)
-		before := sent.Load()
-		until(t, "a request is answered", func() bool { return sent.Load() > before || t.Failed() })
+	return answered, func() {
+		close(over)
+		load.Wait()
 	}
-	close(stop)
-	load.Wait()
 }
 
 // TestWeights checks that each request of one connection is given by weight, exactly (canary).

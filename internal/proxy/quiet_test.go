@@ -4,8 +4,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -32,27 +30,8 @@ func TestQuiet(t *testing.T) {
 			addr := serve(t, e)
 			e.SetTargets([]Target{target("stays", stays)})
 
-			stop := make(chan struct{})
-			var load sync.WaitGroup
-			for range 4 {
-				transport := &http.Transport{Protocols: stays.Config.Protocols}
-				t.Cleanup(transport.CloseIdleConnections)
-				c := &http.Client{Transport: transport, Timeout: patience}
-				load.Go(func() {
-					for {
-						select {
-						case <-stop:
-							return
-						default:
-						}
-						res, err := c.Post("http://"+addr, "", strings.NewReader("hello"))
-						if got := text(t, res, err); got != "hello" {
-							t.Errorf("got %q of %v", got, res)
-							return
-						}
-					}
-				})
-			}
+			_, stop := loadWith(t, addr, stays.Config.Protocols)
+			defer stop()
 			for range 50 {
 				goes := start()
 				e.SetTargets([]Target{target("stays", stays), target("goes", goes)})
@@ -63,8 +42,6 @@ func TestQuiet(t *testing.T) {
 				goes.CloseClientConnections()
 				goes.Close()
 			}
-			close(stop)
-			load.Wait()
 		})
 	}
 }
