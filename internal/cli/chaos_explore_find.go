@@ -29,13 +29,9 @@ func (x *exploring) explore(ctx context.Context) error {
 	r, err := x.do(ctx, s, func(p explore.Past) error { past = append(past, p); return x.save(past) })
 	if ctx.Err() != nil {
 		fmt.Fprintf(x.Err, "interrupted after %s: the same command goes on from there\n", count(r.Counts.Runs, "run"))
-		return silent(exitInterrupt)
 	}
-	if errors.Is(err, explore.ErrUnsteady) {
-		return unsteady(err)
-	}
-	if err != nil {
-		return &codedError{err, experiment.Broken.Code(), ""}
+	if err := x.failure(ctx, err); err != nil {
+		return err
 	}
 	for _, w := range append(r.Warnings, x.untouched(r.Clean.Calls)...) {
 		fmt.Fprintln(x.screenOf(x.Err), clean(w))
@@ -58,9 +54,28 @@ func (x *exploring) explore(ctx context.Context) error {
 	} else {
 		x.show(ctx, r, files)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return x.verdict(r)
+}
+
+// failure is how a search ends that got no answer, or nil.
+func (x *exploring) failure(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return silent(exitInterrupt)
+	case errors.Is(err, explore.ErrUnsteady):
+		return &codedError{err, experiment.Unsteady.Code(), "bring the fleet to its steady state first; `msctl chaos list` shows faults that act"}
+	case err != nil:
+		return &codedError{err, experiment.Broken.Code(), ""}
+	}
+	return nil
+}
+
+// verdict is how a search ends that got one.
+func (x *exploring) verdict(r explore.Result) error {
+	switch {
 	case len(r.Found) > 0:
 		return silent(experiment.Deviated.Code())
 	case !r.Complete:

@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"msctl.dev/msctl/chaos/experiment"
 	"msctl.dev/msctl/chaos/explore"
 )
 
@@ -40,13 +38,8 @@ func (x *exploring) score(ctx context.Context) error {
 	s.Again = -1
 	var runs []explore.Past
 	r, err := x.do(ctx, s, func(p explore.Past) error { runs = append(runs, p); return nil })
-	switch {
-	case ctx.Err() != nil:
-		return silent(exitInterrupt)
-	case errors.Is(err, explore.ErrUnsteady):
-		return unsteady(err)
-	case err != nil:
-		return &codedError{err, experiment.Broken.Code(), ""}
+	if err := x.failure(ctx, err); err != nil {
+		return err
 	}
 	scores := explore.Scores(r.Clean, runs)
 	if x.o.json {
@@ -54,21 +47,13 @@ func (x *exploring) score(ctx context.Context) error {
 	} else {
 		scoreTable(x.shown(), scores)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case len(r.Found) > 0:
-		return silent(experiment.Deviated.Code())
-	case !r.Complete:
-		fmt.Fprintln(x.Err, r.Why)
-		return silent(exitIncomplete)
 	}
-	return nil
-}
-
-// unsteady is the error of a fleet that is broken without faults.
-func unsteady(err error) error {
-	return &codedError{err, experiment.Unsteady.Code(), "bring the fleet to its steady state first; `msctl chaos list` shows faults that act"}
+	if len(r.Found) == 0 && !r.Complete {
+		fmt.Fprintln(x.Err, r.Why)
+	}
+	return x.verdict(r)
 }
 
 func scoreTable(s screen, scores []explore.Score) {
