@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"msctl.dev/msctl/chaos/explore"
+	"msctl.dev/msctl/contracts"
 )
 
 // explored is the file of a search that is not over.
@@ -47,13 +47,7 @@ func (x *exploring) past() ([]explore.Past, error) {
 func (x *exploring) save(past []explore.Past) error {
 	data, err := json.Marshal(explored{1, x.fingerprint(), past})
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(x.file), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(x.file+".new", data, 0o644)
-	}
-	if err == nil {
-		err = os.Rename(x.file+".new", x.file)
+		err = contracts.Replace(x.file, data, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the runs that were made: %w", err)
