@@ -135,12 +135,8 @@ func (x *exploring) replays(r explore.Result) (files []string, err error) {
 			ext := filepath.Ext(file)
 			file = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(file, ext), i+1, ext)
 		}
-		path := file
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(x.Dir, path)
-		}
 		why := "Found by msctl chaos explore. It breaks: " + strings.Join(f.Run.Broken, "; ")
-		if err := os.WriteFile(path, x.plot.write(brief(f.Set), why, f.Run.Trace, f.Set), 0o644); err != nil {
+		if err := os.WriteFile(x.absolute(file), x.plot.write(brief(f.Set), why, f.Run.Trace, f.Set), 0o644); err != nil {
 			return files, fmt.Errorf("write experiment: %w", err)
 		}
 		files = append(files, file)

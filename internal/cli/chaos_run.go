@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -170,11 +171,7 @@ func (a *App) experiments(files []string) ([]*experiment.Experiment, error) {
 	var all []*experiment.Experiment
 	var mistakes stack.Errors
 	for _, file := range files {
-		path := file
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(a.Dir, path)
-		}
-		e, err := experiment.Read(path, file)
+		e, err := experiment.Read(a.absolute(file), file)
 		var some stack.Errors
 		if errors.As(err, &some) {
 			mistakes = append(mistakes, some...)
@@ -228,11 +225,11 @@ type series struct {
 func (s *series) run(ctx context.Context, all []*experiment.Experiment) error {
 	var wg sync.WaitGroup
 	ended := make(chan *experiment.Experiment)
-	waiting, running := all, []*experiment.Experiment(nil)
+	waiting, running := slices.Clone(all), []*experiment.Experiment(nil)
 	for len(waiting)+len(running) > 0 {
 		for i := 0; i < len(waiting) && len(running) < s.o.parallel && ctx.Err() == nil; i++ {
 			if e := waiting[i]; apart(e, running) {
-				waiting = append(append([]*experiment.Experiment(nil), waiting[:i]...), waiting[i+1:]...)
+				waiting = slices.Delete(waiting, i, i+1)
 				running = append(running, e)
 				wg.Go(func() { s.one(ctx, e); ended <- e })
 				i--
@@ -242,12 +239,7 @@ func (s *series) run(ctx context.Context, all []*experiment.Experiment) error {
 			break
 		}
 		e := <-ended
-		for i := range running {
-			if running[i] == e {
-				running = append(running[:i], running[i+1:]...)
-				break
-			}
-		}
+		running = slices.DeleteFunc(running, func(other *experiment.Experiment) bool { return other == e })
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
@@ -290,29 +282,25 @@ func (s *series) one(ctx context.Context, e *experiment.Experiment) {
 	if s.o.report == "" {
 		return
 	}
-	dir := s.o.report
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(s.Dir, dir)
-	}
-	if name != "" {
-		for n := 1; ; n++ { // two files of one name
-			dir = filepath.Join(s.o.report, name)
-			if n > 1 {
-				dir += fmt.Sprintf("-%d", n)
-			}
-			if !s.out[dir] {
-				s.out[dir] = true
-				break
-			}
-		}
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(s.Dir, dir)
-		}
-	}
-	if err := experiment.Report(dir, j, s.veil.Text); err != nil {
+	if err := experiment.Report(s.folder(name), j, s.veil.Text); err != nil {
 		say(s.Err, err.Error(), "")
 		j.Verdict, j.Reason = experiment.Broken, err.Error()
 	}
+}
+
+// folder is where a report is written: of several experiments each into one of its own.
+func (s *series) folder(name string) string {
+	dir := s.absolute(s.o.report)
+	if name == "" {
+		return dir
+	}
+	dir = filepath.Join(dir, name)
+	own := dir
+	for n := 2; s.out[own]; n++ { // two files of one name
+		own = fmt.Sprintf("%s-%d", dir, n)
+	}
+	s.out[own] = true
+	return own
 }
 
 // print writes a journal as one line.

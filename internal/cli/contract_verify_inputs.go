@@ -28,10 +28,7 @@ func (v *verification) inputs(name string) verify.Inputs {
 		in = append(in, filepath.Join(s.Source, "..."))
 	}
 	for _, e := range s.Env { // such as a file of flags
-		path := e.Value
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(s.Dir, path)
-		}
+		path := absolute(s.Dir, e.Value)
 		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
 			in = append(in, path)
 		}

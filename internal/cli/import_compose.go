@@ -99,14 +99,6 @@ func (a *App) importCompose(ctx context.Context, name string, o *importOptions) 
 	return nil
 }
 
-// absolute makes a path of the command line absolute.
-func (a *App) absolute(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(a.Dir, path)
-}
-
 // lookup is a variable of the shell.
 func (a *App) lookup(name string) (string, bool) {
 	for _, e := range a.Environ {

@@ -49,10 +49,7 @@ func newInit(a *App) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
 		i := &initial{app: a, o: o, dir: a.Dir}
 		if len(words) == 1 {
-			i.folder = words[0]
-			if i.dir = words[0]; !filepath.IsAbs(i.dir) {
-				i.dir = filepath.Join(a.Dir, i.dir)
-			}
+			i.folder, i.dir = words[0], a.absolute(words[0])
 		}
 		return i.run(cmd.Context())
 	}

@@ -56,14 +56,12 @@ func (a *App) stackDir() (string, error) {
 	}
 	dir := ""
 	for _, f := range files {
-		if !filepath.IsAbs(f) {
-			f = filepath.Join(a.Dir, f)
-		}
+		f = a.absolute(f)
 		if _, err := os.Stat(f); err != nil {
 			return "", noFile(f, err)
 		}
 		if dir == "" {
-			dir = filepath.Dir(filepath.Clean(f))
+			dir = filepath.Dir(f)
 		}
 	}
 	if dir != "" {
@@ -95,4 +93,15 @@ func narrow(st *stack.Stack, profile string) (*stack.Stack, error) {
 		hint = "its profiles: " + list(names)
 	}
 	return nil, usage(hint, "unknown profile %q", profile)
+}
+
+// absolute makes a path of the command line absolute.
+func (a *App) absolute(path string) string { return absolute(a.Dir, path) }
+
+// absolute makes a path absolute that begins at dir where it does not say otherwise.
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -157,11 +156,7 @@ func ownTemplate(name string) (*scaffold.Template, error) {
 
 // localTemplate loads the template of a folder. Nothing outside of the folder is read.
 func (a *App) localTemplate(dir string) (*scaffold.Template, error) {
-	at := dir
-	if !filepath.IsAbs(at) {
-		at = filepath.Join(a.Dir, at)
-	}
-	root, err := os.OpenRoot(at)
+	root, err := os.OpenRoot(a.absolute(dir))
 	if err != nil {
 		return nil, failed("", "open template %s: %w", dir, errors.Unwrap(err))
 	}
