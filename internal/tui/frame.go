@@ -284,6 +284,9 @@ func (m *model) hints(w int) string {
 
 // empty is a screen that has nothing to show, and why.
 func (m *model) empty(w, h int, text string) []string {
+	if mv, ok := m.visible().(mover); ok {
+		mv.cursor().all = 0 // no place is said of rows that are gone
+	}
 	rows := []string{""}
 	for _, r := range words(text, w-4) {
 		rows = append(rows, m.theme.paint(faint, "  "+r))

@@ -33,3 +33,32 @@ func TestFaultsCount(t *testing.T) {
 	f.edges = append(f.edges, other)
 	newStage(t, f, 100, 30).shows("⚡ 1 fault ")
 }
+
+// TestFaultsAreWhole reads on the page of a unit all faults of an edge on a plain terminal: what has no room beside the
+// edge's figures stands below, and drives no terminal.
+func TestFaultsAreWhole(t *testing.T) {
+	f := shop()
+	i := slices.IndexFunc(f.edges, func(e state.Edge) bool { return len(e.Faults) > 0 })
+	f.edges[i].Faults = append(f.edges[i].Faults, "duplicate", "\x1b[2Jbandwidth 100KB/s", "answer 503 after 4s")
+	s := newStage(t, f, 80, 24)
+	s.press("j", "j", "j", "enter")
+	s.shows("360 failed\n      ⚡ latency 200ms ±20ms, duplicate, \\x1b[2Jbandwidth 100KB/s, answer 503\n      after 4s\n")
+	s = newStage(t, f, 200, 50)
+	s.press("j", "j", "j", "enter")
+	s.shows("360 failed  ⚡ latency 200ms ±20ms, duplicate, \\x1b[2Jbandwidth 100KB/s, answer 503 after 4s\n")
+}
+
+// TestNoPlaceOfNothing checks that nothing is said of which rows are visible where a filter left none.
+func TestNoPlaceOfNothing(t *testing.T) {
+	f := shop()
+	for len(f.edges) < 40 {
+		f.edges = append(f.edges, f.edges[1])
+	}
+	s := newStage(t, f, 80, 24)
+	s.press("4")
+	s.shows(" of 4")
+	s.press("/", "text:zz", "enter")
+	if got := s.screen(); !strings.Contains(got, "no edge matches zz") || strings.Contains(got, " of 4") {
+		t.Errorf("a place among no rows:\n%s", got)
+	}
+}

@@ -96,10 +96,13 @@ func linkCells(l link) []cell {
 // linkRemark is the faults that act on an edge, or what is to be known of it.
 func linkRemark(l link) cell {
 	if len(l.faults) > 0 {
-		return cell{"⚡ " + plainText(strings.Join(l.faults, ", ")), warn}
+		return cell{faultText(l.faults), warn}
 	}
 	return cell{l.note, faint}
 }
+
+// faultText is the faults that act on an edge, wherever it is drawn.
+func faultText(faults []string) string { return "⚡ " + plainText(strings.Join(faults, ", ")) }
 
 // layers sorts everything that edges touch: callers left of what they call. Cycles are broken where they
 // close.

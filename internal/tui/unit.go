@@ -164,7 +164,7 @@ func (m *model) edgeRows(u state.Unit, w int) []string {
 				what, figures := m.blind(e)
 				past = append(past, what, figures)
 			}
-			rows = append(rows, cut(m.edgeRow(outside(other), e), w))
+			rows = append(rows, m.edgeRow(outside(other), e, w)...)
 		}
 		for _, text := range compact(past) {
 			for _, part := range words(text, max(10, w-2)) {
@@ -183,8 +183,8 @@ func outside(name string) string {
 	return plainText(name)
 }
 
-// edgeRow is one edge seen from one of its ends.
-func (m *model) edgeRow(other string, e state.Edge) string {
+// edgeRow is one edge seen from one of its ends. Faults that have no room beside its figures stand below them.
+func (m *model) edgeRow(other string, e state.Edge, w int) []string {
 	t := m.theme
 	if !e.Mesh {
 		if told, ok := m.chart.edge(e.From, e.To); ok {
@@ -199,10 +199,18 @@ func (m *model) edgeRow(other string, e state.Edge) string {
 	if e.Errors > 0 {
 		row += t.paint(bad, "  "+count(e.Errors)+" failed")
 	}
-	if len(e.Faults) > 0 {
-		row += t.paint(warn, "  ⚡ "+plainText(strings.Join(e.Faults, ", ")))
+	if len(e.Faults) == 0 {
+		return []string{cut(row, w)}
 	}
-	return row
+	faults := faultText(e.Faults)
+	if width(row)+2+width(faults) <= w {
+		return []string{row + "  " + t.paint(warn, faults)}
+	}
+	rows := []string{cut(row, w)}
+	for _, part := range words(faults, max(10, w-4)) {
+		rows = append(rows, cut("    "+t.paint(warn, part), w))
+	}
+	return rows
 }
 
 // perSecond is a rate with its unit, or nothing.
