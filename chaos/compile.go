@@ -52,7 +52,7 @@ func Check(f state.Fault) error {
 func check(f state.Fault) (*Kind, error) {
 	k := Find(f.Kind)
 	if k == nil {
-		return nil, wrong(meant(f.Kind, Names(), kindsHint), "unknown kind of fault %q", f.Kind)
+		return nil, wrong(Meant(f.Kind, Names(), kindsHint), "unknown kind of fault %q", f.Kind)
 	}
 	if err := k.checkParams(f.Params); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (k *Kind) checkParam(name, value string) error {
 		if len(k.Params) == 0 {
 			otherwise = k.Name + " has none"
 		}
-		return wrong(meant(name, k.paramNames(), otherwise), "read %s: unknown parameter %q", k.Name, name)
+		return wrong(Meant(name, k.paramNames(), otherwise), "read %s: unknown parameter %q", k.Name, name)
 	}
 	if err := p.check(value); err != nil {
 		return wrong("write "+name+"="+p.example(), "read %s: %s=%s: %v", k.Name, name, value, err)

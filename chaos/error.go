@@ -18,8 +18,15 @@ func wrong(hint, format string, args ...any) *Error {
 	return &Error{fmt.Sprintf(format, args...), hint}
 }
 
-// meant returns a hint at the known word that is nearest, or else.
-func meant(word string, known []string, otherwise string) string {
+// maxMeant bounds the words for which a near one is searched: the time goes with their length, and nothing that is
+// known is as long.
+const maxMeant = 64
+
+// Meant returns a hint at the known word that is nearest to what was written, or otherwise where none is near.
+func Meant(word string, known []string, otherwise string) string {
+	if len(word) >= maxMeant {
+		return otherwise
+	}
 	best, least := "", max(2, len(word)/3)+1
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(word, k); d < least {

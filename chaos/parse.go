@@ -77,9 +77,9 @@ func (p *parser) word(w string) error {
 			return p.params(k, last, w)
 		}
 		known := append(Names(), Find(last.Kind).paramNames()...)
-		return wrong(meant(first, append(known, optionNames()...), kindsHint), "read %q: no such fault", w)
+		return wrong(Meant(first, append(known, optionNames()...), kindsHint), "read %q: no such fault", w)
 	}
-	return wrong(meant(first, append(Names(), optionNames()...), kindsHint), "read %q: no such fault", w)
+	return wrong(Meant(first, append(Names(), optionNames()...), kindsHint), "read %q: no such fault", w)
 }
 
 // kind begins a fault: "latency=300ms,jitter=50ms".

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agnivade/levenshtein"
 	"gopkg.in/yaml.v3"
 
+	"msctl.dev/msctl/chaos"
 	"msctl.dev/msctl/internal/stack"
 )
 
@@ -294,23 +294,12 @@ func (r *reader) value(into *any) func(*yaml.Node) {
 	}
 }
 
-// meant returns a hint at the nearest known word.
+// meant returns a hint at the nearest known word, or at all of them where none is near.
 func meant(word string, known []string) string {
-	best, least := "", max(2, len(word)/3)+1
-	for _, k := range known {
-		if len(word) < 64 {
-			if d := levenshtein.ComputeDistance(word, k); d < least {
-				best, least = k, d
-			}
-		}
-	}
-	if best == "" && len(known) == 0 {
+	if len(known) == 0 {
 		return ""
 	}
-	if best == "" {
-		return "known are " + strings.Join(known, ", ")
-	}
-	return "did you mean " + best + "?"
+	return chaos.Meant(word, known, "known are "+strings.Join(known, ", "))
 }
 
 // shorten keeps what a message quotes short.
