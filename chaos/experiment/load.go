@@ -129,13 +129,7 @@ func (t *tally) sum() Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := t.t
-	out.Statuses, out.Why = map[int]int64{}, map[string]int{}
-	for k, v := range t.t.Statuses {
-		out.Statuses[k] = v
-	}
-	for k, v := range t.t.Why {
-		out.Why[k] = v
-	}
+	out.Statuses, out.Why = maps.Clone(t.t.Statuses), maps.Clone(t.t.Why)
 	if len(t.took) == 0 {
 		return out
 	}
