@@ -35,17 +35,17 @@ func (s sender) handle(ctx context.Context, m kit.Message) error {
 	if t.Request == "" || t.To == "" {
 		return bus.Permanent(errors.New("read task: request_id or to is missing"))
 	}
-	at, err := s.inbox.claim(ctx, t.Request)
+	c, err := s.inbox.claim(ctx, t.Request)
 	switch {
 	case err != nil:
 		return err
-	case at == handed: // its sender died between the mail's end and the answer
-		return s.giveBack(ctx, t, bus.Permanent(errUnsure))
-	case at == unknown:
-		if err := s.send(ctx, t); err != nil {
-			return s.giveBack(ctx, t, err)
+	case c.at == handed: // its sender died between the mail's end and the answer
+		return s.giveBack(ctx, c, bus.Permanent(errUnsure))
+	case c.at == unknown:
+		if err := s.send(ctx, t, c); err != nil {
+			return s.giveBack(ctx, c, err)
 		}
-		if err := s.inbox.note(ctx, t.Request, sent); err != nil {
+		if err := s.inbox.note(ctx, c, sent); err != nil {
 			return err
 		}
 	}
@@ -54,8 +54,8 @@ func (s sender) handle(ctx context.Context, m kit.Message) error {
 
 // send hands the mail to the server. From the moment before its last byte no second try is made,
 // unless the server itself refuses it.
-func (s sender) send(ctx context.Context, t Task) error {
-	refused, err := s.mail.send(ctx, t, func() error { return s.inbox.note(ctx, t.Request, handed) })
+func (s sender) send(ctx context.Context, t Task, c claim) error {
+	refused, err := s.mail.send(ctx, t, func() error { return s.inbox.handOver(ctx, c) })
 	if refused {
 		return bus.Permanent(err)
 	}
@@ -63,8 +63,8 @@ func (s sender) send(ctx context.Context, t Task) error {
 }
 
 // giveBack returns err after another try was made possible.
-func (s sender) giveBack(ctx context.Context, t Task, err error) error {
-	return errors.Join(err, s.inbox.release(ctx, t.Request))
+func (s sender) giveBack(ctx context.Context, c claim, err error) error {
+	return errors.Join(err, s.inbox.release(ctx, c))
 }
 
 // gaveUp tells that the mail is on its way to the failed queue.

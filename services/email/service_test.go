@@ -16,7 +16,6 @@ import (
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/bus"
-	"msctl.dev/msctl/services/kit/cache"
 	"msctl.dev/msctl/services/kit/kittest"
 )
 
@@ -95,6 +94,7 @@ func (s *session) Data(r io.Reader) error {
 type world struct {
 	t      *testing.T
 	smtp   *server
+	cache  string // its Redis
 	bus    *bus.Bus
 	events chan kit.Message
 	failed chan kit.Message
@@ -102,8 +102,8 @@ type world struct {
 
 func newWorld(t *testing.T, answer func(int) error) *world {
 	w := &world{t: t, smtp: newServer(t), events: make(chan kit.Message, 10), failed: make(chan kit.Message, 10)}
-	w.smtp.answer = answer
-	env := map[string]string{"BROKER_URL": kittest.NATS(t), "CACHE_URL": kittest.Redis(t),
+	w.smtp.answer, w.cache = answer, kittest.Redis(t)
+	env := map[string]string{"BROKER_URL": kittest.NATS(t), "CACHE_URL": w.cache,
 		"MAIL_URL": "smtp://" + w.smtp.addr, "EMAIL_ATTEMPTS": "3", "EMAIL_BACKOFF": "1ms"}
 	kittest.Start(t, run, env)
 	var err error
@@ -183,34 +183,6 @@ func TestOnce(t *testing.T) {
 }
 
 // TestRetry goes on until the server takes the mail.
-// TestHanded waits for a replica that waits for the server's answer, and takes it for dead only later.
-func TestHanded(t *testing.T) {
-	redis, err := cache.Open(kittest.App(t, map[string]string{"CACHE_URL": kittest.Redis(t)}), "cache")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer redis.Close()
-	i := inbox{redis: redis}
-	if err := i.note(t.Context(), "r1", handed); err != nil {
-		t.Fatal(err)
-	}
-	short, cancel := context.WithTimeout(t.Context(), 3*inboxPoll)
-	defer cancel()
-	if s, err := i.claim(short, "r1"); err == nil {
-		t.Errorf("just handed over: got %q", s)
-	}
-	redis.Expire(t.Context(), inboxKey("r1"), inboxKept-inboxEnds-time.Second)
-	if s, err := i.claim(t.Context(), "r1"); s != handed || err != nil {
-		t.Errorf("handed over long ago: got %q, %v", s, err)
-	}
-	if err := i.note(t.Context(), "r1", sent); err != nil {
-		t.Fatal(err)
-	}
-	if s, err := i.claim(t.Context(), "r1"); s != sent || err != nil {
-		t.Errorf("sent: got %q, %v", s, err)
-	}
-}
-
 func TestRetry(t *testing.T) {
 	w := newWorld(t, func(try int) error {
 		if try < 3 {
