@@ -50,6 +50,7 @@ type faults struct {
 	list  []state.Fault
 	line  string
 	label string // by which it may be lifted before its end; "" is none
+	coin  uint64 // of the first of them that has no seed of its own: how many of the file come before it
 }
 
 func (f *faults) fields(r *reader) []field {
@@ -131,14 +132,14 @@ func (f *faults) needs() (out []need) {
 func (f *faults) String() string { return f.line }
 
 func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error, error) {
-	list := slices.Clone(f.list)
+	list, coin := slices.Clone(f.list), f.coin
 	for i := range list {
 		if !atOnce(list[i]) {
 			list[i].Lease = w.lease()
 		}
 		if list[i].Seed == 0 && w.seed != 0 {
-			w.coins++
-			list[i].Seed = w.seed + w.coins - 1
+			list[i].Seed = w.seed + coin
+			coin++
 		}
 	}
 	put, err := w.Fleet.AddFaults(ctx, list)
@@ -151,7 +152,7 @@ func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error,
 			ids = append(ids, one.ID)
 		}
 	}
-	w.put(f.label, put)
+	w.put(f, put)
 	return func(ctx context.Context) error { return w.lift(ctx, ids) }, nil
 }
 

@@ -75,6 +75,24 @@ func (e *Experiment) Faulted() (all []state.Fault) {
 	return all
 }
 
+// number tells each step which coins its faults have. They go by the file: the times at which steps act are not the
+// same in every run.
+func (e *Experiment) number() {
+	coin := uint64(0)
+	for _, s := range e.steps() {
+		f, ok := s.Act.(*faults)
+		if !ok {
+			continue
+		}
+		f.coin = coin
+		for _, one := range f.list {
+			if one.Seed == 0 {
+				coin++
+			}
+		}
+	}
+}
+
 func (e *Experiment) limit() time.Duration {
 	if e.Limit > 0 {
 		return e.Limit

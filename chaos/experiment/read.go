@@ -44,6 +44,7 @@ func Parse(file string, data []byte) (*Experiment, error) {
 	if err := r.result(); err != nil {
 		return nil, err
 	}
+	e.number()
 	return e, nil
 }
 

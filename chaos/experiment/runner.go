@@ -263,13 +263,9 @@ func (x *run) fault(ctx context.Context, s *Step) {
 	if !pause(ctx, s.At-time.Since(x.begun)) {
 		return
 	}
-	before := len(x.placedFaults())
 	from := time.Since(x.begun)
 	ok := x.step(ctx, s, "fault")
-	acted := Acted{Name: s.Name, From: from, Faults: x.placedFaults()[before:], Edges: x.on(s)}
-	if f, is := s.Act.(*faults); is && len(acted.Faults) > len(f.list) {
-		acted.Faults = acted.Faults[len(acted.Faults)-len(f.list):]
-	}
+	acted := Acted{Name: s.Name, From: from, Faults: x.putBy(s), Edges: x.on(s)}
 	if ok && s.For > 0 && pause(ctx, s.For) {
 		x.undo(context.WithoutCancel(ctx), s.Name)
 	}
@@ -280,12 +276,6 @@ func (x *run) fault(ctx context.Context, s *Step) {
 	x.mu.Lock()
 	x.j.Faults = append(x.j.Faults, acted)
 	x.mu.Unlock()
-}
-
-func (x *run) placedFaults() []state.Fault {
-	x.world.mu.Lock()
-	defer x.world.mu.Unlock()
-	return x.placed
 }
 
 // on returns the edges that a step's faults act on.

@@ -57,34 +57,42 @@ type world struct {
 	begun  time.Time             // of the workload; before, of the run
 	base   map[string]state.Edge // counters of the edges at that time, by name and listener
 
-	seed  uint64 // of coins; 0: drawn
-	coins uint64 // given out
+	seed uint64 // of coins; 0: drawn
 
 	mu     sync.Mutex
 	vars   map[string]string
 	loads  map[string]*tally
-	acted  map[string]int64    // by the ids of faults: how often they have acted
-	labels map[string][]string // ids of faults by the label of their step
-	lifted map[string]bool     // ids of faults that the run itself has lifted
-	placed []state.Fault       // every fault that was put, as the fleet told it
+	acted  map[string]int64          // by the ids of faults: how often they have acted
+	labels map[string][]string       // ids of faults by the label of their step
+	lifted map[string]bool           // ids of faults that the run itself has lifted
+	placed map[*faults][]state.Fault // by the step that put them, as the fleet told them
 }
 
 // lease is the name of the lease that the run's faults have.
 func (w *world) lease() string { return "experiment-" + w.run }
 
-func (w *world) put(label string, faults []state.Fault) {
+// put notes what a step has put.
+func (w *world) put(by *faults, list []state.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, f := range faults {
-		w.labels[label] = append(w.labels[label], f.ID)
+	for _, f := range list {
+		w.labels[by.label] = append(w.labels[by.label], f.ID)
 		delete(w.lifted, f.ID)
 	}
-	w.placed = append(w.placed, faults...)
+	w.placed[by] = list
+}
+
+// putBy returns the faults that a step has put.
+func (w *world) putBy(s *Step) []state.Fault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f, _ := s.Act.(*faults)
+	return w.placed[f]
 }
 
 func newWorld(s Site, seed uint64) *world {
 	run := strings.ToLower(rand.Text()[:10])
-	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{}, lifted: map[string]bool{},
+	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{}, lifted: map[string]bool{}, placed: map[*faults][]state.Fault{},
 		vars: map[string]string{"run": run, "seed": fmt.Sprint(seed), "dir": s.Stack.Dir},
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
