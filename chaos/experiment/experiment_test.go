@@ -477,3 +477,18 @@ func TestCoinsGoByTheFile(t *testing.T) {
 		t.Errorf("the seeds are %v, want %v", got, want)
 	}
 }
+
+// TestStepsOfOneName shows that the end of a step does not end another that is called the same.
+func TestStepsOfOneName(t *testing.T) {
+	s, f := site(t, nil)
+	e := parse(t, "title: a\nafter: [{http: GET shop/}]\nfaults:\n  - {name: slow, for: 1s, fault: \"shop:bank latency=1ms\"}\n  - {name: slow, for: 2s, fault: \"shop:bank bandwidth=1MB/s\"}\n")
+	w := newWorld(s, 0)
+	x := &run{world: w, e: e, j: newJournal(e, w)}
+	for i := range e.Faults {
+		x.step(t.Context(), &e.Faults[i], "fault")
+	}
+	x.undo(t.Context(), &e.Faults[0])
+	if got, want := f.story(), "add latency, add bandwidth, remove latency"; got != want {
+		t.Errorf("did %s, want %s", got, want)
+	}
+}

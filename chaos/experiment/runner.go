@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ type run struct {
 
 // undo is the inverse of a step, done once.
 type undo struct {
-	name string
+	step *Step
 	once sync.Once
 	do   func(context.Context) error
 	err  error
@@ -182,7 +183,7 @@ func (x *run) step(ctx context.Context, s *Step, phase string) bool {
 	inverse, err := s.Act.do(ctx, x.world)
 	if inverse != nil {
 		x.mu.Lock()
-		x.undos = append(x.undos, &undo{name: s.Name, do: inverse})
+		x.undos = append(x.undos, &undo{step: s, do: inverse})
 		x.mu.Unlock()
 	}
 	if ctx.Err() != nil {
@@ -267,7 +268,7 @@ func (x *run) fault(ctx context.Context, s *Step) {
 	ok := x.step(ctx, s, "fault")
 	acted := Acted{Name: s.Name, From: from, Faults: x.putBy(s), Edges: x.on(s)}
 	if ok && s.For > 0 && pause(ctx, s.For) {
-		x.undo(context.WithoutCancel(ctx), s.Name)
+		x.undo(context.WithoutCancel(ctx), s)
 	}
 	acted.To = time.Since(x.begun)
 	if ok && s.For == 0 {
@@ -294,13 +295,13 @@ func (x *run) on(s *Step) (names []string) {
 	return unique(names)
 }
 
-// undo does the inverse of the step of that name.
-func (x *run) undo(ctx context.Context, name string) {
+// undo does the inverse of a step.
+func (x *run) undo(ctx context.Context, s *Step) {
 	x.mu.Lock()
-	all := append([]*undo(nil), x.undos...)
+	all := slices.Clone(x.undos)
 	x.mu.Unlock()
 	for _, u := range all {
-		if u.name == name {
+		if u.step == s {
 			x.inverse(ctx, u)
 		}
 	}
@@ -314,17 +315,17 @@ func (x *run) inverse(ctx context.Context, u *undo) {
 		at := time.Now()
 		x.count(ctx)
 		u.err = u.do(ctx)
-		x.activity(&x.j.Rollbacks, Named{Type: "action", Name: "undo " + u.name}, at, u.err, nil, nil)
+		x.activity(&x.j.Rollbacks, Named{Type: "action", Name: "undo " + u.step.Name}, at, u.err, nil, nil)
 		if lost := (gone{}); errors.As(u.err, &lost) {
 			u.err = nil // nothing is left to undo
-			x.end(Broken, "%s: %v", u.name, lost)
+			x.end(Broken, "%s: %v", u.step.Name, lost)
 			return
 		}
 		if u.err != nil {
-			x.say("rollback", true, "undo %s: %v", u.name, u.err)
+			x.say("rollback", true, "undo %s: %v", u.step.Name, u.err)
 			return
 		}
-		x.say("rollback", false, "undone: %s", u.name)
+		x.say("rollback", false, "undone: %s", u.step.Name)
 	})
 }
 
@@ -352,7 +353,7 @@ func (x *run) rollback(ctx context.Context) {
 	for i := len(undos) - 1; i >= 0; i-- {
 		x.guarded(func() { x.inverse(ctx, undos[i]) })
 		if undos[i].err != nil && failed == nil {
-			failed = fmt.Errorf("undo %s: %w", undos[i].name, undos[i].err)
+			failed = fmt.Errorf("undo %s: %w", undos[i].step.Name, undos[i].err)
 		}
 	}
 	for i := range x.e.Rollback {
