@@ -108,14 +108,15 @@ func (c *cache) get(ctx context.Context, ids []string) (map[string]entry, error)
 }
 
 // claim says of each id: the item where there is one by now, 1 where the lease is the caller's, 0
-// where it is another's. With ARGV[3] an item that is there does not count.
+// where it is another's. With ARGV[3] an item that is there does not count. It may be sent again where
+// its answer was lost: a lease that has the caller's token is the caller's.
 var claim = redis.NewScript(`
 local out = {}
 for i = 1, #KEYS, 2 do
 	local item = ARGV[3] == "" and redis.call("GET", KEYS[i])
 	if item then
 		out[#out + 1] = item
-	elseif redis.call("SET", KEYS[i + 1], ARGV[1], "NX", "PX", ARGV[2]) then
+	elseif redis.call("SET", KEYS[i + 1], ARGV[1], "NX", "PX", ARGV[2]) or redis.call("GET", KEYS[i + 1]) == ARGV[1] then
 		out[#out + 1] = 1
 	else
 		out[#out + 1] = 0

@@ -166,6 +166,35 @@ func TestLateClaim(t *testing.T) {
 	}
 }
 
+// TestLostLease loses the answer by which a lease is taken. The client sends the claim again: the lease is the one's
+// who asks, and nobody waits for another to bring the item.
+func TestLostLease(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) { testLostLease(t, local(t)) })
+	t.Run("redis", func(t *testing.T) {
+		need.Native(t, "redis-server")
+		env := local(t)
+		env["CACHE_URL"] = kittest.RedisServer(t, need.Program("redis-server"))
+		testLostLease(t, env)
+	})
+}
+
+func testLostLease(t *testing.T, env map[string]string) {
+	env["CACHE_URL"] = kittest.Lossy(t, env["CACHE_URL"], leaseKey("mug"), 1)
+	_, c, sent := place(t, env)
+	src := &counter{source: fixed{}}
+	one := shelves(1, c, src)[0]
+	ctx, cancel := context.WithTimeout(t.Context(), one.patience/4)
+	defer cancel()
+	for _, want := range []string{"catalog; fwd=miss", "catalog; hit"} {
+		if found, from, err := one.items(ctx, []string{"mug"}); err != nil || found["mug"].ID != "mug" || from != want {
+			t.Errorf("got %v from %s, %v; want it from %s", found, from, err, want)
+		}
+	}
+	if got := sent.count("mget"); got != 2 || src.queries.Load() != 1 {
+		t.Errorf("%d MGET and %d queries, want 2 and 1", got, src.queries.Load())
+	}
+}
+
 // remote is a cache that connects to Redis by dial.
 func remote(t *testing.T, dial func(context.Context) (net.Conn, error)) *cache {
 	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:0", MaxRetries: -1, DialerRetries: 1,

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,6 +118,28 @@ func TestConcurrentRequestIsRefused(t *testing.T) {
 			t.Errorf("got %d after %d calls, want %d after 1", got, calls.Load(), want)
 		}
 	})
+}
+
+// TestLostAnswer loses the answer by which a key is taken. The client sends the command again and is told that the key
+// is there: the request is the one that has it, and is done. Where the second answer is lost too it is a 503, and
+// whoever tries again need not wait.
+func TestLostAnswer(t *testing.T) {
+	for lost, want := range map[int][]int{1: {201, 201}, 2: {503, 201}} {
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			each(t, func(t *testing.T, c *redis.Client) {
+				calls := 0
+				lossy := open(t, kittest.Lossy(t, "redis://"+c.Options().Addr, "nx", lost))
+				h := once(cache.Idempotency{Redis: lossy}, func(w http.ResponseWriter, _ *http.Request) {
+					calls++
+					w.WriteHeader(http.StatusCreated)
+				})
+				got := []int{ask(t, h, "k", "").StatusCode, ask(t, h, "k", "").StatusCode}
+				if !slices.Equal(got, want) || calls != 1 {
+					t.Errorf("got %v after %d calls, want %v after 1", got, calls, want)
+				}
+			})
+		})
+	}
 }
 
 func TestFailedAnswerIsNotKept(t *testing.T) {

@@ -54,8 +54,8 @@ func (i Idempotency) Serve(
 	key = "idempotency:" + key
 	mine := entry{Owner: kit.NewID(), Fingerprint: fingerprint}
 	held, err := i.claim(r.Context(), key, mine)
-	if err != nil {
-		return fmt.Errorf("%w (claim key: %v)", kit.Unavailable("try again"), err)
+	if err != nil { // the key may be taken all the same: its answer was lost
+		return fmt.Errorf("%w (claim key: %v)", kit.Unavailable("try again"), errors.Join(err, i.giveUp(r.Context(), key, mine)))
 	}
 	if held != nil {
 		return replay(w, *held, fingerprint)
@@ -75,7 +75,8 @@ func (i Idempotency) Serve(
 	return nil
 }
 
-// claim takes the key, or returns what is held under it.
+// claim takes the key, or returns what another holds under it. A command whose answer is lost is sent again
+// by the client, and finds what it did itself.
 func (i Idempotency) claim(ctx context.Context, key string, mine entry) (*entry, error) {
 	data, err := json.Marshal(mine)
 	if err != nil {
@@ -94,9 +95,22 @@ func (i Idempotency) claim(ctx context.Context, key string, mine entry) (*entry,
 			return nil, err
 		}
 		held := &entry{}
-		return held, json.Unmarshal(raw, held)
+		if err := json.Unmarshal(raw, held); err != nil || held.Owner != mine.Owner {
+			return held, err
+		}
+		return nil, nil
 	}
 	return nil, errors.New("the key changes too often")
+}
+
+// giveUpFor is short: the client waits meanwhile, and without it the key is free after Hold.
+const giveUpFor = 500 * time.Millisecond
+
+// giveUp frees the key where it is the owner's.
+func (i Idempotency) giveUp(ctx context.Context, key string, mine entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpFor)
+	defer cancel()
+	return finish.Run(ctx, i.Redis, []string{key}, mine.Owner, "", 0).Err()
 }
 
 func replay(w http.ResponseWriter, held entry, fingerprint string) error {
