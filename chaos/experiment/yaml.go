@@ -47,13 +47,7 @@ func (r *reader) result() error {
 	if len(r.errs) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.errs, func(a, b *stack.Error) int {
-		if a.Pos.Line != b.Pos.Line {
-			return a.Pos.Line - b.Pos.Line
-		}
-		return a.Pos.Col - b.Pos.Col
-	})
-	return slices.CompactFunc(r.errs, func(a, b *stack.Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
+	return r.errs.InOrder()
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)

@@ -53,13 +53,19 @@ func (c *collector) result(files []string) error {
 	if len(c.errs) == 0 {
 		return nil
 	}
-	inFileOrder(c.errs, files)
-	c.errs = slices.CompactFunc(c.errs, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg }) // an alias used twice
+	c.errs = c.errs.InOrder(files...)
 	if c.more > 0 {
 		last := c.errs[len(c.errs)-1].Pos
 		c.errs = append(c.errs, &Error{Pos: last, Msg: fmt.Sprintf("and %d mistakes more", c.more)})
 	}
 	return c.errs
+}
+
+// InOrder sorts mistakes by where they are, those of files in their order, and returns each once: an alias that is
+// used twice has its mistake twice. It changes es.
+func (es Errors) InOrder(files ...string) Errors {
+	inFileOrder(es, files)
+	return slices.CompactFunc(es, func(a, b *Error) bool { return a.Pos == b.Pos && a.Msg == b.Msg })
 }
 
 func inFileOrder(es Errors, files []string) {
