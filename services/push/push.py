@@ -23,12 +23,12 @@ class Pusher:
             request, device = task["request_id"], task["to"]
         except (ValueError, KeyError) as e:
             raise Permanent(f"read task: {e}") from e
-        if await self.inbox.claim(request):
+        if claim := await self.inbox.claim(request):
             try:
                 await self.provider.push(request, device, task.get("subject", ""),
                                          task.get("body", ""))
             except BaseException:
-                await self.inbox.release(request)
+                await self.inbox.release(request, claim)
                 raise
             await self.inbox.sent(request)
         await self.tell(SENT, task)

@@ -201,7 +201,8 @@ func once(t *testing.T, w *world) {
 	}
 }
 
-// TestDedupe asks a provider that knows no request twice only once.
+// TestDedupe asks a provider that knows no request twice only once. The answer by which the request is claimed is lost:
+// that claim is given back, and the next try does not wait for it to end.
 func TestDedupe(t *testing.T) {
 	python(t)
 	w := newWorld(t, kittest.NATS(t))
@@ -212,13 +213,23 @@ func TestDedupe(t *testing.T) {
 	}))
 	defer provider.Close()
 	w.env["PUSH_PROVIDER_URL"] = provider.URL
-	start(t, w.env)
+	w.env["CACHE_URL"] = kittest.Lossy(t, w.env["CACHE_URL"], "nx", 1)
+	p := start(t, w.env)
 	for range 3 {
 		w.ask("r-1", "device-1")
 		w.event()
 	}
 	if n := calls.Load(); n != 1 {
 		t.Errorf("the provider was called %d times, want 1", n)
+	}
+	var again []any
+	for _, line := range p.Logs() {
+		if line["msg"] == "message retried" {
+			again = append(again, line["err"])
+		}
+	}
+	if len(again) > 1 {
+		t.Errorf("it was tried again after %v, want one lost answer", again)
 	}
 }
 

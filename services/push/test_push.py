@@ -24,22 +24,36 @@ class Broker:
 
 
 class Redis:
-    """The three commands that the inbox uses."""
+    """The three commands that the inbox uses. A client may send one again whose answer is lost, here once."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: int = 0) -> None:
         self.held: dict[str, str] = {}
+        self.lost = lost  # answers of commands that take a key
 
     async def set(self, name, value, *, nx=False, ex=None):
+        took = self.put(name, value, nx)
+        if nx and self.lose():
+            took = self.put(name, value, nx)
+            if self.lose():
+                raise ConnectionError("no answer")
+        return took
+
+    def put(self, name, value, nx):
         if nx and name in self.held:
             return None
         self.held[name] = value
         return True
 
+    def lose(self) -> bool:
+        self.lost -= 1
+        return self.lost >= 0
+
     async def get(self, name):
         return self.held.get(name)
 
-    async def delete(self, name):
-        self.held.pop(name, None)
+    async def eval(self, script, numkeys, name, claim):
+        if self.held.get(name) == claim:
+            del self.held[name]
 
 
 class Provider:
@@ -63,8 +77,8 @@ class Deliver(unittest.IsolatedAsyncioTestCase):
     def setUp(self) -> None:
         self.broker = Broker()
 
-    async def deliver(self, provider: Provider, *ms: Message) -> list[bool]:
-        pusher = Pusher(provider, Inbox(Redis()), self.broker)
+    async def deliver(self, provider: Provider, *ms: Message, lost: int = 0) -> list[bool]:
+        pusher = Pusher(provider, Inbox(Redis(lost)), self.broker)
         consumer = Consumer(self.broker, message.PUSH_QUEUE, pusher.handle, pusher.gave_up,
                             attempts=3, backoff=0.001)
         return [await consumer.take(m, asyncio.Event()) for m in ms]
@@ -82,6 +96,25 @@ class Deliver(unittest.IsolatedAsyncioTestCase):
         provider = Provider(ConnectionError("away"), ConnectionError("away"))
         await self.deliver(provider, task())
         self.assertEqual((provider.pushes, self.keys()), (1, ["notification.sent"]))
+
+    async def test_lost_answer(self) -> None:
+        """Whose claim was not answered finds it, or lets go of it: neither waits until it ends."""
+        for lost in (1, 2):
+            provider = Provider()
+            async with asyncio.timeout(10):
+                await self.deliver(provider, task(), lost=lost)
+            self.assertEqual(provider.pushes, 1)
+
+    async def test_release_is_of_ones_own(self) -> None:
+        redis = Redis()
+        inbox = Inbox(redis)
+        late = await inbox.claim("r-1")
+        redis.held.clear()  # its hold ends
+        now = await inbox.claim("r-1")
+        await inbox.release("r-1", late)
+        self.assertEqual(list(redis.held.values()), [now])
+        await inbox.release("r-1", now)
+        self.assertEqual(redis.held, {})
 
     async def test_failed(self) -> None:
         await self.deliver(Provider(*[ConnectionError("away")] * 3), task())
