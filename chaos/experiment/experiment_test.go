@@ -181,6 +181,8 @@ func TestFilesThatAreNone(t *testing.T) {
 		"title: [":                        "not valid YAML",
 		"title: a\n  b: c":                "a.yaml:2",
 		"- 1":                             "is a mapping",
+		"title: a\n---\ntitle: b\n":       "a.yaml:2:1: not valid YAML: a second document begins",
+		"title: a\n---\n":                 "a.yaml:2:1: not valid YAML: a second document begins",
 		"title: a":                        "looks at nothing",
 		"title: a\na: &a [*a]":            "",
 		strings.Repeat("# long\n", 1<<16): "more than",

@@ -50,25 +50,18 @@ func (r *reader) result() error {
 	return r.errs.InOrder()
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): `)
-
 // document parses a file, replaces its aliases and bounds it.
 func (r *reader) document(data []byte) *yaml.Node {
 	if len(data) > maxFile {
 		r.fail(nil, "", "the file has more than %d bytes", maxFile)
 		return nil
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		at, text := r.pos(nil), strings.TrimPrefix(err.Error(), "yaml: ")
-		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			at.Line, _ = strconv.Atoi(m[1])
-			text = strings.Replace(text, m[0], "", 1)
-		}
-		r.failAt(at, "", "not valid YAML: %s", text)
+	doc, mistake := stack.ParseYAML(r.file, data)
+	if mistake != nil {
+		r.errs = append(r.errs, mistake)
 		return nil
 	}
-	if len(doc.Content) == 0 {
+	if doc == nil || len(doc.Content) == 0 {
 		r.fail(nil, "begin with title:", "the file is empty")
 		return nil
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"strings"
 
@@ -33,9 +32,9 @@ func readPlot(path, file, request, entry string) (*plot, error) {
 	if _, err := experiment.Parse(file, data); err != nil {
 		return nil, err
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+	doc, mistake := stack.ParseYAML(file, data)
+	if mistake != nil {
+		return nil, stack.Errors{mistake}
 	}
 	p := &plot{file: file, doc: doc.Content[0]}
 	all := valueAt(p.doc, "workload")

@@ -29,9 +29,9 @@ func parse(file string, text []byte, errs *collector) *node {
 		errs.add(err)
 		return nil
 	}
-	doc, err := decode(text)
-	if err != nil {
-		errs.add(syntaxError(file, text, err))
+	doc, mistake := ParseYAML(file, text)
+	if mistake != nil {
+		errs.add(mistake)
 		return nil
 	}
 	if doc == nil || len(doc.Content) == 0 {
@@ -40,6 +40,16 @@ func parse(file string, text []byte, errs *collector) *node {
 	}
 	e := expander{file: file, errs: errs, left: min(max(maxAlias*count(doc), smallValues), maxValues)}
 	return e.expand(doc.Content[0], 1)
+}
+
+// ParseYAML returns the only document of a text, nil where it is empty, or the mistake with which it stops being one.
+// It is for files beside stack.yaml too; file is how messages call it. Who calls it bounds the text.
+func ParseYAML(file string, text []byte) (*yaml.Node, *Error) {
+	doc, err := decode(text)
+	if err != nil {
+		return nil, syntaxError(file, text, err)
+	}
+	return doc, nil
 }
 
 // decode returns the only document of text. The parser is not ours, so a panic of it is an error too.
