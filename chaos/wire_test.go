@@ -118,6 +118,27 @@ func acts(t *testing.T, p *proxy.Placed) {
 	}
 }
 
+// quiet shows that nothing comes until the faults are lifted, and lifts them.
+func quiet(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
+	t.Helper()
+	acts(t, p)
+	c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Errorf("read %d bytes, %v", n, err)
+	}
+	c.SetReadDeadline(time.Now().Add(time.Minute))
+	e.SetFaults(nil)
+}
+
+// comes reads a text.
+func comes(t *testing.T, c net.Conn, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
 // TestOpenConnections puts each fault on a connection that is open, and lifts it: nobody reconnects unless
 // the fault is about that.
 func TestOpenConnections(t *testing.T) {
@@ -151,32 +172,14 @@ func TestOpenConnections(t *testing.T) {
 		}},
 		{"stall", func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
 			say(t, c, "held")
-			acts(t, p)
-			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
-				t.Errorf("read %d bytes, %v", n, err)
-			}
-			c.SetReadDeadline(time.Now().Add(time.Minute))
-			e.SetFaults(nil)
-			b := make([]byte, 4)
-			if _, err := io.ReadFull(c, b); err != nil || string(b) != "held" {
-				t.Errorf("got %q, %v", b, err)
-			}
+			quiet(t, e, c, p)
+			comes(t, c, "held")
 			ping(t, c)
 		}},
 		{"hang", func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
 			say(t, c, "held")
-			acts(t, p)
-			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
-				t.Errorf("read %d bytes, %v", n, err)
-			}
-			c.SetReadDeadline(time.Now().Add(time.Minute))
-			e.SetFaults(nil)
-			b := make([]byte, 4)
-			if _, err := io.ReadFull(c, b); err != nil || string(b) != "held" {
-				t.Errorf("got %q, %v", b, err)
-			}
+			quiet(t, e, c, p)
+			comes(t, c, "held")
 		}},
 		{"reset", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			say(t, c, "lost")
@@ -202,10 +205,7 @@ func TestOpenConnections(t *testing.T) {
 		}},
 		{"limit=3", func(t *testing.T, _ *proxy.Edge, c net.Conn, _ *proxy.Placed) {
 			say(t, c, "four")
-			b := make([]byte, 3)
-			if _, err := io.ReadFull(c, b); err != nil || string(b) != "fou" {
-				t.Errorf("got %q, %v", b, err)
-			}
+			comes(t, c, "fou")
 			if got, err := rest(c); got != "" {
 				t.Errorf("then %q, %v", got, err)
 			}
@@ -217,13 +217,7 @@ func TestOpenConnections(t *testing.T) {
 		}},
 		{"blackhole", func(t *testing.T, e *proxy.Edge, c net.Conn, p *proxy.Placed) {
 			say(t, c, "lost")
-			acts(t, p)
-			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-			if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
-				t.Errorf("read %d bytes, %v", n, err)
-			}
-			c.SetReadDeadline(time.Now().Add(time.Minute))
-			e.SetFaults(nil)
+			quiet(t, e, c, p)
 			if got, err := rest(c); got != "" {
 				t.Errorf("lifted: got %q, %v", got, err)
 			}
@@ -290,10 +284,7 @@ func TestHang(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	e.SetFaults(nil)
-	b := make([]byte, 4)
-	if _, err := io.ReadFull(c, b); err != nil || string(b) != "held" {
-		t.Errorf("got %q, %v", b, err)
-	}
+	comes(t, c, "held")
 }
 
 // TestHTTPEdges lets faults on bytes act where requests are forwarded, over HTTP/1.1 and HTTP/2.
