@@ -19,11 +19,16 @@ type act struct {
 
 // change asks the source for a change and says at the foot how it goes. Several may run beside each other.
 func (m *model) change(doing, done string, names []string, work func(ctx context.Context) error) tea.Cmd {
+	return m.changeTold(doing, names, func(ctx context.Context) (string, error) { return done, work(ctx) })
+}
+
+// changeTold is change where only the work itself knows what was done.
+func (m *model) changeTold(doing string, names []string, work func(ctx context.Context) (done string, err error)) tea.Cmd {
 	m.gen++
 	gen := m.gen
 	m.acts = append(m.acts, act{gen, doing, names})
 	return m.ask(fmt.Sprint("act", gen), doing, func(ctx context.Context) func(*model) tea.Cmd {
-		err := work(ctx)
+		done, err := work(ctx)
 		return func(m *model) tea.Cmd {
 			m.acts = without(m.acts, gen)
 			if err != nil {

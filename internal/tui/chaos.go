@@ -47,7 +47,7 @@ func (v *faults) tick(m *model) tea.Cmd {
 
 func (v *faults) keys(*model) []binding {
 	return []binding{
-		{[]string{"x", "enter"}, "lift", "lift the chosen fault", func(m *model) tea.Cmd {
+		{[]string{"x"}, "lift", "lift the chosen fault", func(m *model) tea.Cmd {
 			if v.at < 0 || v.at >= len(v.page.rows) {
 				return nil
 			}
@@ -74,9 +74,44 @@ func faultCells(f state.Fault, now time.Time) []cell {
 		share = strconv.FormatFloat(100*f.Toxicity, 'g', 3, 64) + "%"
 	}
 	f.Toxicity = 0
-	left := max(0, f.Until.Sub(now)).Round(time.Second).String()
+	left := lasting(max(0, f.Until.Sub(now)).Round(time.Second))
 	return []cell{{plainText(f.ID), plain}, {plainText(state.EdgeTitle(f.Target)), plain}, {plainText(chaos.Title(f)), warn},
 		{share, faint}, {left, faint}, {strconv.FormatInt(f.Acted, 10), faint}}
+}
+
+// lasting shows how long something lasts without what is nothing: 25h, 9m59s, and of more than an hour no seconds.
+func lasting(d time.Duration) string {
+	if d > time.Hour {
+		d = d.Truncate(time.Minute)
+	}
+	text := d.String()
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if whole, ok := strings.CutSuffix(text, nothing); ok {
+			text = whole + nothing[:1]
+		}
+	}
+	return text
+}
+
+// wholeFault is the chosen fault in the words of the command line, where its row has no room for it.
+func (v *faults) wholeFault(widths []int, w, h int) []string {
+	if v.at < 0 || v.at >= len(v.page.rows) || h < 6 {
+		return nil
+	}
+	f := v.page.rows[v.at]
+	for i, c := range faultCells(f, time.Now()) {
+		if width(c.text) > widths[i] {
+			id := f.ID
+			f.ID, f.For = "", 0 // one stands ahead, and when it ends in the row
+			rows := words(plainText(id+": "+chaos.Words(f)), w-4)
+			rows = rows[:min(len(rows), 3)]
+			for i := range rows {
+				rows[i] = "  " + rows[i]
+			}
+			return rows
+		}
+	}
+	return nil
 }
 
 func (v *faults) draw(m *model, w, h int) []string {
@@ -90,10 +125,15 @@ func (v *faults) draw(m *model, w, h int) []string {
 	}
 	widths := layout(faultColumns, w)
 	rows := []string{m.head(faultColumns, widths)}
-	from, to := v.set(len(v.page.rows), h-1)
+	whole := v.wholeFault(widths, w, h)
+	from, to := v.set(len(v.page.rows), h-1-len(whole))
 	v.lead = 1
 	for i := from; i < to; i++ {
 		rows = append(rows, m.row(faultColumns, widths, faultCells(v.page.rows[i], time.Now()), i == v.at))
+	}
+	rows = filled(rows, h-len(whole))
+	for _, row := range whole {
+		rows = append(rows, m.theme.paint(faint, row))
 	}
 	return rows
 }
@@ -141,7 +181,7 @@ func (m *model) askFaultAnywhere() tea.Cmd {
 // disturb puts faults on a target.
 func (m *model) disturb(target string, words []string) (tea.Cmd, error) {
 	if len(words) == 0 {
-		return nil, fmt.Errorf("which fault: latency=300ms,jitter=50ms refuse for=30s")
+		return nil, fmt.Errorf("say which fault, such as latency=300ms,jitter=50ms for=30s or refuse")
 	}
 	faults, err := chaos.Parse(append([]string{target}, words...))
 	if err != nil {
@@ -155,9 +195,9 @@ func (m *model) disturb(target string, words []string) (tea.Cmd, error) {
 	until := ""
 	switch f := faults[0]; {
 	case f.For > 0:
-		until = ", for " + f.For.String()
+		until = ", for " + lasting(f.For)
 	case f.Lease == "":
-		until = ", for " + state.FaultTime.String()
+		until = ", for " + lasting(state.FaultTime)
 	}
 	return m.change("disturbing "+title, title+": "+strings.Join(doing, " ")+until, nil, func(ctx context.Context) error {
 		_, err := m.source.AddFaults(ctx, faults)
@@ -181,15 +221,22 @@ func (m *model) remove(f state.Fault) tea.Cmd {
 	})
 }
 
-// lift lifts the faults of an edge, "" of all.
-func (m *model) lift(edge string) tea.Cmd {
-	of := "all edges"
-	if edge != "" {
-		of = state.EdgeTitle(edge)
+// errNoFault says that there was nothing to lift.
+var errNoFault = errors.New("none acts")
+
+// lift lifts the faults that were put on a target, "" of all.
+func (m *model) lift(target string) tea.Cmd {
+	of, where := "all faults", ""
+	if target != "" {
+		where = " of " + plainText(state.EdgeTitle(target))
+		of = "the faults" + where
 	}
-	return m.change("lifting the faults of "+of, "the faults of "+of+" are lifted", nil, func(ctx context.Context) error {
-		_, err := m.source.ClearFaults(ctx, edge)
-		return err
+	return m.changeTold("lifting "+of, nil, func(ctx context.Context) (string, error) {
+		n, err := m.source.ClearFaults(ctx, target)
+		if err == nil && n == 0 {
+			err = errNoFault
+		}
+		return plural(n, "fault") + where + " lifted", err
 	})
 }
 
@@ -204,15 +251,23 @@ func (m *model) edgeTitles() []string {
 	return compact(out)
 }
 
-// knownEdge returns the name of an edge that was typed, and refuses those that there are not.
-func (m *model) knownEdge(typed string) (string, error) {
+// knownTarget returns the name of a target that was typed, and refuses what there is not: an edge of the map, or for
+// kinds that act on what runs a service, replica or resource.
+func (m *model) knownTarget(typed string) (string, error) {
 	name := state.EdgeName(typed)
-	if !strings.Contains(name, ":") || strings.ContainsAny(name, "+*") {
-		return name, nil // several edges, or something that runs: the fleet knows
+	switch {
+	case strings.ContainsAny(name, "+*"):
+		return name, nil // several: the fleet knows
+	case !strings.Contains(name, ":"):
+		return name, m.knownUnit(name)
 	}
 	pair, _, _ := strings.Cut(name, "/")
 	for _, e := range m.edges.edges {
-		if e.Name() == pair && (pair == name || name == pair+"/"+e.Listen) {
+		switch {
+		case e.Name() != pair || pair != name && name != pair+"/"+e.Listen:
+		case !e.Mesh:
+			return "", fmt.Errorf("%s cannot be disturbed: %s", state.EdgeTitle(name), direct(e))
+		default:
 			return name, nil
 		}
 	}
@@ -222,11 +277,23 @@ func (m *model) knownEdge(typed string) (string, error) {
 	return "", fmt.Errorf("unknown edge %q; an edge is CALLER:CALLEE, as the map shows them", typed)
 }
 
+// knownUnit refuses the name of what is not in the fleet.
+func (m *model) knownUnit(typed string) error {
+	known := m.names()
+	if slices.Contains(known, typed) {
+		return nil
+	}
+	if near := filter.Nearest(typed, known); near != "" {
+		return fmt.Errorf("the fleet has no %q; did you mean %s?", typed, near)
+	}
+	return fmt.Errorf("the fleet has no %q; a target is an edge, CALLER:CALLEE, or what runs", typed)
+}
+
 func (m *model) chaosAdd(words []string) (tea.Cmd, error) {
 	if len(words) < 2 {
 		return nil, fmt.Errorf("which edge and which fault: chaos add orders:payments latency=300ms")
 	}
-	edge, err := m.knownEdge(words[0])
+	edge, err := m.knownTarget(words[0])
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +306,7 @@ func (m *model) chaosClear(words []string) (tea.Cmd, error) {
 	}
 	var cmds []tea.Cmd
 	for _, w := range words {
-		edge, err := m.knownEdge(w)
+		edge, err := m.knownTarget(w)
 		if err != nil {
 			return nil, err
 		}

@@ -1,11 +1,13 @@
 package tui
 
 import (
+	"context"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"msctl.dev/msctl/internal/state"
 	"msctl.dev/msctl/internal/telemetry"
 )
 
@@ -200,12 +202,36 @@ func (m *model) faultOn(l link) tea.Cmd {
 	return m.askFault(m.faultName(l))
 }
 
+// liftOff lifts what acts on an edge, whichever target it was put on: one port of the pair, or several edges at once.
+// It asks which faults those are, as what is drawn may be older than they are.
 func (m *model) liftOff(l link) tea.Cmd {
-	if len(l.faults) == 0 {
+	if l.direct {
 		m.complain("no fault acts on " + edgeName(l))
 		return nil
 	}
-	return m.lift(l.name())
+	doing := "lifting the faults of " + edgeName(l)
+	return m.changeTold(doing, nil, func(ctx context.Context) (string, error) {
+		all, err := m.source.Faults(ctx)
+		if err != nil {
+			return "", err
+		}
+		var ids, names []string
+		for _, f := range all {
+			if !f.OnEdge() || !f.On(l.from, l.to, l.listen) {
+				continue
+			}
+			name := plainText(f.ID)
+			if f.Target != l.name() && f.Target != l.key() {
+				name += " of " + plainText(state.EdgeTitle(f.Target))
+			}
+			ids, names = append(ids, f.ID), append(names, name)
+		}
+		if len(ids) == 0 {
+			return "", errNoFault
+		}
+		_, err = m.source.RemoveFaults(ctx, ids)
+		return strings.Join(names, ", ") + " lifted", err
+	})
 }
 
 // faultName is how a fault names an edge: with the port where the pair has several.

@@ -41,8 +41,13 @@ func TestActions(t *testing.T) {
 		{[]string{":", "text:filter name=push", "enter"}, "", "/name=push"},
 		{[]string{":", "text:chaos add gateway:orders latency=300ms for=30s", "enter"}, "fault gateway:orders latency delay=300ms for 30s", "gateway:orders: latency=300ms, for 30s"},
 		{[]string{":", "text:ch", "tab", "text: ad", "tab", "text: outs", "tab", "text: ref", "tab", "enter"}, "fault :gateway refuse for 0s", "outside:gateway: refuse, for 10m"},
-		{[]string{":", "text:chaos clear orders:payments", "enter"}, `clear "orders:payments"`, "the faults of orders:payments are lifted"},
-		{[]string{":", "text:chaos clear", "enter"}, `clear ""`, "the faults of all edges are lifted"},
+		{[]string{":", "text:chaos add gateway:orders latency=1s for=25h", "enter"}, "fault gateway:orders latency delay=1s for 25h0m0s", "gateway:orders: latency=1s, for 25h"},
+		{[]string{":", "text:chaos add orders:orders-db refuse", "enter"}, "fault orders:orders-db refuse for 0s", "orders:orders-db: refuse, for 10m"},
+		{[]string{":", "text:chaos add ordres pause", "enter"}, "", `the fleet has no "ordres"; did you mean orders?`},
+		{[]string{":", "text:chaos add orders pause", "enter"}, "fault orders pause for 0s", "orders: pause, for 10m"},
+		{[]string{":", "text:chaos clear orders:payments", "enter"}, `clear "orders:payments"`, "lifting the faults of orders:payments: none acts"},
+		{[]string{":", "text:chaos clear ordres", "enter"}, "", "did you mean orders?"},
+		{[]string{":", "text:chaos clear", "enter"}, `clear ""`, "lifting all faults: none acts"},
 		{[]string{":", "text:chaos list", "enter"}, "", "no faults act"},
 		{[]string{":", "text:chaos", "enter"}, "", "chaos what: add, list, remove, clear"},
 		{[]string{":", "text:chaos lst", "enter"}, "", "did you mean chaos list?"},
@@ -51,8 +56,9 @@ func TestActions(t *testing.T) {
 		{[]string{":", "text:chaos add gateway:orders latency=3", "enter"}, "", "not a duration"},
 		{[]string{"4", "j", "f", "enter"}, "fault gateway:orders latency delay=300ms for 0s", "gateway:orders: latency=300ms"},
 		{[]string{"4", "j", "f", "ctrl+u", "text:latency=1s,jitter=soon", "enter"}, "", "not a duration"},
-		{[]string{"4", "j", "j", "j", "x"}, `clear "orders:payments"`, "lifted"},
-		{[]string{"4", "x"}, "", "no fault acts on (outside) → gateway"},
+		{[]string{"4", "j", "f", "enter", "x"}, `fault gateway:orders latency delay=300ms for 0s; remove ["latency-1"]`, "latency-1 lifted"},
+		{[]string{"4", "x"}, "", "lifting the faults of (outside) → gateway: none acts"},
+		{[]string{"4", "G", "x"}, "", "no fault acts on push → api.example.com"},
 		{[]string{"4", "G", "f"}, "", "push → api.example.com cannot be disturbed: only spans know it"},
 	} {
 		t.Run(strings.Join(c.keys, " "), func(t *testing.T) {
@@ -100,6 +106,56 @@ func TestPorts(t *testing.T) {
 	s.press("j", "f", "enter")
 	if got, want := strings.Join(f.did, ""), "fault gateway:orders/grpc latency delay=300ms for 0s"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
+	}
+}
+
+// TestLiftOnMap lifts what acts on the chosen edge whichever target it was put on, one port of two or several edges at
+// once, at once after it was put, and leaves the faults of other edges alone.
+func TestLiftOnMap(t *testing.T) {
+	for _, c := range []struct{ target, lifted string }{
+		{"gateway:orders/grpc", "latency-1 lifted"},
+		{"gateway:orders", "latency-1 lifted"},
+		{"gateway+push:orders", "latency-1 of gateway+push:orders lifted"},
+		{"*:orders", "latency-1 of *:orders lifted"},
+		{"gateway:orders/http", "none acts"},
+		{"gateway:push", "none acts"},
+	} {
+		f := shop()
+		f.edges[1].Listen = "http"
+		second := f.edges[1]
+		second.Listen, second.Protocol = "grpc", "grpc"
+		f.edges = slices.Insert(f.edges, 2, second)
+		s := newStage(t, f, 100, 24)
+		s.press("4", ":", "text:chaos add "+c.target+" latency=1s", "enter", "j", "j", "x")
+		s.shows("▌ gateway → orders       grpc", c.lifted)
+		if lifted := len(f.faults) == 0; lifted != strings.HasSuffix(c.lifted, "lifted") {
+			t.Errorf("%s: the faults that act are now %v", c.target, f.faults)
+		}
+	}
+}
+
+// TestWholeFault shows below the table in whole the chosen fault that has no room in its row, and Enter lifts nothing.
+func TestWholeFault(t *testing.T) {
+	s := newStage(t, shop(), 80, 24)
+	s.press(":", "text:chaos add gateway:push delay=1s match=/charge match.method=POST for=25h", "enter")
+	s.press(":", "text:chaos add gateway:orders refuse", "enter", ":", "text:chaos list", "enter")
+	s.shows("  25h  ", "  delay-1: gateway:push delay=1s match.method=POST match=/charge\n")
+	s.press("enter", "j")
+	s.shows("▌ refuse-2")
+	if strings.Contains(s.screen(), "match=/") {
+		t.Errorf("a fault that has room is shown twice:\n%s", s.screen())
+	}
+}
+
+// TestLasting leaves out of a time what is nothing.
+func TestLasting(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 500 * time.Millisecond: "500ms", 10 * time.Second: "10s", time.Minute: "1m", 70 * time.Second: "1m10s",
+		10 * time.Minute: "10m", time.Hour: "1h", 25*time.Hour + 59*time.Second: "25h", 2*time.Hour + 5*time.Minute: "2h5m",
+	} {
+		if got := lasting(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
 	}
 }
 
