@@ -22,6 +22,28 @@ func (r *rig) shell(name, script string) driver.Unit {
 	return u
 }
 
+// ready runs a script until it says that it is ready.
+func (r *rig) ready(name, script string) *life {
+	r.tb.Helper()
+	u := r.shell(name, script)
+	l := r.run(u)
+	l.up()
+	r.prints(u, "ready")
+	return l
+}
+
+// eachBound makes a test on the unit a, which uses as much CPU as it gets, with each way in which that is bounded.
+func eachBound(t *testing.T, test func(t *testing.T, r *rig)) {
+	for name, groupless := range map[string]bool{"group": false, "stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.groupless = groupless
+			r.ready("a", "echo ready; while :; do :; done")
+			test(t, r)
+		})
+	}
+}
+
 // upset upsets a unit and returns what undoes it.
 func (r *rig) upset(name string, u driver.Upset) (inverse []byte) {
 	r.tb.Helper()
@@ -73,9 +95,7 @@ func itoa(n int) string          { b, _ := json.Marshal(n); return string(b) }
 // TestPause is H9: a whole tree is stopped, and continued by another process that knows the inverse alone.
 func TestPause(t *testing.T) {
 	r := newRig(t)
-	u := r.shell("a", "sleep 1000 & sleep 1000 & echo ready; wait")
-	r.run(u).up()
-	r.prints(u, "ready")
+	r.ready("a", "sleep 1000 & sleep 1000 & echo ready; wait")
 	r.run(r.shell("b", "exec sleep 1000")).up()
 	inv := r.upset("a", driver.Upset{Pause: true})
 	if got := r.states("a"); !stopped(got) || len(got) != 3 {
@@ -94,35 +114,28 @@ func TestPause(t *testing.T) {
 // TestPausedWhileRationed shows that the end of a bound on CPU does not continue what a pause wants stopped,
 // and that the end of the pause does.
 func TestPausedWhileRationed(t *testing.T) {
-	for name, groupless := range map[string]bool{"group": false, "stopped": true} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			r.groupless = groupless
-			u := r.shell("a", "echo ready; while :; do :; done")
-			r.run(u).up()
-			r.prints(u, "ready")
-			cpu := r.upset("a", driver.Upset{CPU: 0.01})
-			if groupless {
-				r.becomes("a", stopped)
-			}
-			pause := r.upset("a", driver.Upset{Pause: true})
+	eachBound(t, func(t *testing.T, r *rig) {
+		cpu := r.upset("a", driver.Upset{CPU: 0.01})
+		if r.groupless {
 			r.becomes("a", stopped)
-			r.cease(func(string, string) bool { return true })
-			if got := r.states("a"); !stopped(got) {
-				t.Errorf("its rationing has ended, and it is %q, want T", got)
-			}
-			if err := r.Calm(t.Context(), cpu); err != nil {
-				t.Fatal(err)
-			}
-			if got := r.states("a"); !stopped(got) {
-				t.Errorf("its bound is lifted, and it is %q, want T", got)
-			}
-			if err := r.Calm(t.Context(), pause); err != nil {
-				t.Fatal(err)
-			}
-			r.becomes("a", going)
-		})
-	}
+		}
+		pause := r.upset("a", driver.Upset{Pause: true})
+		r.becomes("a", stopped)
+		r.cease(func(string, string) bool { return true })
+		if got := r.states("a"); !stopped(got) {
+			t.Errorf("its rationing has ended, and it is %q, want T", got)
+		}
+		if err := r.Calm(t.Context(), cpu); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.states("a"); !stopped(got) {
+			t.Errorf("its bound is lifted, and it is %q, want T", got)
+		}
+		if err := r.Calm(t.Context(), pause); err != nil {
+			t.Fatal(err)
+		}
+		r.becomes("a", going)
+	})
 }
 
 // TestPausedUnitIsStopped shows that a stop reaches what is paused, politely.
@@ -131,10 +144,7 @@ func TestPausedUnitIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.groupless = true
-			u := r.shell("a", "trap 'exit 7' TERM; echo ready; while :; do :; done")
-			l := r.run(u)
-			l.up()
-			r.prints(u, "ready")
+			l := r.ready("a", "trap 'exit 7' TERM; echo ready; while :; do :; done")
 			r.upset("a", upset)
 			r.becomes("a", stopped)
 			l.stop(nil)
@@ -195,10 +205,7 @@ func TestPausedOrphansGoOn(t *testing.T) {
 // TestKill shows that a killed unit is no stopped one: who keeps it starts it again.
 func TestKill(t *testing.T) {
 	r := newRig(t)
-	u := r.shell("a", "sleep 1000 & echo ready; wait")
-	l := r.run(u)
-	l.up()
-	r.prints(u, "ready")
+	l := r.ready("a", "sleep 1000 & echo ready; wait")
 	if inv := r.upset("a", driver.Upset{Signal: "KILL"}); inv != nil {
 		t.Errorf("a kill has an inverse: %s", inv)
 	}
@@ -214,37 +221,30 @@ func TestKill(t *testing.T) {
 // TestCPU shows that a tree that would use a whole core gets much less, by a control group where this user
 // may make one and else by being stopped now and then, and that it goes on.
 func TestCPU(t *testing.T) {
-	for name, groupless := range map[string]bool{"group": false, "stopped": true} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			r.groupless = groupless
-			u := r.shell("a", "echo ready; while :; do :; done")
-			r.run(u).up()
-			r.prints(u, "ready")
-			rec, err := keeper.ReadRecord(keeper.RecordPath(r.RunDir, "a"))
-			if err != nil {
-				t.Fatal(err)
+	eachBound(t, func(t *testing.T, r *rig) {
+		rec, err := keeper.ReadRecord(keeper.RecordPath(r.RunDir, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inv := r.upset("a", driver.Upset{CPU: 0.1})
+		if bounded := strings.Contains(string(inv), "Bound"); r.groupless == bounded {
+			t.Skipf("no control groups for this user: %s", inv)
+		}
+		before, begun := consumed(rec.Keeper), time.Now()
+		for consumed(rec.Keeper)-before < 100*time.Millisecond { // a second, or more where others work too
+			if time.Since(begun) > mustCome {
+				t.Fatal("it does not go on")
 			}
-			inv := r.upset("a", driver.Upset{CPU: 0.1})
-			if bounded := strings.Contains(string(inv), "Bound"); groupless == bounded {
-				t.Skipf("no control groups for this user: %s", inv)
-			}
-			before, begun := consumed(rec.Keeper), time.Now()
-			for consumed(rec.Keeper)-before < 100*time.Millisecond { // a second, or more where others work too
-				if time.Since(begun) > mustCome {
-					t.Fatal("it does not go on")
-				}
-				time.Sleep(5 * time.Millisecond)
-			}
-			if took := time.Since(begun); took < 400*time.Millisecond {
-				t.Errorf("100ms of CPU took %v at a tenth of a core", took)
-			}
-			if err := r.Calm(t.Context(), inv); err != nil {
-				t.Fatal(err)
-			}
-			r.becomes("a", going)
-		})
-	}
+			time.Sleep(5 * time.Millisecond)
+		}
+		if took := time.Since(begun); took < 400*time.Millisecond {
+			t.Errorf("100ms of CPU took %v at a tenth of a core", took)
+		}
+		if err := r.Calm(t.Context(), inv); err != nil {
+			t.Fatal(err)
+		}
+		r.becomes("a", going)
+	})
 }
 
 // TestMemory shows that a tree above its limit is killed.
@@ -264,9 +264,7 @@ func TestMemory(t *testing.T) {
 // TestNothingUnwritten is H9: what cannot be written down is not done.
 func TestNothingUnwritten(t *testing.T) {
 	r := newRig(t)
-	u := r.shell("a", "echo ready; exec sleep 1000")
-	r.run(u).up()
-	r.prints(u, "ready")
+	r.ready("a", "echo ready; exec sleep 1000")
 	full := errors.New("disk is full")
 	for _, upset := range []driver.Upset{{Pause: true}, {CPU: 0.1}, {Memory: 1}} {
 		if err := r.Upset(t.Context(), "a", upset, func([]byte) error { return full }); !errors.Is(err, full) {
