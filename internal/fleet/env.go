@@ -170,8 +170,8 @@ func (p *planner) receiver(v *vars, s *stack.Service) {
 	}
 	v.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+addr(port))
 	v.set(protocol, cmp.Or(wish, "http/protobuf"))
-	v.set("OTEL_BSP_SCHEDULE_DELAY", "500")
-	v.set("OTEL_BLRP_SCHEDULE_DELAY", "500")
+	v.set("OTEL_BSP_SCHEDULE_DELAY", "200")
+	v.set("OTEL_BLRP_SCHEDULE_DELAY", "200")
 	v.set("OTEL_METRIC_EXPORT_INTERVAL", "10000")
 }
 

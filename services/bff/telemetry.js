@@ -38,8 +38,7 @@ async function load() {
   const resource = resources.resourceFromAttributes({ 'service.name': 'bff' })
     .merge(resources.detectResources({ detectors: [resources.envDetector] }));
   const tracing = new spans.BasicTracerProvider({ resource, spanProcessors: [
-    new spans.BatchSpanProcessor(new traces.OTLPTraceExporter({ timeoutMillis: exportTimeout }),
-      { scheduledDelayMillis: 1000 }),
+    new spans.BatchSpanProcessor(new traces.OTLPTraceExporter({ timeoutMillis: exportTimeout })),
   ] });
   const metering = new points.MeterProvider({ resource, readers: [
     new points.PeriodicExportingMetricReader({ exportIntervalMillis: 10_000, exportTimeoutMillis: exportTimeout,

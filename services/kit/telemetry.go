@@ -90,8 +90,7 @@ func newTracer(ctx context.Context, endpoint string, res *resource.Resource) (
 	if err != nil {
 		return nil, fmt.Errorf("make trace exporter: %w", err)
 	}
-	p := sdktrace.NewTracerProvider(sdktrace.WithResource(res),
-		sdktrace.WithBatcher(exp, sdktrace.WithBatchTimeout(time.Second)))
+	p := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(exp)) // OTEL_BSP_SCHEDULE_DELAY says how soon
 	otel.SetTracerProvider(p)
 	return p, nil
 }

@@ -35,8 +35,7 @@ def start() -> Callable[[], None]:
 
     quiet()
     spans = TracerProvider()
-    spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=3),
-                                                schedule_delay_millis=1000))
+    spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=3)))
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(timeout=3), 10_000)
     meters = MeterProvider(metric_readers=[reader])
     trace.set_tracer_provider(spans)
