@@ -29,7 +29,8 @@ type exploring struct {
 	file    string // of the runs that were made
 	name    string // of this search: its runs have it before their numbers
 	runs    int
-	clean   *explore.Run // without faults; nil: not known yet
+	clean   *explore.Run   // without faults; nil: not known yet
+	always  []explore.Call // that every clean run of the search made
 }
 
 // open does the setup.
@@ -104,8 +105,9 @@ func (x *exploring) run(ctx context.Context, set explore.Set) (explore.Run, erro
 	}
 	if len(set) == 0 {
 		if x.clean == nil {
-			x.clean = &r
+			x.clean, x.always = &r, r.Calls
 		}
+		x.always = slices.DeleteFunc(slices.Clone(x.always), func(c explore.Call) bool { return !made(r, c) })
 		return r, nil
 	}
 	if x.clean == nil || acted(set, r) {
@@ -127,17 +129,23 @@ func acted(set explore.Set, r explore.Run) bool {
 // recoverMost is how long a fleet may take to be as it was before the faults.
 const recoverMost = 20 * time.Second
 
+// recover makes runs without faults until one makes every call that such runs always make.
 func (x *exploring) recover(ctx context.Context) error {
 	for begun := time.Now(); time.Since(begun) < recoverMost; {
 		r, err := x.once(ctx, nil)
 		if err != nil {
 			return err
 		}
-		if r.Held() && r.Answer == x.clean.Answer && len(explore.Unstable(r.Calls, x.clean.Calls)) == 0 {
+		if r.Held() && r.Answer == x.clean.Answer && !slices.ContainsFunc(x.always, func(c explore.Call) bool { return !made(r, c) }) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// made reports whether a run made a call.
+func made(r explore.Run, c explore.Call) bool {
+	return slices.ContainsFunc(r.Calls, func(d explore.Call) bool { return d.Point == c.Point })
 }
 
 // calmRuns are so many that circuits forget the failures of the runs before: one that opens in a replay would
@@ -175,23 +183,47 @@ func (x *exploring) once(ctx context.Context, set explore.Set) (r explore.Run, e
 	if why == "" && len(set) == 0 && status >= http.StatusBadRequest {
 		why = fmt.Sprintf("answered %d without any fault", status)
 	}
-	for try := 0; ; try++ { // a machine that has much to do may not answer a probe in time
-		if r.Broken, err = x.session.Broken(ctx); err == nil {
-			break
-		}
-		if try == 2 || ctx.Err() != nil {
-			return r, err
-		}
+	tr, err := x.settle(ctx, &r)
+	if err != nil {
+		return r, err
 	}
 	if why != "" {
 		r.Broken = append(r.Broken, "the answer: "+why)
 	}
-	tr, err := x.trace(ctx, r.Trace)
-	if err != nil {
-		return r, err
-	}
 	r.Calls = explore.Name(callsOf(tr))
 	return r, x.met(ctx, set, put, &r)
+}
+
+// looksMost is how often a run is looked at that goes on although nothing seemed to come any more.
+const looksMost = 3
+
+// settle waits until the run is over, and looks what is broken then: an invariant that holds while half is done
+// says nothing. Where what it asks for took its time, such as a message that is sent again, it looks once more.
+func (x *exploring) settle(ctx context.Context, r *explore.Run) (tr telemetry.Trace, err error) {
+	for known, round := -1, 0; round < looksMost; round++ {
+		if tr, err = x.trace(ctx, r.Trace); err != nil || len(tr.Rows) == known {
+			return tr, err
+		}
+		known = len(tr.Rows)
+		begun := time.Now()
+		if r.Broken, err = x.broken(ctx); err != nil {
+			return tr, err
+		}
+		if time.Since(begun) < traceQuiet {
+			return tr, nil
+		}
+	}
+	return tr, nil
+}
+
+// broken looks what does not hold. A machine that has much to do may not answer a probe in time.
+func (x *exploring) broken(ctx context.Context) (broken []string, err error) {
+	for range 3 {
+		if broken, err = x.session.Broken(ctx); err == nil || ctx.Err() != nil {
+			return broken, err
+		}
+	}
+	return nil, err
 }
 
 // met adds the calls that faults of a set have met and that are not over: nobody answers a message that is lost.
