@@ -3,7 +3,6 @@ package explore
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -138,18 +137,4 @@ func inOrder(calls []Call, of Point) []Call {
 		i = j
 	}
 	return out
-}
-
-// shape is what a run did from a fault on, without its times: two modes with the same have the same effect.
-func shape(r Run, at Point) string {
-	var b strings.Builder
-	for _, c := range r.Calls {
-		b.WriteString(string(c.Point))
-		if c.Point != at {
-			b.WriteString("=" + c.Got)
-		}
-		b.WriteByte('\n')
-	}
-	b.WriteString(r.Answer)
-	return b.String()
 }

@@ -78,7 +78,7 @@ var errEnough = errors.New("the budget of runs is used up")
 // a run that could not be made.
 func (s *Search) Do(ctx context.Context) (Result, error) {
 	h := hunt{Search: s, seen: map[string]bool{}, past: map[string]Run{}, alike: alike{}}
-	h.memory.acts = h.acts
+	h.memory.acts, h.apart.acts = h.acts, h.acts
 	for _, p := range s.Past {
 		h.past[fmt.Sprint(p.Set.key(), p.Try)] = p.Run
 	}
@@ -101,6 +101,7 @@ type hunt struct {
 	*Search
 	Result
 	memory memory
+	apart  apart
 	alike  alike
 	loose  map[Point]bool // steps without their ordinal, whose calls are not told apart
 	past   map[string]Run
@@ -117,7 +118,7 @@ type lead struct {
 
 // candidate is a set that may be run, beside the lead that it extends.
 type candidate struct {
-	of   Set
+	of   lead
 	call Call
 	set  Set
 }
@@ -162,18 +163,22 @@ func (h *hunt) clean(ctx context.Context) (err error) {
 			return fmt.Errorf("%w: %s", ErrUnsteady, two[i].Broken[0])
 		}
 	}
-	if un := Unstable(two[0].Calls, two[1].Calls); len(un) > 0 {
-		h.loose = loosened(un)
+	noise := Unstable(two[0].Calls, two[1].Calls)
+	if len(noise) > 0 {
+		h.loose = loosened(noise)
 		for i := range two {
 			two[i].Calls = loosen(two[i].Calls, h.loose)
 		}
-		for _, p := range Unstable(two[0].Calls, two[1].Calls) {
+		noise = Unstable(two[0].Calls, two[1].Calls)
+		for _, p := range noise {
 			h.Warnings = append(h.Warnings, fmt.Sprintf("the call %s is not made in each run", p))
 		}
 	}
 	h.Clean = two[0]
-	h.memory.learn(nil, two[0])
-	h.memory.learn(nil, two[1])
+	h.apart.clean(h.Clean, noise)
+	for _, r := range two {
+		h.memory.learn(nil, r)
+	}
 	return nil
 }
 
@@ -197,7 +202,7 @@ func (h *hunt) candidates(leads []lead) (all []candidate) {
 				s := l.set.with(faultAt(c, m.Name))
 				if key := s.key(); !h.seen[key] {
 					h.seen[key] = true
-					all = append(all, candidate{l.set, c, s})
+					all = append(all, candidate{l, c, s})
 				}
 			}
 		}
@@ -241,7 +246,7 @@ func (h *hunt) try(ctx context.Context, c candidate, left int) (*lead, error) {
 		h.Counts.Merged++
 		return nil, nil
 	}
-	if r, ok := h.memory.predict(c.set); ok && !h.blind {
+	if r, ok := h.known(c); ok {
 		h.Counts.Known++
 		return &lead{c.set, r}, nil
 	}
@@ -267,13 +272,25 @@ func (h *hunt) try(ctx context.Context, c candidate, left int) (*lead, error) {
 	return nil, nil
 }
 
+// known returns what the run of a candidate would show where that can be told.
+func (h *hunt) known(c candidate) (r Run, ok bool) {
+	if h.blind {
+		return Run{}, false
+	}
+	if r, ok = h.memory.predict(c.set); ok {
+		return r, true
+	}
+	return h.apart.predict(c.of, c.set[len(c.set)-1])
+}
+
 // keep learns from a run that held.
 func (h *hunt) keep(c candidate, added Fault, r Run) *lead {
 	if _, acted := r.call(added.Point); !acted {
 		return nil // the call was not made: the fault did nothing
 	}
 	h.memory.learn(c.set, r)
-	if !h.Thorough && h.alike.learn(c.of, added, shape(r, added.Point), h.acts(added.Mode)) {
+	h.apart.learn(c.set, r)
+	if !h.Thorough && h.alike.learn(c.of.set, added, h.apart.shape(c.set, r, added.Point), h.acts(added.Mode)) {
 		return nil
 	}
 	return &lead{c.set, r}

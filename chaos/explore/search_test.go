@@ -1,15 +1,17 @@
 package explore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 func search(m model) *Search {
@@ -97,6 +99,74 @@ func TestPruningLosesNothing(t *testing.T) {
 	}
 }
 
+// TestNoise has services that do much at the same time: no run has the calls of another in the same order, and one
+// of them is made now and then. What no service saw of both faults is known all the same.
+func TestNoise(t *testing.T) {
+	found, made, all := 0, 0, 0
+	for seed := range uint64(30) {
+		runs := uint64(0)
+		noisy := func(ctx context.Context, s Set) (Run, error) {
+			r, err := randomModel(seed)(ctx, s)
+			runs++
+			return noise(r, rand.New(rand.NewPCG(seed, runs))), err
+		}
+		full := &Search{Run: randomModel(seed), Modes: func(Call) []Mode { return modelModes }, Most: 2, Again: -1, blind: true, Thorough: true}
+		quick := &Search{Run: noisy, Modes: func(c Call) []Mode {
+			if c.Op == "DEL" {
+				return nil
+			}
+			return modelModes
+		}, Most: 2, Again: -1}
+		want, got := do(t, full), do(t, quick)
+		if len(want.Found) != len(got.Found) || len(want.Found) > 0 && len(want.Found[0].Set) != len(got.Found[0].Set) {
+			t.Fatalf("seed %d: got %v, want %v", seed, got.Found, want.Found)
+		}
+		if found += len(want.Found); len(want.Found) == 0 {
+			made, all = made+got.Counts.Runs, all+want.Counts.Runs
+		}
+	}
+	if t.Logf("%d runs, %d without pruning", made, all); made > all/2 {
+		t.Errorf("%d runs, %d without pruning: want half at most", made, all)
+	}
+	if found < 3 {
+		t.Errorf("%d models had a mistake to find: too few to tell", found)
+	}
+}
+
+// noise shuffles the calls that are made for the same call, and adds one to a run now and then.
+func noise(r Run, coin *rand.Rand) Run {
+	slices.SortFunc(r.Calls, func(a, b Call) int { return cmp.Compare(a.Point, b.Point) })
+	coin.Shuffle(len(r.Calls), func(i, j int) {
+		if a, b := &r.Calls[i], &r.Calls[j]; a.Parent == b.Parent && bare(a.Point) != bare(b.Point) {
+			a.Start, b.Start = b.Start, a.Start
+		}
+	})
+	if coin.IntN(2) == 0 {
+		r.Calls = append(r.Calls, Call{Point: "cache DEL #1", Edge: "s:cache", Op: "DEL", Nth: 1, Got: "ok"})
+	}
+	slices.SortStableFunc(r.Calls, func(a, b Call) int { return cmp.Compare(a.Start, b.Start) })
+	return r
+}
+
+// TestRetry names what follows a retry as what follows a call that works at once.
+func TestRetry(t *testing.T) {
+	m := model{set: Set{{Point: "b GET #1", Mode: "error"}}}
+	for range 3 {
+		m.call("a:b", "GET", func() bool { return m.call("b:c", "GET", nil) })
+	}
+	a := apart{acts: func(string) bool { return false }}
+	var got []string
+	calls := Name(m.run)
+	names := a.names(m.set, calls)
+	for _, c := range calls {
+		got = append(got, string(names[c.Point]))
+	}
+	want := []string{"b GET lost #1", "b GET #1", "b GET #1 > c GET #1", "b GET #2", "b GET #2 > c GET #1"}
+	if diff := gocmp.Diff(got, want); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // randomModel is a tree of services. Each does what a hash of its name and of what it got so far says.
 func randomModel(seed uint64) Runner {
 	return func(_ context.Context, s Set) (Run, error) {
@@ -163,7 +233,7 @@ func TestResume(t *testing.T) {
 		if err := json.Unmarshal(kept, &second.Past); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(do(t, second), want); diff != "" || made != want.Counts.Runs-stop {
+		if diff := gocmp.Diff(do(t, second), want); diff != "" || made != want.Counts.Runs-stop {
 			t.Fatalf("stopped at %d: %d runs more\n%s", stop, made, diff)
 		}
 	}
@@ -225,7 +295,7 @@ func TestLoose(t *testing.T) {
 	for _, c := range r.Clean.Calls {
 		got = append(got, fmt.Sprint(c.Point, " ", c.Nth))
 	}
-	if diff := cmp.Diff(got, []string{"b GET 0", "b GET > c GET #1 1"}); diff != "" || len(r.Warnings) > 0 {
+	if diff := gocmp.Diff(got, []string{"b GET 0", "b GET > c GET #1 1"}); diff != "" || len(r.Warnings) > 0 {
 		t.Errorf("%s%v", diff, r.Warnings)
 	}
 }
@@ -247,7 +317,7 @@ func TestName(t *testing.T) {
 		"a GET / #1 1", "a GET / #1 > b Do #1 1", "a GET / #1 > b Do #1 > c SELECT x #1 1",
 		"a GET / #1 > b Do #2 2", "a GET / #1 > b Do #2 > c SELECT x #1 2",
 	}
-	if diff := cmp.Diff(got, want); diff != "" {
+	if diff := gocmp.Diff(got, want); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,0 +1,230 @@
+package explore
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// apart tells what two sets of faults do together where they act on different services. A service does something
+// else than without faults only because it is asked something else, or gets something else for what it asks. Where
+// no service is both asked or answered otherwise because of the one set and because of the other, none sees
+// anything in the run of both that it did not see in one of them: the run holds as they did. Calls that are made
+// now and then, in any order, do not matter to that.
+type apart struct {
+	acts  func(mode string) bool // of a Mode
+	told  map[string]told        // each service, in a run without faults
+	noise map[Point]bool         // not made in each clean run
+	alone map[string]alone       // by key: what each fault did that was tried without another
+}
+
+// told is what one service was asked, by the name of the call, and what it got for the calls that it made.
+type told struct {
+	asked map[Point]bool
+	got   map[Point]string
+}
+
+// alone is what one fault did.
+type alone struct {
+	run     Run
+	changed map[string]bool // the services that were asked or answered otherwise
+}
+
+// clean begins with a run without faults, and the points that not all such runs have.
+func (a *apart) clean(r Run, noise []Point) {
+	a.alone, a.noise = map[string]alone{}, map[Point]bool{}
+	for _, p := range noise {
+		a.noise[p] = true
+	}
+	a.told = a.tell(nil, r)
+}
+
+// learn takes a run of one fault that held.
+func (a *apart) learn(s Set, r Run) {
+	if len(s) == 1 {
+		a.alone[s.key()] = alone{r, a.changed(s, r)}
+	}
+}
+
+// names gives each call the name that it would have, had those before it not been made that a fault kept from
+// their callee: behind a retry that works all goes on as behind a call that works at once.
+func (a *apart) names(s Set, calls []Call) map[Point]Point {
+	named, count := map[Point]Point{}, map[Point]int{}
+	deep := func(c Call) int { return strings.Count(string(c.Point), between) }
+	for _, c := range slices.SortedStableFunc(slices.Values(calls), func(a, b Call) int { return cmp.Compare(deep(a), deep(b)) }) {
+		step := bare(c.Point)
+		loose := step == c.Point
+		if of := c.Point.Parent(); of != "" {
+			step = cmp.Or(named[of], of) + between + Point(step.Last())
+		}
+		if a.lost(s, c) {
+			step += " lost"
+		}
+		if !loose {
+			count[step]++
+			step = Point(fmt.Sprintf("%s #%d", step, count[step]))
+		}
+		named[c.Point] = step
+	}
+	return named
+}
+
+// lost reports that a fault kept a call from its callee.
+func (a *apart) lost(s Set, c Call) bool {
+	mode := s.mode(c.Point)
+	return mode != "" && !a.acts(mode)
+}
+
+// tell returns what each service was told in a run. A fault is an answer too, whatever the edge saw of it.
+func (a *apart) tell(s Set, r Run) map[string]told {
+	all := map[string]told{}
+	of := func(service string) told {
+		if all[service].got == nil {
+			all[service] = told{map[Point]bool{}, map[Point]string{}}
+		}
+		return all[service]
+	}
+	names := a.names(s, r.Calls)
+	for _, c := range r.Calls {
+		name := names[c.Point]
+		switch {
+		case c.Kind == "consume":
+			of(c.Caller()).asked[name] = true
+			continue
+		case (c.Proto == "http" || c.Proto == "grpc") && !a.lost(s, c):
+			of(c.Callee()).asked[name] = true
+		}
+		of(c.Caller()).got[name] = got(s, c)
+	}
+	of("").got[""] = r.Answer
+	return all
+}
+
+// otherwise reports that a service was asked or answered otherwise. A call that only one of the two made tells
+// nothing, unless a fault answered it.
+func (t told) otherwise(clean told) bool {
+	if !maps.Equal(t.asked, clean.asked) {
+		return true
+	}
+	for name, got := range t.got {
+		was, made := clean.got[name]
+		if made && was != got || strings.HasPrefix(got, "!") {
+			return true
+		}
+	}
+	return false
+}
+
+// shape is what a run did beside what a fault at a point did itself: two modes with the same have the same effect.
+func (a *apart) shape(s Set, r Run, at Point) string {
+	lines := []string{r.Answer}
+	names := a.names(s, r.Calls)
+	for _, c := range r.Calls {
+		switch name := string(names[c.Point]); {
+		case c.Point == at:
+			lines = append(lines, name)
+		case !a.noisy(names[c.Point]):
+			lines = append(lines, name+"="+got(s, c))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// noisy reports that a call is not made in each clean run, or made for one that is not.
+func (a *apart) noisy(p Point) bool {
+	for ; p != ""; p = p.Parent() {
+		if a.noise[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// changed are the services that were asked or answered otherwise than without faults, and those that are given
+// the messages which a fault keeps, or doubles.
+func (a *apart) changed(s Set, r Run) map[string]bool {
+	out := map[string]bool{}
+	now := a.tell(s, r)
+	for _, one := range []map[string]told{now, a.told} {
+		for service := range one {
+			if now[service].otherwise(a.told[service]) {
+				out[service] = true
+			}
+		}
+	}
+	for _, f := range s {
+		topic, publishes := strings.CutPrefix(f.Op, "publish ")
+		for service, t := range a.told {
+			for p := range t.asked {
+				if publishes && strings.Contains(p.Last(), " process "+topic+" #") {
+					out[service] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// predict returns the run of a lead with one fault more where no service sees something of both.
+func (a *apart) predict(l lead, f Fault) (r Run, ok bool) {
+	if len(l.set) == 0 {
+		return Run{}, false
+	}
+	names := a.names(l.set, l.run.Calls)
+	f.Point = names[f.Point]
+	one, tried := a.alone[Set{f}.key()]
+	if !tried {
+		return Run{}, false
+	}
+	for service := range a.changed(l.set, l.run) {
+		if one.changed[service] {
+			return Run{}, false
+		}
+	}
+	return one.with(l, names), true
+}
+
+// never is an end behind everything: of calls that nobody made it is not known what came before what.
+const never = time.Duration(1 << 62)
+
+// with is the run of a lead in which the services that a fault changes do what they did in its run.
+func (o alone) with(l lead, names map[Point]Point) Run {
+	back := map[Point]Point{}
+	for was, is := range names {
+		back[is] = was
+	}
+	r := Run{Answer: l.run.Answer}
+	if o.changed[""] {
+		r.Answer = o.run.Answer
+	}
+	add := func(c Call) {
+		c.Start, c.End = time.Duration(len(r.Calls)), never
+		r.Calls = append(r.Calls, c)
+	}
+	for _, c := range l.run.Calls {
+		if !o.changed[c.Caller()] {
+			add(c)
+		}
+	}
+	for _, c := range o.run.Calls {
+		if o.changed[c.Caller()] {
+			c.Point, c.Parent = renamed(c.Point, back), renamed(c.Parent, back)
+			add(c)
+		}
+	}
+	return r
+}
+
+// renamed gives a point, or what it is made for, another name.
+func renamed(p Point, names map[Point]Point) Point {
+	for of := p; of != ""; of = of.Parent() {
+		if name, known := names[of]; known {
+			return name + p[len(of):]
+		}
+	}
+	return p
+}
