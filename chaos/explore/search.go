@@ -16,7 +16,7 @@ type Search struct {
 	Most     int               // faults in one set; 0: as many as there are calls
 	Runs     int               // that may be made; 0: any number
 	Seed     uint64            // 0: the sets of a round are tried in the order of calls; else in one drawn by it
-	Thorough bool              // modes with equal effect are all tried
+	Thorough bool              // nothing is left out for what is only likely: of modes with equal effect, and of services that share nothing
 	All      bool              // go on behind the first set that breaks something
 	Again    int               // runs that confirm such a set; 0 means 3, below 0 none
 	Past     []Past            // runs that were made before: they are not made again
@@ -279,6 +279,9 @@ func (h *hunt) known(c candidate) (r Run, ok bool) {
 	}
 	if r, ok = h.memory.predict(c.set); ok {
 		return r, true
+	}
+	if h.Thorough {
+		return Run{}, false
 	}
 	return h.apart.predict(c.of, c.set[len(c.set)-1])
 }

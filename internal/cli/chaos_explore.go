@@ -58,7 +58,7 @@ func newChaosExplore(a *App) *cobra.Command {
 	o.flags(cmd)
 	f.IntVar(&o.faults, "max-faults", 2, "most faults in one set")
 	f.Uint64Var(&o.seed, "seed", 0, "try the sets of a round in an order drawn by it (default: the order of the calls)")
-	f.BoolVar(&o.thorough, "thorough", false, "try all modes, also those that had the same effect as another")
+	f.BoolVar(&o.thorough, "thorough", false, "leave out only runs whose end is certain, and none whose end is likely")
 	f.BoolVar(&o.all, "all", false, "go on behind the first set that breaks something")
 	f.StringVar(&o.state, "state", "", "`FILE` of the runs that were made (default: explore.json in .msctl)")
 	f.StringVarP(&o.output, "output", "o", "chaos-found.yaml", "`FILE` for the experiment that replays what was found")
