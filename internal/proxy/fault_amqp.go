@@ -16,31 +16,15 @@ type amqpTalk struct {
 	taken    map[amqpTaken]string // routing keys of what the caller was given
 	whole    bool                 // cut has found a message with all its parts
 
-	hold []byte // of the callee's frame
+	hold    []byte // of the callee's frame
+	skip    int    // bytes of one that is too long to be held, and are still to come
+	skipped uint16 // its channel
 }
 
 type amqpTaken struct {
 	channel uint16
 	tag     uint64
 }
-
-// amqpLane is one channel.
-type amqpLane struct {
-	confirm bool
-	base    uint64 // numbers up to it are the same on both sides
-	caller  uint64 // newest number, as the caller counts
-	callee  uint64 // as the callee does
-	shifted bool   // they have differed
-	late    bool   // the newest one goes after the next
-	waits   []amqpPair
-
-	open bool  // the callee is in the middle of a message
-	left int64 // bytes of its body; -1: its header comes
-	owed []byte
-}
-
-// amqpPair is a message that waits to be confirmed: its number for the callee and for the caller, 0 for none.
-type amqpPair struct{ callee, caller uint64 }
 
 // Methods of AMQP.
 const (
@@ -78,21 +62,22 @@ type amqpFrame struct {
 	kind    byte
 	channel uint16
 	payload []byte
-	size    int // of the frame; 0: it is not all there
+	size    int  // of the frame; 0: even that is not there
+	whole   bool // all of it is there, and payload set
 }
 
 func readFrame(b []byte) (f amqpFrame, err error) {
 	if len(b) < 7 {
 		return f, nil
 	}
-	n := int(binary.BigEndian.Uint32(b[3:]))
-	if b[0] != 1 && b[0] != 2 && b[0] != 3 && b[0] != 8 || n > maxTalk {
+	if b[0] != 1 && b[0] != 2 && b[0] != 3 && b[0] != 8 {
 		return f, errTalk
 	}
-	if len(b) < n+8 {
-		return f, nil
+	f = amqpFrame{kind: b[0], channel: binary.BigEndian.Uint16(b[1:]), size: 8 + int(binary.BigEndian.Uint32(b[3:]))}
+	if f.whole = len(b) >= f.size; f.whole {
+		f.payload = b[7 : f.size-1]
 	}
-	return amqpFrame{b[0], binary.BigEndian.Uint16(b[1:]), b[7 : 7+n], n + 8}, nil
+	return f, nil
 }
 
 // method returns class and method, 0 where the frame is none.
@@ -108,8 +93,15 @@ func (f *amqpFrame) method() uint32 {
 func (t *amqpTalk) cut(b []byte) (int, error) {
 	f, err := readFrame(b)
 	t.whole = false
-	if err != nil || f.size == 0 || f.method() != amqpPublish {
+	switch {
+	case err != nil || f.size > maxTalk:
 		return f.size, err
+	case !f.whole:
+		return 0, nil
+	case f.method() != amqpPublish:
+		return f.size, nil
+	case len(f.payload) < 6:
+		return 0, errTalk
 	}
 	at, left := f.size, int64(-1)
 	for left != 0 {
@@ -117,10 +109,12 @@ func (t *amqpTalk) cut(b []byte) (int, error) {
 		switch {
 		case err != nil:
 			return 0, err
-		case part.size == 0 && at < maxTalk:
-			return 0, nil
-		case part.size == 0 || part.channel != f.channel || (left < 0) != (part.kind == 2) || left > 0 && part.kind != 3:
+		case part.size > 0 && (part.channel != f.channel || (left < 0) != (part.kind == 2) || left > 0 && part.kind != 3):
 			return f.size, nil
+		case at+part.size > maxTalk, int64(at)+left > maxTalk:
+			return f.size, nil
+		case !part.whole:
+			return 0, nil
 		case left < 0 && len(part.payload) < 12:
 			return 0, errTalk
 		case left < 0:
@@ -143,7 +137,8 @@ func (t *amqpTalk) describe(m []byte, q *Request) bool {
 		*l = amqpLane{confirm: true, open: l.open, left: l.left}
 	case amqpPublish:
 		if !t.whole {
-			l.count(true)
+			t.caught() // it does not go before that
+			l.publish(1, false)
 			return false
 		}
 		a := amqpArgs{f.payload[6:]}
@@ -181,27 +176,11 @@ func (a *amqpArgs) short() string {
 	return s
 }
 
-// count counts a message that the caller published. Where it is sent it waits to be confirmed.
-func (l *amqpLane) count(sent bool) {
-	if !l.confirm {
-		return
-	}
-	if l.caller++; !sent {
-		l.shifted = true
-		return
-	}
-	l.callee++
-	l.waits = append(l.waits, amqpPair{l.callee, l.caller})
-	if n := len(l.waits); l.late && n > 1 {
-		l.waits[n-1].callee, l.waits[n-2].callee = l.waits[n-2].callee, l.waits[n-1].callee
-	}
-	l.late = false
-}
-
-// caught notes that what was late was sent before anything else.
+// caught numbers what was late: it is sent now.
 func (t *amqpTalk) caught() {
 	for _, l := range t.channels {
-		l.late = false
+		l.send(l.late)
+		l.late = nil
 	}
 }
 
@@ -209,7 +188,7 @@ func (t *amqpTalk) caught() {
 func (t *amqpTalk) passes(m []byte) {
 	f, _ := readFrame(m)
 	if f.method() == amqpPublish {
-		t.lane(f.channel).count(true)
+		t.lane(f.channel).publish(1, false)
 	}
 }
 
@@ -222,28 +201,22 @@ func (t *amqpTalk) instead(m []byte, p *plan) (up, down []byte) {
 		return amqpSettle(amqpNack, f.channel, binary.BigEndian.Uint64(f.payload[4:]), f.payload[12]&1|2), nil
 	}
 	l := t.lane(f.channel)
-	switch {
-	case p.Drop:
-		l.count(false)
-		if p.Confirm && l.confirm {
-			down = amqpSettle(amqpAck, f.channel, l.caller, 0)
+	if !p.Drop {
+		copies := 1
+		if p.Twice {
+			copies = 2
 		}
-		if l.open {
-			l.owed, down = append(l.owed, down...), nil
-		}
-		return nil, down
-	case p.Twice:
-		if l.confirm {
-			l.callee, l.shifted = l.callee+1, true
-			l.waits = append(l.waits, amqpPair{l.callee, 0})
-		}
-		m = append(append([]byte(nil), m...), m...)
+		l.publish(copies, p.Swap)
+		return bytes.Repeat(m, copies), nil
 	}
-	l.count(true)
-	if p.Swap && l.confirm {
-		l.late, l.shifted = true, true
+	l.publish(0, false)
+	if p.Confirm && l.confirm {
+		down = amqpSettle(amqpAck, f.channel, l.caller, 0)
 	}
-	return m, nil
+	if l.open {
+		l.owed, down = append(l.owed, down...), nil
+	}
+	return nil, down
 }
 
 // amqpSettle is a frame that confirms or refuses.
@@ -259,15 +232,28 @@ func (t *amqpTalk) down(b []byte, _ func(*Request) *plan) (out []byte, rows int)
 	b = append(t.hold, b...)
 	t.hold = nil
 	for len(b) > 0 {
-		f, err := readFrame(b)
-		if err != nil {
-			return append(out, b...), 0
+		if t.skip > 0 {
+			n := min(t.skip, len(b))
+			out, b = append(out, b[:n]...), b[n:]
+			if t.skip -= n; t.skip == 0 {
+				out = append(out, t.lane(t.skipped).over()...)
+			}
+			continue
 		}
-		if f.size == 0 {
+		f, err := readFrame(b)
+		switch {
+		case err != nil:
+			return append(out, b...), 0
+		case f.size > maxTalk:
+			t.lane(f.channel).comes(f)
+			t.skip, t.skipped = f.size, f.channel
+			continue
+		case !f.whole:
 			t.hold = b
-			break
+			return out, 0
 		}
 		out = append(out, t.frame(f, b[:f.size])...)
+		out = append(out, t.lane(f.channel).over()...)
 		b = b[f.size:]
 	}
 	return out, 0
@@ -276,12 +262,7 @@ func (t *amqpTalk) down(b []byte, _ func(*Request) *plan) (out []byte, rows int)
 // frame returns what the caller gets of a frame.
 func (t *amqpTalk) frame(f amqpFrame, raw []byte) []byte {
 	l := t.lane(f.channel)
-	switch {
-	case f.kind == 2 && l.open && len(f.payload) >= 12:
-		l.left = int64(binary.BigEndian.Uint64(f.payload[4:]))
-	case f.kind == 3 && l.open:
-		l.left -= int64(len(f.payload))
-	}
+	l.comes(f)
 	switch f.method() {
 	case amqpDeliver:
 		t.take(f)
@@ -292,11 +273,6 @@ func (t *amqpTalk) frame(f amqpFrame, raw []byte) []byte {
 		if l.confirm && len(f.payload) >= 13 {
 			return l.confirmed(f, raw)
 		}
-	}
-	if l.open && l.left == 0 {
-		l.open = false
-		raw = append(append([]byte(nil), raw...), l.owed...)
-		l.owed = nil
 	}
 	return raw
 }
@@ -317,36 +293,6 @@ func (t *amqpTalk) take(f amqpFrame) {
 	t.taken[amqpTaken{f.channel, tag}] = a.short()
 }
 
-// confirmed returns what the caller is told where the callee confirms or refuses messages, by the caller's
-// numbers. What a fault dropped is not confirmed with those behind it.
-func (l *amqpLane) confirmed(f amqpFrame, raw []byte) []byte {
-	tag, flags := binary.BigEndian.Uint64(f.payload[4:]), f.payload[12]
-	multiple := flags&1 != 0
-	var told []amqpPair
-	kept := l.waits[:0]
-	for _, w := range l.waits {
-		if w.callee == tag || multiple && (w.callee <= tag || tag == 0) {
-			told = append(told, w)
-		} else {
-			kept = append(kept, w)
-		}
-	}
-	l.waits = kept
-	if !l.shifted || len(told) == 0 {
-		return raw
-	}
-	var out []byte
-	if multiple && l.base > 0 {
-		out = amqpSettle(f.method(), f.channel, l.base, flags)
-	}
-	for _, w := range told {
-		if w.caller > 0 {
-			out = append(out, amqpSettle(f.method(), f.channel, w.caller, flags&^1)...)
-		}
-	}
-	return out
-}
-
 func (t *amqpTalk) rest() []byte { return t.hold }
 
 func (t *amqpTalk) resting() bool {
@@ -355,5 +301,5 @@ func (t *amqpTalk) resting() bool {
 			return false
 		}
 	}
-	return len(t.hold) == 0
+	return len(t.hold) == 0 && t.skip == 0
 }

@@ -164,7 +164,7 @@ func (t *talk) message(p *pump, on speaker, m []byte) error {
 	act := t.ask(&q)
 	if act == nil {
 		t.passes(on, m)
-		return t.send(p, m, late)
+		return t.follow(p, m, late)
 	}
 	if act.Delay > 0 && !t.wait(act.Delay, act.under) {
 		return net.ErrClosed
@@ -173,14 +173,23 @@ func (t *talk) message(p *pump, on speaker, m []byte) error {
 		t.f.breakOff(errEnded)
 		return net.ErrClosed
 	}
+	act.Swap = act.Swap && late == nil
 	up, err := t.change(on, m, act)
 	if err != nil {
 		return err
 	}
-	if act.Swap && late == nil {
+	if act.Swap {
 		return t.postpone(p, up)
 	}
-	return t.send(p, up, late)
+	return t.follow(p, up, late)
+}
+
+// follow sends a message, and behind it the one that was kept, if any.
+func (t *talk) follow(p *pump, m, late []byte) error {
+	if late != nil {
+		t.caught()
+	}
+	return t.send(p, m, late)
 }
 
 // passes notes a message that no fault acts on.
@@ -298,12 +307,17 @@ func (t *talk) catchUp(p *pump) error {
 	}
 	t.late = nil
 	t.timer.Stop()
+	t.caught()
+	return p.send(late)
+}
+
+// caught notes that the message that was kept is sent now.
+func (t *talk) caught() {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if l, ok := t.on.(interface{ caught() }); ok {
 		l.caught()
 	}
-	t.mu.Unlock()
-	return p.send(late)
 }
 
 // end passes on what is left when a direction ends.

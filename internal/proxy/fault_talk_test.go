@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +16,24 @@ import (
 // sink keeps what is written to it.
 type sink struct {
 	net.Conn
-	bytes.Buffer
+	mu  sync.Mutex // guards got
+	got bytes.Buffer
 }
 
-func (s *sink) Write(b []byte) (int, error) { return s.Buffer.Write(b) }
-func (s *sink) Read(b []byte) (int, error)  { return s.Buffer.Read(b) }
-func (s *sink) Close() error                { return nil }
+func (s *sink) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.Write(b)
+}
+
+func (s *sink) Close() error { return nil }
+
+// take returns what was written since it was asked before.
+func (s *sink) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.got.Next(s.got.Len()))
+}
 
 // spoken is a connection whose messages faults act on. Each piece that one side says is there at once.
 type spoken struct {
@@ -54,9 +67,7 @@ func (s *spoken) pass(p *pump, to *sink, what string) string {
 	if err := s.talk.pass(p, []byte(what)); err != nil {
 		s.t.Errorf("%q is not passed on: %v", what, err)
 	}
-	got := to.String()
-	to.Reset()
-	return got
+	return to.take()
 }
 
 // opened opens a connection of postgres.
