@@ -20,8 +20,6 @@ func newChaos(a *App) *cobra.Command {
 			"at once, nobody is restarted unless asked for, each fault ends by itself, and all are gone when the fleet\n" +
 			"goes down. `msctl chaos list` shows which act.",
 		Example: "  msctl chaos add orders:payments latency=300ms,jitter=50ms for=30s\n  msctl chaos list\n  msctl chaos clear",
-		Args:    args(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		newChaosAdd(a),
@@ -37,6 +35,9 @@ func newChaos(a *App) *cobra.Command {
 	)
 	return cmd
 }
+
+// chaosCodes are the exit codes of the commands of chaos that have no verdict to tell.
+const chaosCodes = "\n\nExit codes: 0 done, 1 it failed, 2 the command line is wrong or names what is not in the fleet,\n3 there is no stack.yaml, 4 no fleet runs."
 
 // faultMistake gives an error of package chaos its hint and the code of the command line.
 func faultMistake(err error) error {

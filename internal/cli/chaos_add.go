@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,7 @@ func newChaosAdd(a *App) *cobra.Command {
 			"is its server.\n\n" +
 			"`msctl chaos kinds` lists the kinds with their parameters. The first one may follow the kind: latency=300ms.\n\n" +
 			"Options, for all kinds of the line:\n" + optionsHelp() +
-			"\nEvery fault ends: after its for=, else after " + shortDuration(state.FaultTime) + ", with its lease, and with the fleet.",
+			"\nEvery fault ends: after its for=, else after " + shortDuration(state.FaultTime) + ", with its lease, and with the fleet." + chaosCodes,
 		Example: "  msctl chaos add orders:payments latency=300ms,jitter=50ms for=1m\n" +
 			"  msctl chaos add gateway:users refuse toxicity=0.5 seed=7\n" +
 			"  msctl chaos add outside:gateway latency=1s name=slow\n" +
@@ -92,10 +93,15 @@ func also(f state.Fault) string {
 	if len(f.Also) == 0 {
 		return ""
 	}
-	return "; " + strings.Join(f.Also, " and ") + " on the same server too"
+	names := f.Also[0]
+	if last := len(f.Also) - 1; last > 0 {
+		names = strings.Join(f.Also[:last], ", ") + " and " + f.Also[last]
+	}
+	return "; " + names + " on the same server too"
 }
 
-// strangeTarget adds to the error about a target that is not there the nearest one that is.
+// strangeTarget is the error about a target that no fault can be put on: with the nearest one where there is none of
+// that name, instead of the list of all that there are.
 func strangeTarget(ctx context.Context, c *control.Client, target string, err error) error {
 	if !strings.Contains(target, ":") {
 		return strangeUnit(ctx, c, target, err)
@@ -105,16 +111,18 @@ func strangeTarget(ctx context.Context, c *control.Client, target string, err er
 		return err
 	}
 	var known []string
+	found := strings.ContainsAny(target, "+*")
 	for _, e := range edges {
-		if known = append(known, state.EdgeTitle(e.Name())); strings.Contains(target, "/") {
-			known = append(known, state.EdgeTitle(e.Name())+"/"+e.Listen)
+		name := state.EdgeTitle(e.Name())
+		found = found || target == name || target == name+"/"+e.Listen || state.EdgeName(target) == e.Name()
+		if known = append(known, name); strings.Contains(target, "/") {
+			known = append(known, name+"/"+e.Listen)
 		}
 	}
-	hint := "`msctl edges` lists them"
-	if near := nearest(target, known); near != "" && near != target {
-		hint = "did you mean " + near + "?"
+	if found {
+		return usage("`msctl edges` lists them", "%w", err)
 	}
-	return usage(hint, "%w", err)
+	return usage(meant(target, known, "`msctl edges` lists them"), "find edge %q: this fleet has none of that name", target)
 }
 
 // strangeUnit is strangeTarget for what is no edge.
@@ -123,9 +131,17 @@ func strangeUnit(ctx context.Context, c *control.Client, target string, err erro
 	if lost != nil {
 		return err
 	}
-	hint := "`msctl ps` lists what runs"
-	if near := nearest(target, unitNames(snap)); near != "" && near != target {
-		hint = "did you mean " + near + "?"
+	known := unitNames(snap)
+	if slices.Contains(known, target) || strings.Contains(target, "+") {
+		return usage("`msctl ps` lists what runs", "%w", err)
 	}
-	return usage(hint, "%w", err)
+	return usage(meant(target, known, "`msctl ps` lists what runs"), "find %q: nothing in this fleet has that name", target)
+}
+
+// meant is a hint at the nearest name, or else where all are listed.
+func meant(name string, known []string, list string) string {
+	if near := nearest(name, known); near != "" && near != name {
+		return "did you mean " + near + "?"
+	}
+	return list
 }

@@ -15,7 +15,7 @@ func newChaosClear(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "clear [TARGET…]",
 		Short:             "Lift the faults of targets, or all",
-		Long:              "clear lifts the faults that were put on a TARGET, or all where none is named. Open connections feel it at once.",
+		Long:              "clear lifts the faults that were put on a TARGET, or all where none is named. Open connections feel it at once." + chaosCodes,
 		Example:           "  msctl chaos clear\n  msctl chaos clear orders:payments",
 		ValidArgsFunction: a.completeEdges,
 	}
@@ -25,18 +25,21 @@ func newChaosClear(a *App) *cobra.Command {
 		}
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			total := 0
-			for _, t := range targets {
+			var mistake error
+			for _, t := range targets { // what can be lifted is, whatever else was mistyped
 				n, err := c.ClearFaults(ctx, state.EdgeName(t))
 				if errors.Is(err, state.ErrUnknownTarget) {
-					return strangeTarget(ctx, c, t, err)
+					err = strangeTarget(ctx, c, t, err)
 				}
-				if err != nil {
-					return err
+				if mistake == nil {
+					mistake = err
 				}
 				total += n
 			}
-			fmt.Fprintf(a.Err, "%s lifted\n", count(total, "fault"))
-			return nil
+			if total > 0 || mistake == nil {
+				fmt.Fprintf(a.Err, "%s lifted\n", count(total, "fault"))
+			}
+			return mistake
 		})
 	}
 	return cmd

@@ -22,7 +22,8 @@ func newChaosHeal(a *App) *cobra.Command {
 		Use:   "heal",
 		Short: "Undo everything that chaos did, whoever did it",
 		Long: "heal lifts every fault of the fleet, and undoes what an experiment left that was killed. It may be called at any\n" +
-			"time and as often as you like, also when the fleet is down.",
+			"time and as often as you like, also when the fleet is down.\n\n" +
+			"Exit codes: 0 nothing of it is left, 1 something could not be undone, 2 the command line is wrong.",
 		Example: "  msctl chaos heal",
 		Args:    args(cobra.NoArgs),
 	}

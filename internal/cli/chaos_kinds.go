@@ -13,7 +13,8 @@ func newChaosKinds(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kinds [KIND…]",
 		Short: "List the kinds of faults with their parameters",
-		Long:  "kinds lists what can be done to a fleet: each kind of fault, what it acts on, and its parameters, the main one first.",
+		Long: "kinds lists what can be done to a fleet: each kind of fault, what it acts on, and its parameters, the main one first.\n\n" +
+			"Exit codes: 0 done, 2 there is no such kind.",
 		Example: "  msctl chaos kinds\n  msctl chaos kinds latency bandwidth\n" +
 			"  msctl chaos kinds --json",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

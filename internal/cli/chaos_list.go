@@ -18,7 +18,7 @@ func newChaosList(a *App) *cobra.Command {
 		Use:   "list",
 		Short: "Show the faults that act now",
 		Long: "list shows the faults that act in the running fleet: where, what they do and to which share, when they are\n" +
-			"lifted, and on how many connections or requests they have acted.",
+			"lifted, and on how many connections or requests they have acted." + chaosCodes,
 		Example: "  msctl chaos list\n  msctl chaos list --json",
 		Args:    args(cobra.NoArgs),
 	}

@@ -15,7 +15,7 @@ func newChaosRemove(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "remove ID…",
 		Short:             "Lift faults by their ids",
-		Long:              "remove lifts the faults of those ids, all or none. Open connections feel it at once. `msctl chaos list` shows the ids.",
+		Long:              "remove lifts the faults of those ids, all or none. Open connections feel it at once. `msctl chaos list` shows the ids." + chaosCodes,
 		Example:           "  msctl chaos remove latency-1\n  msctl chaos remove slow refuse-2",
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeFaultIDs,

@@ -21,14 +21,16 @@ func newChaosServe(a *App) *cobra.Command {
 		Use:   "serve --toxiproxy",
 		Short: "Let clients of Toxiproxy drive faults",
 		Long: "serve --toxiproxy answers Toxiproxy's HTTP API (" + toxiproxy.Version + ") on loopback, so that its clients in any language work as\n" +
-			"they are. The edges of the running fleet are proxies under their names, orders:payments and outside:gateway:\n" +
-			"disabling one refuses its calls, its listen and upstream cannot be changed. Clients make free proxies beside them,\n" +
-			"with any listener on loopback and any upstream; those need no fleet.\n\n" +
+			"they are. The edges of the running fleet are proxies under their names, payments:bank and outside:gateway, and where\n" +
+			"a caller has several ways to a callee with the port, orders:payments/grpc; GET /proxies lists them. Disabling one\n" +
+			"refuses its calls, its listen and upstream cannot be changed. Clients make free proxies beside them, with any\n" +
+			"listener on loopback and any upstream; those need no fleet.\n\n" +
 			"Each toxic is a fault that `msctl chaos list` shows. All are lifted when the server ends, and 5 s after it is killed.\n" +
 			"packet_loss is refused: a proxy carries streams, which lose nothing. Toxicity is drawn once for a connection.\n" +
-			"It runs until Ctrl-C, and prints its address on standard output.",
-		Example: "  msctl chaos serve --toxiproxy\n" +
-			"  curl -d '{\"type\":\"latency\",\"attributes\":{\"latency\":300}}' http://127.0.0.1:8474/proxies/orders:payments/toxics",
+			"It runs until Ctrl-C, and prints its address on standard output.\n\n" +
+			"Exit codes: 2 the command line is wrong, 3 it cannot listen at the address, 130 ended by Ctrl-C.",
+		Example: "  msctl chaos serve --toxiproxy\n  curl http://127.0.0.1:8474/proxies\n" +
+			"  curl -d '{\"type\":\"latency\",\"attributes\":{\"latency\":300}}' http://127.0.0.1:8474/proxies/payments:bank/toxics",
 		Args: args(cobra.NoArgs),
 	}
 	toxic := cmd.Flags().Bool("toxiproxy", false, "serve the API of Toxiproxy")

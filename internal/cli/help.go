@@ -77,6 +77,7 @@ func nearCommands(parent *cobra.Command, word string) []string {
 func refuseUnknown(cmd *cobra.Command) {
 	if cmd.HasSubCommands() && !cmd.Runnable() {
 		cmd.Args = commandArgs
+		cmd.SuggestionsMinimumDistance = cmd.Root().SuggestionsMinimumDistance
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
 	for _, c := range cmd.Commands() {
