@@ -140,7 +140,9 @@ func (f facts) choice(name string) *resource.Choice {
 }
 
 // fronted reports whether msctl holds a port of a service and leads from there to the replicas' own.
-func (f facts) fronted(s *stack.Service, l stack.Listen) bool { return f.shared(s) || s.Ingress(l) }
+func (f facts) fronted(s *stack.Service, l stack.Listen) bool {
+	return s.Ingress(l) || f.shared(s) && !f.kept[s.Name]
+}
 
 // back returns the port that a replica itself opens, where msctl holds the public one: 0 is any.
 func back(s *stack.Service, l stack.Listen) int {
@@ -212,7 +214,7 @@ func (p *planner) ends(s *stack.Service, listen string) []end {
 
 // own returns the port that a replica opens.
 func (p *planner) own(s *stack.Service, l stack.Listen, replica int) int {
-	if p.fronted(s, l) {
+	if replica > 1 || p.fronted(s, l) {
 		return p.ports[key(backName(s.Name, replica), l.Name)]
 	}
 	return p.ports[key(s.Name, l.Name)]

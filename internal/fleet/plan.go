@@ -63,16 +63,17 @@ type facts struct {
 	skip     map[string]string // optional services that cannot run here, and why
 	lacks    map[string]string // and the others
 	replicas map[string]int    // changed by scale
+	kept     map[string]bool   // services whose first replica keeps their own ports, though it may not be alone
 	secret   string            // passwords of servers are made from it
 	secrets  *stack.Secrets    // the user's
 }
 
 // NewPlan decides what to run and how. It looks at the machine, chooses ports and keeps them, but starts
 // nothing.
-func NewPlan(ctx context.Context, o Options) (*Plan, error) { return newPlan(ctx, o, nil, nil) }
+func NewPlan(ctx context.Context, o Options) (*Plan, error) { return newPlan(ctx, o, present{}) }
 
-// newPlan is NewPlan for a fleet that may run already: on ports that are its own, with scaled services.
-func newPlan(ctx context.Context, o Options, own Ports, replicas map[string]int) (*Plan, error) {
+// newPlan is NewPlan for a fleet that may run already.
+func newPlan(ctx context.Context, o Options, now present) (*Plan, error) {
 	picked, err := pick(o)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,8 @@ func newPlan(ctx context.Context, o Options, own Ports, replicas map[string]int)
 	if err != nil && !o.DryRun {
 		return nil, err
 	}
-	fs := facts{choices: choices, skip: skip, lacks: lacks, replicas: replicas}
+	fs := facts{choices: choices, skip: skip, lacks: lacks, replicas: now.replicas}
+	fs.kept = fs.undisturbed(picked, now.holds)
 	if fs.secret, err = resource.LoadSecret(filepath.Join(o.StateDir, "data")); err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func newPlan(ctx context.Context, o Options, own Ports, replicas map[string]int)
 	if err := fs.secrets.Check(picked.Stack); err != nil {
 		return nil, err
 	}
-	if fs.ports, err = choosePorts(ctx, o, demands(o, picked, fs), own); err != nil {
+	if fs.ports, err = choosePorts(ctx, o, demands(o, picked, fs), now.ports); err != nil {
 		return nil, err
 	}
 	return makePlan(o, picked, fs)
@@ -264,7 +266,11 @@ func (p *planner) listen(st *Step, s *stack.Service, replica int) []driver.Port 
 		ports = append(ports, driver.Port{Name: l.Name, Host: p.own(s, l, replica), Inside: inside(s, l)})
 	}
 	main := mainListen(s)
-	st.URL = address(scheme(s, main), p.ports[key(s.Name, main)])
+	shown := p.ports[key(s.Name, main)]
+	if l, ok := s.Port(main); ok && replica > 1 && !p.fronted(s, l) {
+		shown = p.own(s, l, replica) // the service's is the first one's alone
+	}
+	st.URL = address(scheme(s, main), shown)
 	return ports
 }
 

@@ -62,7 +62,7 @@ func demands(o Options, p picked, fs facts) []demand {
 		}
 		for _, l := range s.Listen {
 			all = append(all, demand{key: key(s.Name, l.Name), owner: s.Name, fixed: o.public(l.Port), pos: l.Pos})
-			for replica := 1; fs.fronted(s, l) && replica <= fs.count(s); replica++ {
+			for replica := 1; (fs.shared(s) || fs.fronted(s, l)) && replica <= fs.count(s); replica++ {
 				all = append(all, demand{key: key(backName(s.Name, replica), l.Name), owner: s.Name, fixed: back(s, l), pos: l.Pos})
 			}
 		}

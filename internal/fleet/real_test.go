@@ -296,24 +296,24 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// TestScale checks that replicas come and go behind one port that stays.
+// TestScale checks that replicas of a service that nobody in the stack calls come and go behind one port that stays.
 func TestScale(t *testing.T) {
 	p := newProject(t)
 	r := p.up()
-	url := r.get("a").URL
+	url := r.get("b").URL
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for _, n := range []int{3, 1, 2} {
-		if err := r.Scale(ctx, "a", n); err != nil {
+		if err := r.Scale(ctx, "b", n); err != nil {
 			t.Fatalf("scale to %d: %v", n, err)
 		}
-		if got := r.get("a").URL; got != url {
-			t.Errorf("a moved from %s to %s", url, got)
+		if got := r.get("b").URL; got != url {
+			t.Errorf("b moved from %s to %s", url, got)
 		}
 		pids := map[string]bool{}
 		for range 4 * n {
 			http.DefaultClient.CloseIdleConnections() // each request its own connection
-			_, pid := says(t, r.get("a"))
+			_, pid := says(t, r.get("b"))
 			pids[pid] = true
 		}
 		if len(pids) != n {

@@ -63,8 +63,8 @@ func (f *Fleet) claim(ctx context.Context) error {
 	return nil
 }
 
-// Scale runs a service in n replicas from now on. The first time, msctl takes its ports over from the one
-// that runs, in front of all.
+// Scale runs a service in n replicas from now on. The one that runs goes on as it is where edges lead all callers in
+// the stack: it keeps the service's own ports until it is run anew. Else msctl takes these over at once, in front of all.
 func (f *Fleet) Scale(ctx context.Context, service string, n int) error {
 	if err := f.rescale(ctx, service, n); err != nil {
 		return err
@@ -96,10 +96,20 @@ func (f *Fleet) rescale(ctx context.Context, service string, n int) error {
 		return fmt.Errorf("scale %s: it is not in this fleet", service)
 	}
 	replicas := f.scaled()
-	if n != max(1, s.Replicas) || replicas[service] != 0 {
+	switch asWritten := n == max(1, s.Replicas); {
+	case asWritten && f.holding(service):
+		delete(replicas, service) // nothing has to be given back for that
+	case !asWritten || replicas[service] != 0:
 		replicas[service] = n
 	}
-	return f.change(ctx, o, replicas)
+	before := len(f.group(service))
+	if err := f.change(ctx, o, replicas); err != nil {
+		return err
+	}
+	if before == 1 && n > 1 && f.holding(service) {
+		f.note(state.KindNotice, service+"'s own address leads to its first replica until that is restarted; its callers in the stack are led to all")
+	}
+	return nil
 }
 
 // hardCoded returns the port that a service's program opens whatever it is told, or 0.
@@ -138,16 +148,29 @@ type difference struct {
 	changed []*unit
 	to      map[*unit]*Step // the new steps of units that stay
 	added   []*Step
+	made    bool // nothing has to be built
 }
 
 // change follows another plan from now on.
 func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) error {
-	p, err := newPlan(ctx, o, f.current().Ports, replicas)
+	now := f.present(replicas)
+	p, err := newPlan(ctx, o, now)
 	if err != nil {
 		return err
 	}
-	f.veil.hide(p.hidden)
 	d := f.compare(p)
+	if now.free(d.changed, p) { // who is run anew anyway gives the service's ports up
+		if p, err = newPlan(ctx, o, now); err != nil {
+			return err
+		}
+		d = f.compare(p)
+	}
+	return f.become(o, p, d, replicas)
+}
+
+// become makes of the fleet what another plan says.
+func (f *Fleet) become(o Options, p *Plan, d difference, replicas map[string]int) error {
+	f.veil.hide(p.hidden)
 	f.stopInOrder(slices.Concat(d.gone, d.changed)) // frees their ports before anyone takes them over
 	f.remove(d.gone)
 	f.follow(o, p, replicas)
@@ -162,7 +185,9 @@ func (f *Fleet) change(ctx context.Context, o Options, replicas map[string]int) 
 	}
 	f.showPlan(p)
 	opened := f.mesh.openAll() // who was stopped above runs again, whatever this says
-	f.made.begin(f.base, stepsOf(d.changed, d.added))
+	if !d.made {
+		f.made.begin(f.base, stepsOf(d.changed, d.added))
+	}
 	for _, u := range d.changed {
 		u.restart(nil, false)
 	}

@@ -50,7 +50,15 @@ func (f *Fleet) roll(ctx context.Context, row []*unit, include func(*unit) bool)
 			<-f.changing
 			continue
 		}
-		err := f.bring([]*unit{u}, func(u *unit) int { return u.restart(nil, false) })(ctx)
+		again := func(u *unit) int { return u.restart(nil, false) }
+		if f.current().holds(u.plan()) {
+			if err := f.release(ctx, u); err != nil {
+				<-f.changing
+				return err
+			}
+			again = (*unit).start
+		}
+		err := f.bring([]*unit{u}, again)(ctx)
 		if err != nil && i < len(row)-1 {
 			return fmt.Errorf("%w; the %d replicas after it were left as they are", err, len(row)-1-i)
 		}

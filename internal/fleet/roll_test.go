@@ -93,8 +93,8 @@ func TestBadEditStopsAtOne(t *testing.T) {
 	})
 }
 
-// TestScaleKeepsTheFirst checks which scaling leaves the replica that runs alone: every one of a service in
-// front of which msctl stands already, and for the others all but the first.
+// TestScaleKeepsTheFirst checks which scaling of a service that nobody calls leaves the replica that runs alone: every
+// one where msctl stands in front already, else all but the first.
 func TestScaleKeepsTheFirst(t *testing.T) {
 	for _, tt := range []struct {
 		inside int
