@@ -251,14 +251,33 @@ func (m *model) foot(w int) ([]string, *tea.Cursor) {
 	case m.prompt != nil:
 		return m.prompt.draw(m, w)
 	case m.notice != "" && m.grave:
-		return []string{t.paint(bad, cut(" ✗ "+m.notice, w))}, nil
+		return m.told(bad, "✗ "+m.notice, w), nil
 	case m.notice != "":
-		return []string{t.paint(good, cut(" "+m.notice, w))}, nil
+		return m.told(good, m.notice, w), nil
 	}
 	if doing := m.doing(); doing != "" {
 		return []string{t.paint(warn, cut(" … "+doing, w))}, nil
 	}
 	return []string{m.hints(w)}, nil
+}
+
+// mostTold is the rows that a notice or mistake may take.
+const mostTold = 3
+
+// told is text in whole over some rows, as the reason of a failure often stands at its end. On a low screen it is one.
+func (m *model) told(look tone, text string, w int) []string {
+	rows := words(plainText(text), w-2)
+	most := mostTold
+	if m.h < 10 {
+		most = 1
+	}
+	if len(rows) > most {
+		rows = append(rows[:most-1], strings.Join(rows[most-1:], " "))
+	}
+	for i, row := range rows {
+		rows[i] = m.theme.paint(look, cut(" "+row, w))
+	}
+	return rows
 }
 
 // hints is as many keys as fit, the screen's own first; the help always does.

@@ -149,7 +149,7 @@ func (p *prompt) fill(m *model) tea.Cmd {
 func (p *prompt) draw(m *model, w int) ([]string, *tea.Cursor) {
 	var rows []string
 	if p.mistake != "" {
-		rows = append(rows, m.theme.paint(bad, cut(" ✗ "+p.mistake, w)))
+		rows = m.told(bad, "✗ "+p.mistake, w)
 	} else if _, _, options := p.options(); len(options) > 0 {
 		rows = append(rows, m.theme.paint(faint, cut("   "+plainText(strings.Join(options, "  ")), w)))
 	}

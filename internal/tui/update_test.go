@@ -134,6 +134,19 @@ func TestLiftOnMap(t *testing.T) {
 	}
 }
 
+// TestLongTrouble shows in whole what went wrong, over more than one row, as the reason stands at the end; on a low
+// screen one row stays one.
+func TestLongTrouble(t *testing.T) {
+	f := shop()
+	f.err = errors.New("upset mail-smtp: it cannot be done here: a process has no network of its own; faults on its edges do the same")
+	s := newStage(t, f, 80, 24)
+	s.press(":", "text:chaos add orders disconnect", "enter")
+	s.shows(" ✗ disturbing orders: upset mail-smtp: it cannot be done here: a process has no", "\n network of its own; faults on its edges do the same")
+	low := newStage(t, f, 80, 8)
+	low.press(":", "text:chaos add orders disconnect", "enter")
+	low.shows(" ✗ disturbing orders: upset mail-smtp: it cannot be done here: a process has no…")
+}
+
 // TestWholeFault shows below the table in whole the chosen fault that has no room in its row, and Enter lifts nothing.
 func TestWholeFault(t *testing.T) {
 	s := newStage(t, shop(), 80, 24)
