@@ -130,6 +130,9 @@ func linkField(l link) func(key string) (any, bool) {
 			}
 			return "ok", true
 		}
+		if caller, callee, _ := strings.Cut(state.EdgeTitle(l.name()), ":"); key == caller {
+			return callee, true // orders:payments, as every command writes an edge, looks for payments in what orders calls
+		}
 		return nil, false
 	}
 }

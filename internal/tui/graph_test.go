@@ -24,6 +24,24 @@ func TestMapCalledOnly(t *testing.T) {
 	s.shows("gateway → payments")
 }
 
+// TestMapFilter finds an edge by its name as every command writes it, and by its caller and callee.
+func TestMapFilter(t *testing.T) {
+	for filter, edges := range map[string]string{
+		"orders:payments":       "orders → payments",
+		"outside:gateway":       "(outside) → gateway",
+		"orders:orders-db":      "orders → orders-db",
+		"from=orders to=broker": "orders → broker",
+		"fault=*":               "orders → payments",
+	} {
+		s := newStage(t, shop(), 100, 30)
+		s.press("4", "/", "text:"+filter, "enter")
+		s.shows("▌ " + edges)
+		if strings.Count(s.screen(), " → ") != 1 {
+			t.Errorf("%s finds more:\n%s", filter, s.screen())
+		}
+	}
+}
+
 // TestFaultsCount counts a fault once that acts on several ports of one callee.
 func TestFaultsCount(t *testing.T) {
 	f := shop()
