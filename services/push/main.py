@@ -10,6 +10,8 @@ import sys
 
 import redis.asyncio as redis
 from aiohttp import ClientSession, web
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 
 import broker
 import jsonlog
@@ -77,7 +79,8 @@ async def run(stop: asyncio.Event) -> None:
     """Runs the service until stop, and finishes what is in flight within the grace."""
     grace = seconds("GRACE", "8s")
     async with contextlib.AsyncExitStack() as stack:
-        store = redis.from_url(need("CACHE_URL"), socket_timeout=2, socket_connect_timeout=2)
+        again = Retry(ExponentialBackoff(base=0.05), 1)  # the inbox knows a second time from the first
+        store = redis.from_url(need("CACHE_URL"), socket_timeout=2, socket_connect_timeout=2, retry=again)
         stack.push_async_callback(store.aclose)
         link = await broker.dial(need("BROKER_URL"))
         stack.push_async_callback(link.close)

@@ -202,7 +202,7 @@ func once(t *testing.T, w *world) {
 }
 
 // TestDedupe asks a provider that knows no request twice only once. The answer by which the request is claimed is lost:
-// that claim is given back, and the next try does not wait for it to end.
+// the client of Redis asks again, and the claim is known as one's own, not waited for.
 func TestDedupe(t *testing.T) {
 	python(t)
 	w := newWorld(t, kittest.NATS(t))
@@ -222,14 +222,10 @@ func TestDedupe(t *testing.T) {
 	if n := calls.Load(); n != 1 {
 		t.Errorf("the provider was called %d times, want 1", n)
 	}
-	var again []any
 	for _, line := range p.Logs() {
 		if line["msg"] == "message retried" {
-			again = append(again, line["err"])
+			t.Errorf("it was tried again: %v", line["err"])
 		}
-	}
-	if len(again) > 1 {
-		t.Errorf("it was tried again after %v, want one lost answer", again)
 	}
 }
 
