@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -178,9 +177,6 @@ func (x *caller) leave(broken bool) {
 	if broken && !x.broke {
 		x.broke = true
 		x.wire.link.abandon()
-		if x.gone != nil {
-			close(x.gone)
-		}
 	}
 	switch {
 	case x.server == nil:
@@ -209,15 +205,26 @@ func (x *caller) breakServer() {
 	}
 }
 
-// hold waits until a delay is over, the faults are lifted, or the caller broke its connection.
-func (x *caller) hold(ctx context.Context, a *acting, d time.Duration, whole bool) {
-	if whole {
-		x.mu.Lock()
-		x.gone = make(chan struct{})
-		x.mu.Unlock()
-		x.look(0)
+// hold waits until a delay is over, the faults are lifted, or the connection has ended: the caller broke it, or a fault
+// ended it. Where the request is not whole nobody else looks after its caller.
+func (x *caller) hold(a *acting, d time.Duration, whole bool) {
+	l, w, until := x.wire.link, x.wire, time.Now().Add(d)
+	if whole || w.raw == nil {
+		if !x.side.armed && !x.side.sending {
+			x.look(0)
+		}
+		l.rest(until, a.lifted)
+		return
 	}
-	await(time.Now().Add(d), a.lifted, x.gone, ctx.Done())
+	for now := time.Now(); now.Before(until) && x.e.faults.Load() == a; now = time.Now() {
+		if !l.rest(now.Add(min(until.Sub(now), hangTick)), a.lifted) {
+			return
+		}
+		if w.over() || w.broken() {
+			x.leave(true)
+			return
+		}
+	}
 }
 
 // hasLeft reports whether leave was called.
@@ -227,9 +234,16 @@ func (x *caller) hasLeft() bool {
 	return x.left
 }
 
-// hasBroken reports that the caller broke its connection.
+// hasBroken reports that the caller broke its connection, or that a fault ended it.
 func (x *caller) hasBroken() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.broke
+	return x.broke || x.cut
+}
+
+// wasCut reports that a fault ended the connection.
+func (x *caller) wasCut() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cut
 }

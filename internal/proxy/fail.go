@@ -9,7 +9,11 @@ import (
 
 // unreachable answers for targets that cannot be reached.
 func (r *exchange) unreachable(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case r.x.wasCut():
+		r.left()
 		return false
 	}
 	return r.fail(http.StatusBadGateway, fmt.Sprintf("connect %s: %v", r.x.e.To, err), true)
@@ -56,6 +60,9 @@ func (r *exchange) fail(status int, why string, keep bool) bool {
 // left notes that nobody waits for the answer.
 func (r *exchange) left() {
 	r.call.Err = fmt.Sprintf("the caller left after %v", time.Since(r.call.Start).Round(100*time.Microsecond))
+	if r.x.wasCut() {
+		r.call.Err = "connection ended by a fault"
+	}
 	if r.server != nil {
 		abort(r.server.conn)
 	}

@@ -183,3 +183,28 @@ func TestFaultsGRPC(t *testing.T) {
 		t.Errorf("got %q %v", got, code)
 	}
 }
+
+// TestDelayEndsH2 checks that streams are held back no longer when the faults are lifted, or when another one ends their
+// connection.
+func TestDelayEndsH2(t *testing.T) {
+	for _, do := range []Action{{Delay: time.Hour}, {DelayAnswer: time.Hour}} {
+		for name, lift := range map[string]func(*Edge){
+			"200 x": func(e *Edge) { e.SetFaults(nil) },
+			"EOF":   func(e *Edge) { finishAll(e, ByClose) },
+		} {
+			var p parrot
+			e, calls, addr, c := web2(t, p.ServeHTTP)
+			act(e, with(do))
+			got := make(chan string, 1)
+			go func() { got <- said2(c, "POST", "http://"+addr, "x") }()
+			until(t, "the stream is held back", func() bool {
+				return e.Stats(time.Now()).InFlight == 1 && (do.Delay > 0 || len(p.take()) > 0)
+			})
+			lift(e)
+			if got := <-got; !strings.Contains(got, name) {
+				t.Errorf("%+v: got %q, want %s", do, got, name)
+			}
+			calls.wait(t, 1)
+		}
+	}
+}

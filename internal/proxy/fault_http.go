@@ -208,7 +208,7 @@ func (r *exchange) double(ctx context.Context) {
 func (r *exchange) alter(ctx context.Context) (ends, keep bool) {
 	p := r.plan
 	if p.DelayAnswer > 0 {
-		r.holdAnswer(ctx, p.DelayAnswer)
+		r.x.hold(p.under, p.DelayAnswer, true)
 	}
 	if p.Omit {
 		r.omit()
@@ -223,21 +223,6 @@ func (r *exchange) alter(ctx context.Context) (ends, keep bool) {
 		return r.cut(p.CutAfter), false
 	}
 	return false, false
-}
-
-// holdAnswer waits as hold does, while the caller is looked after already.
-func (r *exchange) holdAnswer(ctx context.Context, d time.Duration) {
-	x := r.x
-	x.mu.Lock()
-	broke, looked := x.broke, x.side.armed || x.side.sending
-	if looked && !broke {
-		x.gone = make(chan struct{})
-	}
-	x.mu.Unlock()
-	if broke {
-		return
-	}
-	x.hold(ctx, r.plan.under, d, !looked)
 }
 
 // omit waits for the whole answer, so that its effect is there, and resets the caller's connection.

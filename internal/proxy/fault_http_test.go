@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -301,6 +303,54 @@ func TestDelayRequests(t *testing.T) {
 		e.SetFaults(nil)
 		if got := <-done; got != "200 x" {
 			t.Errorf("%+v: got %q", do, got)
+		}
+	}
+}
+
+// finishAll ends every connection of an edge as a fault does whose time has come.
+func finishAll(e *Edge, how Ending) {
+	e.mu.Lock()
+	links := slices.Collect(maps.Keys(e.links))
+	e.mu.Unlock()
+	for _, l := range links {
+		l.finish(how)
+	}
+}
+
+// TestDelayEnds checks that a request which is held back is given up when its connection ends: by another fault, or
+// because its caller leaves.
+func TestDelayEnds(t *testing.T) {
+	whole, half := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx"
+	ends := map[string]func(*Edge, *net.TCPConn){
+		"reset by a fault":  func(e *Edge, _ *net.TCPConn) { finishAll(e, ByReset) },
+		"closed by a fault": func(e *Edge, _ *net.TCPConn) { finishAll(e, ByClose) },
+		"left":              func(_ *Edge, c *net.TCPConn) { c.SetLinger(0); c.Close() },
+	}
+	for held, tt := range map[string]struct {
+		say string
+		do  Action
+	}{
+		"a request": {whole, Action{Delay: time.Hour}},
+		"a head":    {half, Action{Delay: time.Hour}},
+		"an answer": {whole, Action{DelayAnswer: time.Hour}},
+	} {
+		for why, end := range ends {
+			t.Run(held+" "+why, func(t *testing.T) {
+				t.Parallel()
+				var p parrot
+				e, calls, addr := web(t, p.ServeHTTP)
+				act(e, with(tt.do))
+				c := dial(t, addr)
+				io.WriteString(c, tt.say)
+				until(t, "it is held back", func() bool {
+					return e.Stats(time.Now()).InFlight == 1 && (tt.do.Delay > 0 || len(p.take()) > 0)
+				})
+				end(e, c)
+				until(t, "the connection ends", func() bool { return e.Stats(time.Now()).Open == 0 })
+				if got := calls.wait(t, 1)[0]; !strings.Contains(got.Err, "left after") && got.Err != "connection ended by a fault" {
+					t.Errorf("recorded %+v", got)
+				}
+			})
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (r *exchange) faults(ctx context.Context, a *acting) (ends, keep bool) {
 		d += r.ask(a)
 	}
 	if d > 0 {
-		r.x.hold(ctx, a, d, r.body.done)
+		r.x.hold(a, d, r.body.done)
 	}
 	if r.x.hasBroken() {
 		r.left()

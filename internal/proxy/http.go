@@ -31,12 +31,12 @@ type caller struct {
 	more     bool // what was read behind the request waits: the caller's end is not yet the end of what it asks
 
 	mu     sync.Mutex
-	server *wire         // of the request that is being forwarded
-	sent   bool          // the whole request, to server
-	broke  bool          // the caller broke its connection
-	left   bool          // the caller ended or broke its connection
-	gone   chan struct{} // closed when broke is set; nil: nobody waits for it
-	closed bool          // by Close
+	server *wire // of the request that is being forwarded
+	sent   bool  // the whole request, to server
+	broke  bool  // the caller broke its connection
+	left   bool  // the caller ended or broke its connection
+	cut    bool  // a fault ended the connection
+	closed bool  // by Close
 }
 
 // carryHTTP serves one connection of an edge whose protocol is HTTP. What turns out to be another
@@ -44,10 +44,7 @@ type caller struct {
 func (e *Edge) carryHTTP(ctx context.Context, s *serving, w *wire) {
 	x := &caller{e: e, s: s, wire: w}
 	w.room, w.most = parentRoom, headTime
-	w.link.ends(func(how Ending) {
-		endConn(w.conn, how)
-		x.Close()
-	})
+	w.link.ends(x.finish)
 	if !s.add(x) {
 		return
 	}
@@ -97,6 +94,15 @@ func (x *caller) Close() error {
 		x.server.conn.Close()
 	}
 	return x.wire.conn.Close()
+}
+
+// finish ends the connection because a fault says so.
+func (x *caller) finish(how Ending) {
+	x.mu.Lock()
+	x.cut = true
+	x.mu.Unlock()
+	endConn(x.wire.conn, how)
+	x.Close()
 }
 
 // use makes a connection the one of the running request, nil none. It is false, and the connection
