@@ -135,7 +135,7 @@ func (t *talk) passUp(p *pump, on speaker, b []byte) error {
 
 // rest stops reading the connection here when no fault wants it, and nothing is half done.
 func (t *talk) rest() {
-	if a := t.f.e.faults.Load(); a != nil && len(a.asks) > 0 {
+	if a := t.f.e.faults.Load(); a != nil && len(a.asks) > 0 || t.postponed() {
 		return
 	}
 	t.mu.Lock()
@@ -143,6 +143,13 @@ func (t *talk) rest() {
 	if t.idle() {
 		t.on = nil
 	}
+}
+
+// postponed reports that a message is still to be sent: it may not go in the midst of another one.
+func (t *talk) postponed() bool {
+	t.writes.Lock()
+	defer t.writes.Unlock()
+	return t.late != nil
 }
 
 // idle reports that nothing is half done, so that what is read here can be forgotten. The lock is held.

@@ -200,3 +200,31 @@ func TestNATSAckAgain(t *testing.T) {
 		}
 	}
 }
+
+// lifting is a fault that is lifted while it acts.
+type lifting struct {
+	rule
+	e *Edge
+}
+
+func (l *lifting) Ask(q *Request) (Action, bool) {
+	l.e.SetFaults(nil)
+	return l.rule.Ask(q)
+}
+
+// TestSwapLifted checks that a message which waits for another one to go before it does not go in the midst of one, where
+// the fault is lifted before that comes.
+func TestSwapLifted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := speak(t, "nats")
+		s.says("CONNECT {}\r\n")
+		s.e.SetFaults(&Faults{List: []Fault{&lifting{rule{do: Action{Swap: true}}, s.e}}})
+		got := s.says("PUB a 1\r\n1\r\n") + s.says("PUB b 4\r\n12")
+		time.Sleep(2 * swapTime)
+		synctest.Wait()
+		got += s.callee.take() + s.says("34\r\n")
+		if want := "PUB a 1\r\n1\r\nPUB b 4\r\n1234\r\n"; got != want {
+			t.Errorf("the callee gets %q, want %q", got, want)
+		}
+	})
+}
