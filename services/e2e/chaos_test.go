@@ -55,7 +55,9 @@ var switched = []map[string][]string{{
 	"anti-corruption": {"the bank has booked each", "every order is paid for"},
 	"fallback":        {"every page was there without its stock"},
 	"inbox":           {"one mail has come, and no second one comes"},
+	"lost-answer":     {"the bank has taken the money of each once"},
 	"read-model":      {"the catalogue knows what is left"},
+	"replicas":        {"every request was answered"}, // needs what retry needs
 	"retry":           {"nobody saw it"},
 	"strangler":       {"every item was answered"},
 }, {
@@ -93,6 +95,45 @@ func TestExperiments(t *testing.T) {
 	}
 	for name := range flagged {
 		t.Errorf("%s has a flag, and no group in which it is switched off", name)
+	}
+}
+
+// TestExperimentsAreFlagged wants a flag of each experiment, one group in which it is switched off, and its row in the
+// docs.
+func TestExperimentsAreFlagged(t *testing.T) {
+	files, err := filepath.Glob("../../chaos/experiments/*.yaml")
+	if err != nil || len(files) < 12 {
+		t.Fatalf("%d experiments, %v", len(files), err)
+	}
+	docs, err := os.ReadFile("../../docs/experiments.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		var e struct {
+			Tags []string
+			Flag string
+		}
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = yaml.Unmarshal(text, &e)
+		}
+		if err != nil || e.Flag == "" {
+			t.Errorf("%s: flag is %q, %v", file, e.Flag, err)
+		}
+		row := "| `" + filepath.Base(file) + "` | " + strings.Join(e.Tags, ", ") + " | `" + e.Flag + "` |"
+		if !strings.Contains(string(docs), row) {
+			t.Errorf("docs/experiments.md is without %s", row)
+		}
+		groups := 0
+		for _, g := range switched {
+			if _, in := g[strings.TrimSuffix(filepath.Base(file), ".yaml")]; in {
+				groups++
+			}
+		}
+		if groups != 1 {
+			t.Errorf("%s is switched off in %d groups, want 1", file, groups)
+		}
 	}
 }
 

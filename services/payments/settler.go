@@ -36,7 +36,19 @@ func (w settler) capture(ctx context.Context, sale bank.Sale) (Payment, error) {
 	if fresh {
 		return w.settle(ctx, p, w.sell)
 	}
+	if !w.app.On("idempotent-receiver") {
+		return p, w.sellAnew(ctx, sale)
+	}
 	return w.goOn(ctx, p)
+}
+
+// sellAnew is what a capture that comes again would be to who does not know it: a sale of its own, by a
+// reference that the bank has not heard of.
+func (w settler) sellAnew(ctx context.Context, sale bank.Sale) error {
+	id := kit.NewID()
+	sale.Order = fmt.Sprintf("%.50s-%s", sale.Order, id[len(id)-12:])
+	_, err := w.bank.Sell(ctx, sale)
+	return err
 }
 
 // refund gives an order's money back, now or as soon as it is known to have been taken.
