@@ -53,15 +53,12 @@ func (w dispatcher) drain(ctx context.Context) error {
 	defer done()
 	for {
 		ps, err := w.store.claim(ctx)
-		if err != nil {
-			return err
-		}
 		var g errgroup.Group
 		g.SetLimit(dispatchAtOnce)
 		for _, p := range ps {
 			g.Go(func() error { return w.dispatch(work, p) })
 		}
-		if err := g.Wait(); err != nil || len(ps) < dispatchBatch {
+		if err := errors.Join(err, g.Wait()); err != nil || len(ps) < dispatchBatch {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,9 +29,10 @@ func scanPending(row db.Row) (p pending, err error) {
 	return p, err
 }
 
-// claim takes what is due, for as long as the lease lasts.
+// claim takes what is due, for as long as the lease lasts. With an error it returns what it has got so far.
 func (s store) claim(ctx context.Context) ([]pending, error) {
 	at := time.Now()
+	until := at.Add(dispatchLease).UnixMilli()
 	found, err := db.Collect(scanPending)(s.db.QueryContext(ctx, `SELECT `+columns+`, header, tries, due FROM notifications
 		WHERE status = 'accepted' AND due <= $1 ORDER BY due LIMIT $2`, at.UnixMilli(), dispatchBatch))
 	if err != nil {
@@ -39,16 +41,28 @@ func (s store) claim(ctx context.Context) ([]pending, error) {
 	var mine []pending
 	for _, p := range found {
 		n, err := db.Changed(s.db.ExecContext(ctx, `UPDATE notifications SET due = $1
-			WHERE id = $2 AND due = $3 AND status = 'accepted'`,
-			at.Add(dispatchLease).UnixMilli(), p.ID, p.due))
-		if err != nil {
-			return mine, fmt.Errorf("claim notification: %w", err)
+			WHERE id = $2 AND due = $3 AND status = 'accepted'`, until, p.ID, p.due))
+		if err != nil { // it may be claimed all the same: the answer was lost
+			return mine, errors.Join(fmt.Errorf("claim notification: %w", err), s.unclaim(ctx, p, until))
 		}
 		if n == 1 { // else another replica was quicker
 			mine = append(mine, p)
 		}
 	}
 	return mine, nil
+}
+
+// unclaim makes a notification due again whose lease lasts until then. Where another replica has the same lease
+// both dispatch it, and one decides.
+func (s store) unclaim(ctx context.Context, p pending, until int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_, err := s.db.ExecContext(ctx, `UPDATE notifications SET due = $1
+		WHERE id = $2 AND due = $3 AND status = 'accepted'`, p.due, p.ID, until)
+	if err != nil {
+		return fmt.Errorf("release notification: %w", err)
+	}
+	return nil
 }
 
 // tail scans more columns behind those that scan knows.
