@@ -43,8 +43,8 @@ bench-contracts: build
 	$(BIN)/msctl contract install --quiet
 	$(GO) run ./internal/bench/contracts -msctl $(BIN)/msctl
 
-bench-chaos:
-	$(GO) run ./internal/bench/chaos
+bench-chaos: build
+	$(GO) run ./internal/bench/chaos -msctl $(BIN)/msctl
 
 generate: build ## reference pages, the schema and the picture of the fleet
 	$(BIN)/msctl schema > docs/stack-v1.schema.json

@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"internal/picture":               {}, // documents only
 	"internal/bench":                 {},
 	"internal/bench/proc":            {},
-	"internal/bench/chaos":           {"chaos", "internal/proxy"},
+	"internal/bench/chaos":           {"chaos", "internal/control", "internal/proxy"},
 	"internal/bench/edges":           {"chaos", "internal/proxy", "internal/bench/proc"},
 	"internal/bench/contracts":       {"contracts/library", "internal/bench/proc"},
 	"internal/bench/spans":           {"internal/telemetry", "internal/telemetry/desk", "internal/telemetry/insight", "internal/telemetry/otlp", "internal/telemetry/jaeger", "internal/bench/proc"},

@@ -1,5 +1,5 @@
 // Command chaos measures how exact faults are: what was asked for beside what a connection felt. Everything
-// runs in this process, over the loopback.
+// runs in this process, over the loopback, but for the last row, which asks a whole msctl.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"msctl.dev/msctl/chaos"
@@ -27,16 +28,24 @@ type row struct {
 }
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == "role" {
+		role(os.Args[2])
+		return
+	}
+	msctl := flag.String("msctl", "bin/msctl", "the `binary` for a whole fleet")
 	flag.Parse()
+	if abs, err := filepath.Abs(*msctl); err == nil {
+		*msctl = abs
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	if err := run(ctx, os.Stdout, *msctl); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, w io.Writer) error {
+func run(ctx context.Context, w io.Writer, msctl string) error {
 	fmt.Fprintln(w, "| what | msctl | to reach |\n| --- | --- | --- |")
 	missed := false
 	for _, measure := range measures {
@@ -49,18 +58,28 @@ func run(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		for _, one := range rows {
-			mark := ""
-			if !one.ok {
-				mark, missed = " (missed)", true
-			}
-			fmt.Fprintf(w, "| %s | %s | %s%s |\n", one.what, one.got, one.target, mark)
-		}
+		missed = show(w, rows) || missed
 	}
-	if missed {
+	rows, err := stuck(ctx, msctl)
+	if err != nil {
+		return err
+	}
+	if show(w, rows) || missed {
 		return errors.New("a target was missed")
 	}
 	return nil
+}
+
+// show prints rows, and reports whether one misses its target.
+func show(w io.Writer, rows []row) (missed bool) {
+	for _, one := range rows {
+		mark := ""
+		if !one.ok {
+			mark, missed = " (missed)", true
+		}
+		fmt.Fprintf(w, "| %s | %s | %s%s |\n", one.what, one.got, one.target, mark)
+	}
+	return missed
 }
 
 // rig is an edge between this process and a server that does what it is asked.
