@@ -27,11 +27,12 @@ func newChaosKinds(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		s := a.screenOf(a.Out)
 		for _, k := range kinds {
 			if *asJSON {
 				err = writeJSON(a.Out, "kind", k)
 			} else {
-				err = a.describeKind(k)
+				err = describeKind(s, k)
 			}
 			if err != nil {
 				return err
@@ -61,17 +62,27 @@ func kindsNamed(names []string) ([]chaos.Kind, error) {
 	return out, nil
 }
 
-// describeKind prints a kind and, below it, its parameters.
-func (a *App) describeKind(k chaos.Kind) error {
-	s := a.screenOf(a.Out)
+// Columns of the list of kinds: where what a kind does begins, and behind the names of parameters what these are.
+const (
+	kindColumn  = 19
+	paramColumn = kindColumn + 13
+)
+
+// describeKind prints a kind and, below it, its parameters. Only the example is never broken: it is there to be copied.
+func describeKind(s screen, k chaos.Kind) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", s.paint(bold, fmt.Sprintf("%-12s", k.Name)), k.Doc)
+	line := func(column int, name, colour, doc string) {
+		folded := fold(doc, max(s.width, column+20), strings.Repeat(" ", column))
+		b.WriteString(s.paint(colour, fmt.Sprintf("%-*s", column, name)) + folded[min(column, len(folded)):] + "\n")
+	}
+	indent := strings.Repeat(" ", kindColumn)
+	line(kindColumn, k.Name, bold, k.Doc)
 	for _, p := range k.Params {
-		fmt.Fprintf(&b, "              %-14s %s\n", p.Name, p.Describe())
+		line(paramColumn, indent+p.Name, "", p.Describe())
 	}
 	if k.Example != "" {
-		fmt.Fprintf(&b, "              %s\n", s.paint(dim, "msctl chaos add "+k.Example))
+		b.WriteString(indent + s.paint(dim, "msctl chaos add "+k.Example) + "\n")
 	}
-	_, err := fmt.Fprint(a.Out, b.String())
+	_, err := fmt.Fprint(s, b.String())
 	return err
 }
