@@ -151,18 +151,20 @@ func (h *hunt) search(ctx context.Context) error {
 	return nil
 }
 
-// clean makes the runs without faults. What differs between them loses its ordinals.
+// clean makes the runs without faults. The first only warms the fleet: connections are opened in it, and caches
+// filled. What differs between the others loses its ordinals.
 func (h *hunt) clean(ctx context.Context) (err error) {
-	var two [2]Run
-	for i := range two {
-		if two[i], err = h.run(ctx, nil, i); err != nil {
+	var all [3]Run
+	for i := range all {
+		if all[i], err = h.run(ctx, nil, i); err != nil {
 			return err
 		}
-		if !two[i].Held() {
-			h.Clean = two[i]
-			return fmt.Errorf("%w: %s", ErrUnsteady, two[i].Broken[0])
+		if !all[i].Held() {
+			h.Clean = all[i]
+			return fmt.Errorf("%w: %s", ErrUnsteady, all[i].Broken[0])
 		}
 	}
+	two := all[1:]
 	noise := Unstable(two[0].Calls, two[1].Calls)
 	if len(noise) > 0 {
 		h.loose = loosened(noise)

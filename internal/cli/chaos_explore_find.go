@@ -25,6 +25,11 @@ func (x *exploring) explore(ctx context.Context) error {
 	s := x.search()
 	if s.Past = past; len(past) > 0 {
 		fmt.Fprintf(x.Err, "%s made before: going on behind them\n", count(len(past), "run"))
+		for _, p := range past {
+			if len(p.Set) == 0 {
+				x.learn(p.Run)
+			}
+		}
 	}
 	r, err := x.do(ctx, s, func(p explore.Past) error { past = append(past, p); return x.save(past) })
 	if ctx.Err() != nil {

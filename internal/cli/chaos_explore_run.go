@@ -29,6 +29,7 @@ type exploring struct {
 	file    string // of the runs that were made
 	name    string // of this search: its runs have it before their numbers
 	runs    int
+	cleans  int            // of them, without faults, as the search asked for
 	clean   *explore.Run   // without faults; nil: not known yet
 	always  []explore.Call // that every clean run of the search made
 }
@@ -104,10 +105,7 @@ func (x *exploring) run(ctx context.Context, set explore.Set) (explore.Run, erro
 		return r, err
 	}
 	if len(set) == 0 {
-		if x.clean == nil {
-			x.clean, x.always = &r, r.Calls
-		}
-		x.always = slices.DeleteFunc(slices.Clone(x.always), func(c explore.Call) bool { return !made(r, c) })
+		x.learn(r)
 		return r, nil
 	}
 	if x.clean == nil || acted(set, r) {
@@ -117,6 +115,16 @@ func (x *exploring) run(ctx context.Context, set explore.Set) (explore.Run, erro
 		return r, err
 	}
 	return x.once(ctx, set)
+}
+
+// learn takes a run without faults as the search makes them: what clean runs are like. The first one warms the
+// fleet, and is not like the others.
+func (x *exploring) learn(r explore.Run) {
+	if x.cleans++; x.cleans <= 2 {
+		x.clean, x.always = &r, r.Calls
+		return
+	}
+	x.always = slices.DeleteFunc(slices.Clone(x.always), func(c explore.Call) bool { return !made(r, c) })
 }
 
 // acted reports that every fault of a set met its call.
