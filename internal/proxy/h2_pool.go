@@ -73,7 +73,11 @@ func (x *h2caller) reach(ctx context.Context, t *target) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	p.dial, d.err = nil, err
-	if err == nil {
+	switch {
+	case err != nil:
+	case x.closed:
+		c.wire.conn.Close() // the caller's end did not know of it, and waits for its reader
+	default:
 		p.conns = append(p.conns, c)
 		x.sweepLater()
 	}
