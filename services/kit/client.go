@@ -96,7 +96,7 @@ func (c *Client) JSON(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 8<<20)).Decode(out); err != nil {
-		return fmt.Errorf("read answer of %s: %w", c.service, err)
+		return c.Failed(fmt.Errorf("read answer: %w", err))
 	}
 	return nil
 }

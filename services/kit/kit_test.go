@@ -3,16 +3,20 @@ package kit
 import (
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +53,12 @@ func client(t *testing.T, app *App, to string) *Client {
 	return c
 }
 
+// sqlState is an error as a database's driver tells it.
+type sqlState string
+
+func (s sqlState) Error() string    { return "secret" }
+func (s sqlState) SQLState() string { return string(s) }
+
 func TestErrorsAreProblems(t *testing.T) {
 	app := testApp(t, io.Discard, nil)
 	tests := []struct {
@@ -61,6 +71,15 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"wrapped", errors.Join(errors.New("secret"), Conflict("taken")), 409, "conflict"},
 		{"open circuit", circuitbreaker.ErrOpen, 503, "unavailable"},
 		{"deadline", context.DeadlineExceeded, 504, "timeout"},
+		{"connection refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, 503, "unavailable"},
+		{"connection ended", fmt.Errorf("read secret: %w", io.ErrUnexpectedEOF), 503, "unavailable"},
+		{"connection known bad", driver.ErrBadConn, 503, "unavailable"},
+		{"others in the way", fmt.Errorf("%w: secret", ErrBusy), 503, "unavailable"},
+		{"database stopping", sqlState("57P01"), 503, "unavailable"},
+		{"database gone", sqlState("08006"), 503, "unavailable"},
+		{"database knows no such table", sqlState("42P01"), 500, "internal"},
+		{"database is out of shape", sqlState("XX000"), 500, "internal"},
+		{"no such file", &os.PathError{Op: "open", Err: syscall.ENOENT}, 500, "internal"},
 		{"any other", errors.New("secret"), 500, "internal"},
 	}
 	for _, tt := range tests {
@@ -86,6 +105,9 @@ func TestErrorsAreProblems(t *testing.T) {
 			}
 			if strings.Contains(string(body), "secret") {
 				t.Errorf("the answer tells a secret: %s", body)
+			}
+			if got, want := resp.Header.Get("Retry-After") != "", tt.status == 503; got != want {
+				t.Errorf("Retry-After is there: %v, want %v", got, want)
 			}
 		})
 	}
@@ -270,6 +292,21 @@ type roundTrip func() int
 
 func (f roundTrip) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: f(), Header: http.Header{}, Body: http.NoBody}, nil
+}
+
+// TestAnswerIsCut has an answer break off, and one that is none: the service behind is to blame.
+func TestAnswerIsCut(t *testing.T) {
+	for _, body := range []string{`{"a": `, `<html>`} {
+		srv := serve(t, testApp(t, io.Discard, nil), func(w http.ResponseWriter, _ *http.Request) error {
+			_, err := io.WriteString(w, body)
+			return err
+		})
+		var out struct{ A int }
+		err := client(t, testApp(t, io.Discard, nil), srv.URL).JSON(t.Context(), "GET", "/", nil, &out)
+		if got := AsProblem(err).Status; got != 502 {
+			t.Errorf("%s: got %d, %v; want 502", body, got, err)
+		}
+	}
 }
 
 // TestCircuitOpens shows that a service that keeps failing is left alone, and found again.

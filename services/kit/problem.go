@@ -11,7 +11,8 @@ import (
 )
 
 // Problem is an error that a client is told, as RFC 9457 says (application/problem+json). A handler
-// returns one, or any other error, which becomes "500 internal" without its text.
+// returns one, or any other error, which becomes "500 internal" without its text, or 503 where something
+// behind is [Away].
 type Problem struct {
 	Status      int               `json:"status"`
 	Code        string            `json:"code"` // stable word for programs: "not-found"
@@ -62,15 +63,24 @@ func AsProblem(err error) *Problem {
 		return Unavailable("a service behind this one is down")
 	case errors.Is(err, context.DeadlineExceeded):
 		return Errorf(http.StatusGatewayTimeout, "timeout", "the answer took too long")
+	case Away(err):
+		return Unavailable("something that this needs is away, try again")
 	}
 	return Errorf(http.StatusInternalServerError, "internal", "something went wrong here")
 }
 
-// WriteProblem answers err as a problem, with the request's correlation id.
+// retryAfter is after how many seconds a client may try again what was answered with 503.
+const retryAfter = "1"
+
+// WriteProblem answers err as a problem, with the request's correlation id. A 503 says when to try
+// again, unless the handler has said so.
 func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := *AsProblem(err)
 	p.Correlation = Correlation(r.Context())
 	w.Header().Set("Content-Type", "application/problem+json")
+	if p.Status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client went away: nobody is left to tell
 }

@@ -68,9 +68,6 @@ func (h handler) place(w http.ResponseWriter, r *http.Request) error {
 	}
 	body, err := h.catalog.price(ctx, in)
 	if err != nil {
-		if kit.AsProblem(err).Status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "1")
-		}
 		return err
 	}
 	body.Content = content

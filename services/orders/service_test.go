@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/kittest"
 	"msctl.dev/msctl/services/kit/rpc"
@@ -148,6 +149,23 @@ func TestSameAgain(t *testing.T) {
 		}
 		w.verified(1)
 	})
+}
+
+// TestDatabaseCut cuts the connection to a Postgres in the middle of a statement: the client is told to try
+// again, and is served when it does.
+func TestDatabaseCut(t *testing.T) {
+	need.Native(t, "postgres")
+	server := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	w := newWorld(t, kittest.LossySQL(t, server, selectEvents+` WHERE order_id = $1`, 1), nil)
+	var p kit.Problem
+	status, header := ana.call(t, "POST", w.base+"/orders", wants("o-1", "mug", "tok_ok"), &p)
+	if status != 503 || p.Code != "unavailable" || header.Get("Retry-After") == "" ||
+		header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("place: %d %+v %v, want a problem of 503 and Retry-After", status, p, header)
+	}
+	if status, _ := w.place(wants("o-1", "mug", "tok_ok")); status != 201 {
+		t.Errorf("place again: %d, want 201", status)
+	}
 }
 
 // TestCatalogAway takes no order while nobody knows the prices, and stores nothing.

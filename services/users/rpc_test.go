@@ -79,6 +79,26 @@ func testRPC(t *testing.T, database string) {
 }
 
 // serve runs the whole service and returns where it speaks HTTP and gRPC.
+// TestDatabaseCut cuts the connection in the middle of statements: the caller hears that another try may
+// help, which is made where the budget for it lasts.
+func TestDatabaseCut(t *testing.T) {
+	need.Native(t, "postgres")
+	server := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	_, addr := serve(t, map[string]string{"BROKER_URL": kittest.NATS(t),
+		"USERS_DB_URL": kittest.LossySQL(t, server, "FROM users WHERE id", 3)})
+	conn, err := rpc.Dial(kittest.App(t, map[string]string{"USERS_GRPC_ADDR": addr}), "users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := usersv1.NewUsersServiceClient(conn)
+	for _, want := range []codes.Code{codes.Unavailable, codes.NotFound} { // a call is tried three times
+		if _, err := c.Get(t.Context(), &usersv1.GetRequest{Id: "eve"}); status.Code(err) != want {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+}
+
 func serve(t *testing.T, env map[string]string) (url, addr string) {
 	t.Helper()
 	rpcs := make(chan string, 1)

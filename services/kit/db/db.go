@@ -99,7 +99,7 @@ func traceOptions(system string) []otelsql.Option {
 
 // Tx runs fn in a transaction and commits it unless fn returns an error. Where the database asks
 // for it (deadlock, serialization, busy), everything is run again, at most twice: fn may change
-// nothing but the database.
+// nothing but the database. After that it is [kit.ErrBusy].
 func (d *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
 	var err error
 	for range 3 {
@@ -107,7 +107,7 @@ func (d *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
 			return err
 		}
 	}
-	return err
+	return fmt.Errorf("%w: %w", kit.ErrBusy, err)
 }
 
 func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {

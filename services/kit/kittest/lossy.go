@@ -15,7 +15,19 @@ import (
 // of them.
 func Lossy(t testing.TB, redisURL, word string, n int) string {
 	t.Helper()
-	u, err := url.Parse(redisURL)
+	return lossy(t, redisURL, "\r\n"+word+"\r\n", n)
+}
+
+// LossySQL is [Lossy] for a Postgres: the connection ends in the middle of the first n statements that have
+// the text in them.
+func LossySQL(t testing.TB, postgresURL, text string, n int) string {
+	t.Helper()
+	return lossy(t, postgresURL, text, n)
+}
+
+func lossy(t testing.TB, server, word string, n int) string {
+	t.Helper()
+	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +35,7 @@ func Lossy(t testing.TB, redisURL, word string, n int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{to: u.Host, word: bytes.ToLower([]byte("\r\n" + word + "\r\n"))}
+	r := &relay{to: u.Host, word: bytes.ToLower([]byte(word))}
 	r.left.Store(int64(n))
 	r.all.Go(func() { r.accept(ln) })
 	t.Cleanup(func() { ln.Close(); r.end(); r.all.Wait() })

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+
+	"msctl.dev/msctl/services/kit"
 )
 
 // Refuse is the error of a call that the callee will not do, with a reason for programs such as
@@ -24,11 +26,15 @@ func Refuse(code codes.Code, domain, reason string, meta map[string]string, form
 	return st.Err()
 }
 
-// Failed is what a caller is told of an err that is no refusal: that their time is over, or else no more
-// than code and text. What it was stands in the log.
+// Failed is what a caller is told of an err that is no refusal: that their time is over, that something
+// behind is away ([kit.Away]: UNAVAILABLE), or else no more than code and text. What it was stands in the log.
 func Failed(ctx context.Context, log *slog.Logger, err error, code codes.Code, text string) error {
 	if ctx.Err() != nil {
 		return status.FromContextError(ctx.Err()).Err()
+	}
+	if kit.Away(err) {
+		log.WarnContext(ctx, "call degraded", "err", err)
+		return status.Error(codes.Unavailable, "something that this needs is away, try again")
 	}
 	log.ErrorContext(ctx, "call failed", "err", err)
 	return status.Error(code, text)
