@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func foreign(doc *yaml.Node) bool {
 // toolkit reads an experiment of Chaos Toolkit. Its http and process providers are run as they are, and its actions
 // for Toxiproxy as faults, where a proxy is called as an edge is. What else it has is named as a mistake.
 func (r *reader) toolkit(doc *yaml.Node) *Experiment {
-	k := kit{reader: r, e: &Experiment{Pos: r.pos(doc), Early: true}, values: map[string]string{}}
+	k := kit{reader: r, e: &Experiment{Pos: r.pos(doc), Early: true}, values: map[string]string{}, room: maxText}
 	e := k.e
 	ignore := func(*yaml.Node) {}
 	r.mapping(doc, "an experiment of Chaos Toolkit", []field{
@@ -75,6 +76,7 @@ type kit struct {
 	*reader
 	e      *Experiment
 	values map[string]string // of configuration
+	room   int               // bytes that may still be made by filling them in
 }
 
 // configuration keeps constants and what is read from the environment.
@@ -97,11 +99,23 @@ func (k *kit) configuration(n *yaml.Node) {
 	}
 }
 
+// valued is the place of a value of the configuration.
+var valued = regexp.MustCompile(`\$\{[^${}]+\}`)
+
+// filled puts the values of the configuration in the places of their names. What a value holds is left as it is: those
+// that name each other would grow without end.
 func (k *kit) filled(s string) string {
-	for name, value := range k.values {
-		s = strings.ReplaceAll(s, "${"+name+"}", value)
-	}
-	return s
+	return valued.ReplaceAllStringFunc(s, func(place string) string {
+		value, known := k.values[place[2:len(place)-1]]
+		if !known {
+			return place // a variable of the run
+		}
+		if k.room -= len(value); k.room < 0 {
+			k.fail(nil, "", "the file holds too much when its configuration is filled in")
+			return ""
+		}
+		return value
+	})
 }
 
 // activity are the keys of a probe or action.

@@ -19,12 +19,15 @@ const (
 	maxFile  = 256 << 10
 	maxDepth = 40
 	maxNodes = 20_000
+	maxText  = 1 << 20 // bytes, when aliases and configuration are replaced
+	maxWrong = 20      // mistakes that are told
 )
 
 // reader reads the nodes of one file, and gathers every mistake.
 type reader struct {
 	file string
 	errs stack.Errors
+	more int // mistakes beyond maxWrong
 }
 
 func (r *reader) pos(n *yaml.Node) stack.Pos {
@@ -39,15 +42,26 @@ func (r *reader) fail(n *yaml.Node, hint, format string, args ...any) {
 }
 
 func (r *reader) failAt(at stack.Pos, hint, format string, args ...any) {
+	if r.full() {
+		r.more++
+		return
+	}
 	r.errs = append(r.errs, &stack.Error{Pos: at, Msg: fmt.Sprintf(format, args...), Hint: hint})
 }
+
+// full reports that more mistakes are only counted: a file may have as many as it has bytes.
+func (r *reader) full() bool { return len(r.errs) >= maxWrong }
 
 // result returns the mistakes in the order of the file, or nil.
 func (r *reader) result() error {
 	if len(r.errs) == 0 {
 		return nil
 	}
-	return r.errs.InOrder()
+	all := r.errs.InOrder()
+	if r.more > 0 {
+		all = append(all, &stack.Error{Pos: all[len(all)-1].Pos, Msg: fmt.Sprintf("and %d mistakes more", r.more)})
+	}
+	return all
 }
 
 // document parses a file, replaces its aliases and bounds it.
@@ -65,18 +79,24 @@ func (r *reader) document(data []byte) *yaml.Node {
 		r.fail(nil, "begin with title:", "the file is empty")
 		return nil
 	}
-	left := maxNodes
-	return r.plain(doc.Content[0], 0, &left)
+	left := room{maxNodes, maxText}
+	plain, over := r.plain(doc.Content[0], 0, &left)
+	if over != nil {
+		r.fail(over, "", "the file holds too much")
+		return nil
+	}
+	return plain
 }
 
-// plain copies a node with its aliases replaced.
-func (r *reader) plain(n *yaml.Node, depth int, left *int) *yaml.Node {
-	if *left--; *left < 0 || depth > maxDepth {
-		if *left > -2 {
-			r.fail(n, "", "the file holds too much")
-		}
-		*left = -2
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: n.Line, Column: n.Column}
+// room is how much a file may still hold when its aliases are replaced.
+type room struct{ nodes, text int }
+
+// plain copies a node with its aliases replaced, or returns the one at which there is too much.
+func (r *reader) plain(n *yaml.Node, depth int, left *room) (plain, over *yaml.Node) {
+	left.nodes--
+	left.text -= len(n.Value)
+	if left.nodes < 0 || left.text < 0 || depth > maxDepth {
+		return nil, n
 	}
 	if n.Kind == yaml.AliasNode {
 		return r.plain(n.Alias, depth+1, left)
@@ -84,9 +104,11 @@ func (r *reader) plain(n *yaml.Node, depth int, left *int) *yaml.Node {
 	out := *n
 	out.Content = make([]*yaml.Node, len(n.Content))
 	for i, c := range n.Content {
-		out.Content[i] = r.plain(c, depth+1, left)
+		if out.Content[i], over = r.plain(c, depth+1, left); over != nil {
+			return nil, over
+		}
 	}
-	return &out
+	return &out, nil
 }
 
 // field is one key of a mapping.
@@ -109,6 +131,8 @@ func (r *reader) mapping(n *yaml.Node, what string, fields []field) {
 		}
 		at := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
 		switch {
+		case at < 0 && r.full():
+			r.more++
 		case at < 0:
 			var known []string
 			for _, f := range fields {
