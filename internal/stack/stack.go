@@ -4,6 +4,7 @@ package stack
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -288,17 +289,17 @@ func (e *Error) Unwrap() error { return e.cause }
 type Errors []*Error
 
 func (es Errors) Error() string {
-	s := ""
+	var s strings.Builder
 	for i, e := range es {
 		if i > 0 {
-			s += "\n"
+			s.WriteByte('\n')
 		}
-		s += e.Error()
+		s.WriteString(e.Error())
 		if e.Hint != "" {
-			s += "\n\thint: " + e.Hint
+			s.WriteString("\n\thint: " + e.Hint)
 		}
 	}
-	return s
+	return s.String()
 }
 
 // Unwrap lets errors.As find a single mistake.
