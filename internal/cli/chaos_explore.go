@@ -112,6 +112,15 @@ func (o *exploreOptions) check() error {
 	return nil
 }
 
+// prepare looks at all that the flags name, before anything is done.
+func (x *exploring) prepare(ctx context.Context) (err error) {
+	x.edges.targets = x.o.edges
+	if x.edges.fleet, err = x.fleet.Edges(ctx); err != nil {
+		return err
+	}
+	return x.edges.check()
+}
+
 // searching prepares runs on the running fleet, and ends what they left behind.
 func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.Context, *exploring) error) error {
 	if err := o.check(); err != nil {
@@ -147,6 +156,9 @@ func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.
 		x := &exploring{App: a, o: o, plot: plot, site: site, fleet: c, file: o.state}
 		if x.file == "" {
 			x.file = filepath.Join(p.state(), "explore.json")
+		}
+		if err := x.prepare(ctx); err != nil {
+			return err
 		}
 		if err := x.open(ctx); err != nil {
 			x.close(ctx)

@@ -38,9 +38,11 @@ func (x *exploring) explore(ctx context.Context) error {
 	if err := x.failure(ctx, err); err != nil {
 		return err
 	}
-	for _, w := range append(r.Warnings, x.untouched(r.Clean.Calls)...) {
-		fmt.Fprintln(x.screenOf(x.Err), clean(w))
+	if err := x.idle(r.Clean.Calls); err != nil {
+		x.forget()
+		return err
 	}
+	x.warn(r)
 	if len(r.Found) > 0 {
 		x.calm(ctx)
 	}

@@ -26,6 +26,7 @@ type exploring struct {
 	site    experiment.Site
 	fleet   *control.Client
 	session *experiment.Session
+	edges   selection
 	file    string // of the runs that were made
 	name    string // of this search: its runs have it before their numbers
 	runs    int
@@ -64,36 +65,16 @@ func (x *exploring) close(ctx context.Context) error {
 func (x *exploring) search() *explore.Search {
 	return &explore.Search{
 		Run: x.run, Most: x.o.faults, Runs: x.o.runs, Seed: x.o.seed, Thorough: x.o.thorough, All: x.o.all,
-		Modes: func(c explore.Call) []explore.Mode {
-			if !x.meant(c) {
-				return nil
-			}
-			return explore.ModesFor(c, x.o.modes)
-		},
+		Modes: x.modes,
 	}
 }
 
-// meant reports whether a call goes over an edge that is to be disturbed.
-func (x *exploring) meant(c explore.Call) bool {
-	if len(x.o.edges) == 0 {
-		return true
+// modes are those in which a call is to fail.
+func (x *exploring) modes(c explore.Call) []explore.Mode {
+	if !x.edges.over(c) {
+		return nil
 	}
-	return slices.ContainsFunc(x.o.edges, func(e string) bool { return over(e, c) })
-}
-
-// over reports whether a call goes over an edge that --edges names.
-func over(edge string, c explore.Call) bool {
-	return (state.Fault{Target: state.EdgeName(edge)}).On(c.Caller(), c.Callee(), "")
-}
-
-// untouched warns of edges over which the request leads to no call: one may be misspelt.
-func (x *exploring) untouched(calls []explore.Call) (warnings []string) {
-	for _, e := range x.o.edges {
-		if len(calls) > 0 && !slices.ContainsFunc(calls, func(c explore.Call) bool { return over(e, c) }) {
-			warnings = append(warnings, fmt.Sprintf("the request leads to no call over %s: see `msctl edges`", e))
-		}
-	}
-	return warnings
+	return explore.ModesFor(c, x.o.modes)
 }
 
 // run makes one run in which the faults of a set act. Where one of them did not although its call was to be

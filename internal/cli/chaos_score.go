@@ -41,6 +41,10 @@ func (x *exploring) score(ctx context.Context) error {
 	if err := x.failure(ctx, err); err != nil {
 		return err
 	}
+	if err := x.idle(r.Clean.Calls); err != nil {
+		return err
+	}
+	x.warn(r)
 	scores := explore.Scores(r.Clean, runs)
 	if x.o.json {
 		err = x.jsonLines("score", len(scores), func(i int) any { return scores[i] })
