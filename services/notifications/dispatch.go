@@ -73,18 +73,32 @@ func (w dispatcher) dispatch(ctx context.Context, p pending) error {
 	ctx, cancel := context.WithTimeout(m.Context(ctx), dispatchTimeout)
 	defer cancel()
 	ds, tasks, err := w.decide(ctx, p)
-	if err == nil {
-		w.app.Log.InfoContext(ctx, "notification dispatched", "notification", p.ID, "messages", len(tasks))
-		return w.store.decided(ctx, p, ds, tasks)
+	switch {
+	case err == nil:
+		return w.decided(ctx, p, ds, tasks)
+	case time.Since(p.CreatedAt) > w.giveUp:
+		return w.decided(ctx, p, refuse(p.Channels, "given up: "+oneLine(err)), nil)
 	}
+	return w.putOff(ctx, p, oneLine(err), err)
+}
+
+// decided stores a decision. Where the database fails, the notification is put off like any other: its lease
+// would last for longer. What was stored all the same, with its answer lost, is left as it is.
+func (w dispatcher) decided(ctx context.Context, p pending, ds []Delivery, tasks []kit.Message) error {
+	if err := w.store.decided(ctx, p, ds, tasks); err != nil {
+		return errors.Join(err, w.putOff(ctx, p, "the decision could not be stored", err))
+	}
+	w.app.Log.InfoContext(ctx, "notification dispatched", "notification", p.ID, "messages", len(tasks))
+	return nil
+}
+
+// putOff makes the notification due again, later after each try.
+func (w dispatcher) putOff(ctx context.Context, p pending, reason string, err error) error {
 	p.tries++
 	wait := min(w.backoff<<min(p.tries-1, 10), max(w.backoff, backoffMost))
 	w.app.Log.WarnContext(ctx, "notification put off", "notification", p.ID, "attempt", p.tries,
 		"after", wait.String(), "err", err)
-	if time.Since(p.CreatedAt) > w.giveUp {
-		return w.store.decided(ctx, p, refuse(p.Channels, "given up: "+oneLine(err)), nil)
-	}
-	return w.store.putOff(context.WithoutCancel(ctx), p, wait, err)
+	return w.store.putOff(context.WithoutCancel(ctx), p, wait, reason)
 }
 
 // user is what users tells of one.

@@ -101,11 +101,11 @@ func (s store) decided(ctx context.Context, p pending, ds []Delivery, tasks []ki
 }
 
 // putOff makes the notification due again after wait.
-func (s store) putOff(ctx context.Context, p pending, wait time.Duration, why error) error {
+func (s store) putOff(ctx context.Context, p pending, wait time.Duration, why string) error {
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE notifications SET tries = $1, due = $2, reason = $3,
 			updated_at = $4 WHERE id = $5 AND status = 'accepted'`,
-			p.tries, time.Now().Add(wait).UnixMilli(), "waiting: "+oneLine(why), now(), p.ID)
+			p.tries, time.Now().Add(wait).UnixMilli(), "waiting: "+why, now(), p.ID)
 		return err
 	})
 }

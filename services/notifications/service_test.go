@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -229,6 +230,24 @@ func TestUsersDown(t *testing.T) {
 	}
 	if len(handed) != 20 || len(w.tasks) != 0 {
 		t.Errorf("tasks of %d notifications and %d more, want 20 and none", len(handed), len(w.tasks))
+	}
+}
+
+// TestDecisionNotStored cuts the connection to a Postgres twice while a decision is stored: it is made again a
+// moment later, not when the lease ends.
+func TestDecisionNotStored(t *testing.T) {
+	need.Native(t, "postgres")
+	server := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	w := newWorld(t, kittest.LossySQL(t, server, "INSERT INTO deliveries", 2))
+	begun := time.Now()
+	_, id := w.post(request("r-1"))
+	w.until(id, Queued)
+	if took := time.Since(begun); took >= dispatchLease {
+		t.Errorf("it took %v, as long as the lease", took)
+	}
+	var task Task
+	if err := (<-w.tasks).Decode(&task); err != nil || task.Notification != id {
+		t.Errorf("the task is %+v, %v", task, err)
 	}
 }
 
