@@ -63,6 +63,9 @@ func newChaosExplore(a *App) *cobra.Command {
 	f.StringVar(&o.state, "state", "", "`FILE` of the runs that were made (default: explore.json in .msctl)")
 	f.StringVarP(&o.output, "output", "o", "chaos-found.yaml", "`FILE` for the experiment that replays what was found")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.output == "" {
+			return usage("name a file", "read --output: it is empty")
+		}
 		return a.searching(cmd.Context(), o, func(ctx context.Context, x *exploring) error { return x.explore(ctx) })
 	}
 	return cmd
@@ -114,6 +117,9 @@ func (o *exploreOptions) check() error {
 
 // prepare looks at all that the flags name, before anything is done.
 func (x *exploring) prepare(ctx context.Context) (err error) {
+	if err := x.places(); err != nil {
+		return err
+	}
 	x.edges.targets = x.o.edges
 	if x.edges.fleet, err = x.fleet.Edges(ctx); err != nil {
 		return err
@@ -153,8 +159,8 @@ func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.
 	}
 	return a.withClient(ctx, func(ctx context.Context, c *control.Client) error {
 		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe, Telemetry: desk.Remote{Ask: c.Ask}}
-		x := &exploring{App: a, o: o, plot: plot, site: site, fleet: c, file: o.state}
-		if x.file == "" {
+		x := &exploring{App: a, o: o, plot: plot, site: site, fleet: c, file: a.absolute(o.state)}
+		if o.state == "" {
 			x.file = filepath.Join(p.state(), "explore.json")
 		}
 		if err := x.prepare(ctx); err != nil {

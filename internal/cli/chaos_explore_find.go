@@ -18,11 +18,7 @@ const exitIncomplete = 6
 
 // explore searches, tells what was found, and writes it down.
 func (x *exploring) explore(ctx context.Context) error {
-	past, err := x.past()
-	if err != nil {
-		return err
-	}
-	s := x.search()
+	past, s := x.kept, x.search()
 	if s.Past = past; len(past) > 0 {
 		fmt.Fprintf(x.Err, "%s made before: going on behind them\n", count(len(past), "run"))
 		for _, p := range past {

@@ -27,8 +27,9 @@ type exploring struct {
 	fleet   *control.Client
 	session *experiment.Session
 	edges   selection
-	file    string // of the runs that were made
-	name    string // of this search: its runs have it before their numbers
+	file    string         // of the runs that were made
+	kept    []explore.Past // that were in it
+	name    string         // of this search: its runs have it before their numbers
 	runs    int
 	cleans  int            // of them, without faults, as the search asked for
 	clean   *explore.Run   // without faults; nil: not known yet

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"msctl.dev/msctl/chaos/explore"
 	"msctl.dev/msctl/contracts"
@@ -27,18 +28,43 @@ func (x *exploring) fingerprint() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// past returns the runs of the same search that was not over.
+// places looks whether all can be written that the search is to write, and reads the runs that it made before.
+func (x *exploring) places() (err error) {
+	if x.o.output == "" {
+		return nil // it keeps nothing
+	}
+	if x.kept, err = x.past(); err != nil {
+		return err
+	}
+	if err := canFill(filepath.Dir(x.file)); err != nil {
+		return usage("name another file", "write --state: %w", err)
+	}
+	if err := canWrite(x.absolute(x.o.output)); err != nil {
+		return usage("name another file", "write --output: %w", err)
+	}
+	return nil
+}
+
+// past returns the runs of the same search that was not over. Those of another are to be replaced, and what is no file
+// of runs is not.
 func (x *exploring) past() ([]explore.Past, error) {
 	data, err := os.ReadFile(x.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read runs that were made: %w", err)
+		return nil, usage("name another file", "read --state: %w", err)
+	}
+	if len(data) == 0 {
+		return nil, nil // there is nothing to lose
 	}
 	var was explored
-	if json.Unmarshal(data, &was) != nil || was.Version != 1 || was.Search != x.fingerprint() {
-		return nil, nil // it was another one
+	if json.Unmarshal(data, &was) != nil || was.Version != 1 || was.Search == "" {
+		return nil, usage("name another file, or remove it", "read --state: %s does not hold the runs of a search", x.file)
+	}
+	if was.Search != x.fingerprint() {
+		fmt.Fprintf(x.Err, "%s has %s of another search: they are replaced\n", x.file, count(len(was.Past), "run"))
+		return nil, nil
 	}
 	return was.Past, nil
 }

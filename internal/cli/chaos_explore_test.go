@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +115,7 @@ func TestExploreGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &exploring{o: &exploreOptions{modes: []string{"omit"}}, plot: p, file: filepath.Join(t.TempDir(), "below", "explore.json")}
+	x := &exploring{App: &App{Err: io.Discard}, o: &exploreOptions{modes: []string{"omit"}}, plot: p, file: filepath.Join(t.TempDir(), "below", "explore.json")}
 	made := []explore.Past{{Run: explore.Run{Answer: "201"}}}
 	if past, err := x.past(); err != nil || past != nil {
 		t.Errorf("got %v, %v", past, err)

@@ -121,6 +121,9 @@ func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error
 			fmt.Fprintf(a.Err, "%s can run here\n", count(len(all), "experiment"))
 			return nil
 		}
+		if err := s.writable(all); err != nil {
+			return err
+		}
 		return s.run(ctx, all)
 	})
 }
@@ -301,6 +304,25 @@ func (s *series) folder(name string) string {
 	}
 	s.out[own] = true
 	return own
+}
+
+// writable looks whether the reports can be written.
+func (s *series) writable(all []*experiment.Experiment) error {
+	if s.o.report == "" {
+		return nil
+	}
+	dirs := []string{s.absolute(s.o.report)}
+	for _, e := range all {
+		if s.several {
+			dirs = append(dirs, filepath.Join(dirs[0], titleOfFile(e)))
+		}
+	}
+	for _, dir := range dirs {
+		if err := canFill(dir); err != nil {
+			return usage("name a folder", "write --report: %w", err)
+		}
+	}
+	return nil
 }
 
 // print writes a journal as one line.
