@@ -65,6 +65,9 @@ func (r *reader) toolkit(doc *yaml.Node) *Experiment {
 			}
 		})(n)
 	}
+	if len(e.Before)+len(e.Method) == 0 && len(r.errs) == 0 {
+		r.fail(doc, "add a probe to the steady-state-hypothesis", "the experiment looks at nothing: there is no steady-state-hypothesis and no method")
+	}
 	if e.Title == "" {
 		r.fail(doc, "add title", "the experiment has no title")
 	}

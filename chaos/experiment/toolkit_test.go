@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 // TestToolkit runs an experiment of Chaos Toolkit: its hypothesis before and behind, its method in order, its
@@ -40,6 +42,23 @@ func TestToolkit(t *testing.T) {
 	}
 	if got := f.story(); got != "add latency, remove latency, add reset, add refuse, remove reset, remove refuse" {
 		t.Errorf("did %s", got)
+	}
+}
+
+// TestToolkitLooksAtNothing refuses a file that would hold whatever happens, and takes one that only explores.
+func TestToolkitLooksAtNothing(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"title":"x","description":"y","method":[]}`:                                                       "the experiment looks at nothing",
+		`{"title":"x","steady-state-hypothesis":{"title":"y","probes":[]}}`:                                 "the experiment looks at nothing",
+		`{"title":"x","method":[{"type":"action","name":"z"}]}`:                                             `"z" has no provider`,
+		`{"title":"x","method":[{"type":"action","name":"z","provider":{"type":"process","path":"true"}}]}`: "",
+	} {
+		_, err := Parse("a.json", []byte(text))
+		all, _ := err.(stack.Errors)
+		if want == "" && err == nil || want != "" && len(all) == 1 && strings.Contains(all[0].Msg, want) && (all[0].Hint != "" || want[0] == '"') {
+			continue
+		}
+		t.Errorf("%s: got %v, want %q", text, err, want)
 	}
 }
 
