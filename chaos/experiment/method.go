@@ -71,12 +71,16 @@ func (x *run) turn(ctx context.Context, t *turn) bool {
 	}
 	if t.step != nil {
 		from := time.Since(x.begun)
-		if !x.step(ctx, t.step, "method") {
+		ok := x.step(ctx, t.step, "method")
+		put := x.putBy(t.step)
+		if ok || len(put) > 0 {
+			x.mu.Lock()
+			x.j.Faults = append(x.j.Faults, Acted{Name: t.step.Name, From: from, Faults: put, Edges: x.on(t.step)})
+			x.mu.Unlock()
+		}
+		if !ok {
 			return false
 		}
-		x.mu.Lock()
-		x.j.Faults = append(x.j.Faults, Acted{Name: t.step.Name, From: from, Edges: x.on(t.step)})
-		x.mu.Unlock()
 	} else {
 		seen := x.eventually(ctx, "during", t.probe, 0)
 		if ctx.Err() != nil {

@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -42,6 +44,15 @@ func TestToolkit(t *testing.T) {
 	}
 	if got := f.story(); got != "add latency, remove latency, add reset, add refuse, remove reset, remove refuse" {
 		t.Errorf("did %s", got)
+	}
+	put := map[string]string{}
+	for _, a := range j.Faults {
+		for _, one := range a.Faults {
+			put[a.Name] += fmt.Sprintf("%s %t ", one.Kind, one.Lease != "")
+		}
+	}
+	if want := map[string]string{"slow": "latency true ", "gone": "reset true refuse true "}; !maps.Equal(put, want) {
+		t.Errorf("the journal tells of the faults %v, want %v", put, want)
 	}
 }
 
