@@ -38,6 +38,7 @@ type Step struct {
 	Name string
 	At   time.Duration // after the begin of the workload
 	For  time.Duration // until its inverse is done; 0: until the end
+	Kind string        // a row of [Actions]; "" of Chaos Toolkit
 	Act  Action
 }
 

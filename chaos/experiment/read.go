@@ -129,7 +129,7 @@ func (r *reader) step(what string, n *yaml.Node, timed bool) Step {
 	for _, a := range Actions {
 		known = append(known, a.Name)
 		if has(n, a.Name) != nil && (s.Act == nil) {
-			s.Act = a.New()
+			s.Kind, s.Act = a.Name, a.New()
 		}
 	}
 	if s.Act == nil {

@@ -265,7 +265,7 @@ func (x *run) fault(ctx context.Context, s *Step) {
 		return
 	}
 	from := time.Since(x.begun)
-	ok := x.step(ctx, s, "fault")
+	ok := x.step(ctx, s, s.Kind)
 	acted := Acted{Name: s.Name, From: from, Faults: x.putBy(s), Edges: x.on(s)}
 	if ok && s.For > 0 && pause(ctx, s.For) {
 		x.undo(context.WithoutCancel(ctx), s)

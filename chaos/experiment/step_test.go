@@ -79,3 +79,19 @@ func TestStepsOfOneName(t *testing.T) {
 		t.Errorf("did %s, want %s", got, want)
 	}
 }
+
+// TestStoryNamesSteps labels each step at its time by what it is: not every one is a fault.
+func TestStoryNamesSteps(t *testing.T) {
+	s, _ := site(t, nil)
+	e := parse(t, "title: a\nafter: [{http: GET shop/}]\nfaults:\n  - fault: \"shop:bank refuse\"\n  - start: bank\n  - {name: send it again, cmd: \"true\"}\n")
+	j := Runner{Site: s}.Run(t.Context(), e)
+	got := map[string]string{}
+	for _, told := range j.Told {
+		got[told.Text] = told.Sort
+	}
+	for text, want := range map[string]string{"shop:bank refuse": "fault", "start bank": "start", "send it again": "cmd"} {
+		if got[text] != want {
+			t.Errorf("%q is told as %q, want %q", text, got[text], want)
+		}
+	}
+}
