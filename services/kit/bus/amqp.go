@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -16,14 +15,12 @@ import (
 	"msctl.dev/msctl/services/kit"
 )
 
-// rabbit is the broker behind an amqp URL. A "topic" of Watermill is "<exchange>/<key>" here when
-// publishing, and the queue's name when consuming.
+// rabbit is the broker behind an amqp URL. Watermill connects and consumes; its "topic" is a queue's name.
 type rabbit struct {
 	url  string
 	log  watermill.LoggerAdapter
 	line *line
 	conn *wamqp.ConnectionWrapper
-	pub  *wamqp.Publisher
 }
 
 func dialAMQP(ctx context.Context, url string, log *slog.Logger) (broker, error) {
@@ -44,11 +41,6 @@ func dialAMQP(ctx context.Context, url string, log *slog.Logger) (broker, error)
 		conn.Close()
 		return nil, err
 	}
-	r.pub, err = wamqp.NewPublisherWithConnection(r.config(queue{}), r.log, conn)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
 	return r, nil
 }
 
@@ -62,18 +54,8 @@ func quiet(log *slog.Logger) watermill.LoggerAdapter {
 
 func (r *rabbit) config(q queue) wamqp.Config {
 	return wamqp.Config{
-		Marshaler: amqpMarshaler{},
-		Exchange: wamqp.ExchangeConfig{GenerateName: func(topic string) string {
-			exchange, _, _ := strings.Cut(topic, "/")
-			return exchange
-		}},
-		Publish: wamqp.PublishConfig{
-			GenerateRoutingKey: func(topic string) string {
-				_, key, _ := strings.Cut(topic, "/")
-				return key
-			},
-			ConfirmDelivery: true, // a channel per message: the pool loses channels when it reconnects
-		},
+		Marshaler:       amqpMarshaler{},
+		Exchange:        wamqp.ExchangeConfig{GenerateName: wamqp.GenerateExchangeNameConstant("")}, // see topology
 		Queue:           wamqp.QueueConfig{GenerateName: wamqp.GenerateQueueNameTopicName},
 		QueueBind:       wamqp.QueueBindConfig{GenerateRoutingKey: func(string) string { return "" }},
 		Consume:         wamqp.ConsumeConfig{Qos: wamqp.QosConfig{PrefetchCount: 1}},
@@ -141,16 +123,44 @@ func (t topology) BuildTopology(ch *amqp.Channel, _ wamqp.BuildTopologyParams, _
 func (t topology) ExchangeDeclare(*amqp.Channel, string, wamqp.Config) error { return nil }
 
 func (r *rabbit) publish(ctx context.Context, m kit.Message) error {
-	if err := r.alive(); err != nil {
-		return err
+	conn := r.connection()
+	if conn == nil {
+		return errAway
 	}
-	msg := toWatermill(m)
-	msg.SetContext(ctx)
-	err := r.pub.Publish(m.Exchange+"/"+m.Key, msg)
-	if err != nil && r.alive() == nil {
+	err := submit(ctx, conn, m)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) && r.alive() == nil {
 		err = errors.Join(err, r.declare()) // a broker that lost its data has no exchange
 	}
 	return err
+}
+
+// submit publishes on a channel of its own, and waits for the confirmation as long as on NATS: one that is lost
+// does not come later.
+func submit(ctx context.Context, conn *amqp.Connection, m kit.Message) error {
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open channel: %w", err)
+	}
+	defer ch.Close()
+	if err := ch.Confirm(false); err != nil {
+		return fmt.Errorf("ask for confirmations: %w", err)
+	}
+	p, err := amqpMarshaler{}.Marshal(toWatermill(m))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmFor)
+	defer cancel()
+	sent, err := ch.PublishWithDeferredConfirmWithContext(ctx, m.Exchange, m.Key, false, false, p)
+	if err != nil {
+		return err
+	}
+	if taken, err := sent.WaitContext(ctx); err != nil {
+		return fmt.Errorf("wait for confirmation: %w", err)
+	} else if !taken {
+		return errors.New("not confirmed")
+	}
+	return nil
 }
 
 func (r *rabbit) subscriber(q queue) message.Subscriber {
@@ -162,13 +172,26 @@ func (r *rabbit) subscriber(q queue) message.Subscriber {
 }
 
 func (r *rabbit) alive() error {
-	if !r.line.up(r.conn.IsConnected) {
-		return errors.New("not connected")
+	if r.connection() == nil {
+		return errAway
 	}
 	return nil
 }
 
-func (r *rabbit) close() error { return errors.Join(r.pub.Close(), r.conn.Close()) }
+var errAway = errors.New("not connected")
+
+// connection is what is below Watermill's, nil while there is none.
+func (r *rabbit) connection() (conn *amqp.Connection) {
+	r.line.up(func() bool {
+		if r.conn.IsConnected() {
+			conn = r.conn.Connection()
+		}
+		return conn != nil
+	})
+	return conn
+}
+
+func (r *rabbit) close() error { return r.conn.Close() }
 
 // amqpMarshaler puts the ids where other languages' clients look for them.
 type amqpMarshaler struct{}

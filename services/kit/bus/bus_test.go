@@ -359,6 +359,21 @@ func join(ctx context.Context, near net.Conn, addr string) {
 	}
 }
 
+// TestMessageIsSwallowed has a message not arrive, and nobody is told: who publishes hears of it after a while,
+// and what is published then arrives.
+func TestMessageIsSwallowed(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		b := dial(t, kittest.Swallow(t, url, "not to arrive", 1))
+		m := kit.Message{ID: kit.NewID(), Exchange: kit.Notifications, Key: kit.EmailQueue, Body: []byte("not to arrive")}
+		if err := b.Publish(t.Context(), m); err == nil {
+			t.Error("it was confirmed")
+		}
+		if err := b.Publish(t.Context(), m); err != nil {
+			t.Errorf("again: %v", err)
+		}
+	})
+}
+
 // TestConsumerSurvivesBroker restarts the broker under a consumer, with its data and without: both
 // times messages come again.
 func TestConsumerSurvivesBroker(t *testing.T) {

@@ -25,7 +25,19 @@ func LossySQL(t testing.TB, postgresURL, text string, n int) string {
 	return lossy(t, postgresURL, text, n)
 }
 
+// Swallow puts a relay before a server and returns its URL: the first n pieces that a client sends with the
+// text in them do not arrive, and nobody is told.
+func Swallow(t testing.TB, server, text string, n int) string {
+	t.Helper()
+	return between(t, server, &relay{swallow: true, word: []byte(text)}, n)
+}
+
 func lossy(t testing.TB, server, word string, n int) string {
+	t.Helper()
+	return between(t, server, &relay{word: []byte(word)}, n)
+}
+
+func between(t testing.TB, server string, r *relay, n int) string {
 	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
@@ -35,7 +47,7 @@ func lossy(t testing.TB, server, word string, n int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{to: u.Host, word: bytes.ToLower([]byte(word))}
+	r.to, r.word = u.Host, bytes.ToLower(r.word)
 	r.left.Store(int64(n))
 	r.all.Go(func() { r.accept(ln) })
 	t.Cleanup(func() { ln.Close(); r.end(); r.all.Wait() })
@@ -49,6 +61,8 @@ type relay struct {
 	word []byte
 	left atomic.Int64 // answers to lose
 	all  sync.WaitGroup
+
+	swallow bool // the command is lost, not its answer
 
 	mu    sync.Mutex // guards conns and ended
 	conns []net.Conn
@@ -70,29 +84,35 @@ func (r *relay) accept(ln net.Listener) {
 			return
 		}
 		var lost atomic.Bool // the next answer
-		r.all.Go(func() { r.pass(server, client, func(b []byte) bool { r.look(b, &lost); return true }) })
-		r.all.Go(func() { r.pass(client, server, func([]byte) bool { return !lost.Load() }) })
+		r.all.Go(func() { r.pass(server, client, func(b []byte) ([]byte, bool) { return r.look(b, &lost), true }) })
+		r.all.Go(func() { r.pass(client, server, func(b []byte) ([]byte, bool) { return b, !lost.Load() }) })
 	}
 }
 
-// look sees whether the answer to a command is to be lost. A client sends one in one piece, and waits.
-func (r *relay) look(command []byte, lost *atomic.Bool) {
-	if bytes.Contains(bytes.ToLower(command), r.word) && r.left.Add(-1) >= 0 {
+// look sees whether a command or the answer to it is to be lost, and returns what goes on. A client sends one in
+// one piece, and waits.
+func (r *relay) look(command []byte, lost *atomic.Bool) []byte {
+	switch hit := bytes.Contains(bytes.ToLower(command), r.word) && r.left.Add(-1) >= 0; {
+	case hit && r.swallow:
+		return nil
+	case hit:
 		lost.Store(true)
 	}
+	return command
 }
 
-// pass copies until a side ends or ok says no, and ends both.
-func (r *relay) pass(to io.WriteCloser, from io.ReadCloser, ok func([]byte) bool) {
+// pass copies what see returns until a side ends or see says no, and ends both.
+func (r *relay) pass(to io.WriteCloser, from io.ReadCloser, see func([]byte) ([]byte, bool)) {
 	defer to.Close()
 	defer from.Close()
 	b := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(b)
-		if n > 0 && !ok(b[:n]) {
+		out, ok := see(b[:n])
+		if n > 0 && !ok {
 			return
 		}
-		if _, werr := to.Write(b[:n]); err != nil || werr != nil {
+		if _, werr := to.Write(out); err != nil || werr != nil {
 			return
 		}
 	}
