@@ -14,34 +14,44 @@ import (
 // away, and a moment later it is there. What is wrong with a statement stays an error of the service.
 func TestAway(t *testing.T) {
 	server := postgres(t)
+	open(t, server) // its tables are there from here on
 	const cut = `SELECT count(*) AS cut FROM things`
 	query := func(d *db.DB) error { var n int; return d.QueryRow(cut).Scan(&n) }
+	change := func(d *db.DB) error {
+		return d.Tx(context.Background(), func(tx *db.Tx) error {
+			_, err := tx.Exec(`UPDATE things SET n = n + 1 WHERE id = 'none'`)
+			return err
+		})
+	}
 	tests := []struct {
 		name string
+		lose string // the statement without an answer
 		do   func(d *db.DB) error
 		want bool
 	}{
-		{"cut in the middle of a query", query, true},
-		{"cut in the middle of a transaction", func(d *db.DB) error {
+		{"cut in the middle of a query", cut, query, true},
+		{"cut in the middle of a transaction", cut, func(d *db.DB) error {
 			return d.Tx(context.Background(), func(tx *db.Tx) error { _, err := tx.Exec(cut); return err })
 		}, true},
-		{"used in a transaction after it was cut", func(d *db.DB) error {
+		{"used in a transaction after it was cut", cut, func(d *db.DB) error {
 			return d.Tx(context.Background(), func(tx *db.Tx) error {
 				_, _ = tx.Exec(cut)
 				_, err := tx.Exec(`SELECT 1`)
 				return err
 			})
 		}, true},
-		{"ended by the server", func(d *db.DB) error {
+		{"cut in the middle of BEGIN", "begin", change, true},
+		{"cut in the middle of COMMIT", "commit", change, true},
+		{"ended by the server", cut, func(d *db.DB) error {
 			_, err := d.Exec(`SELECT pg_terminate_backend(pg_backend_pid())`)
 			return err
 		}, true},
-		{"no such table", func(d *db.DB) error { _, err := d.Exec(`SELECT 1 FROM nothing`); return err }, false},
-		{"no number", func(d *db.DB) error { _, err := d.Exec(`SELECT 'x'::BIGINT`); return err }, false},
+		{"no such table", cut, func(d *db.DB) error { _, err := d.Exec(`SELECT 1 FROM nothing`); return err }, false},
+		{"no number", cut, func(d *db.DB) error { _, err := d.Exec(`SELECT 'x'::BIGINT`); return err }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := open(t, kittest.LossySQL(t, server, cut, 1))
+			d := open(t, kittest.LossySQL(t, server, tt.lose, 1))
 			err := tt.do(d)
 			if got := kit.Away(err); err == nil || got != tt.want {
 				t.Errorf("got %v, away %v; want %v", err, got, tt.want)

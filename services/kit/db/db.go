@@ -121,7 +121,7 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	raw, err := d.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return fmt.Errorf("begin: %w", ended(err))
 	}
 	defer raw.Rollback() // after a commit it does nothing
 	tx := &Tx{Tx: raw, noInbox: !d.on("inbox"), noOutbox: d.direct.Load() != nil && !d.on("outbox")}
@@ -129,7 +129,7 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	if err := raw.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", ended(err))
 	}
 	if tx.published {
 		d.kick.Ring()
@@ -138,6 +138,15 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 		d.send(ctx, tx.loose)
 	}
 	return nil
+}
+
+// ended is err, known as that of a connection that has ended where pgx says so in words of its own: it does when
+// BEGIN or COMMIT has got no answer.
+func ended(err error) error {
+	if errors.Is(err, pgconn.ErrConnClosed) {
+		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+	}
+	return err
 }
 
 // send publishes messages that are in no outbox: what the broker does not take now is lost.
