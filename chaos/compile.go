@@ -89,9 +89,22 @@ func (k *Kind) checkParam(name, value string) error {
 		return wrong(Meant(name, k.paramNames(), otherwise), "read %s: unknown parameter %q", k.Name, name)
 	}
 	if err := p.check(value); err != nil {
-		return wrong("write "+name+"="+p.example(), "read %s: %s=%s: %v", k.Name, name, value, err)
+		hint := "write " + name + "=" + p.example()
+		if p.Type == Choice {
+			hint = Meant(value, p.Choices, hint)
+		}
+		return wrong(hint, "read %s: %s=%s: %v", k.Name, name, value, err)
 	}
 	return nil
+}
+
+// behindComma says what may be written there.
+func (k *Kind) behindComma() string {
+	hint := "leave the comma out"
+	if len(k.Params) > 0 {
+		hint += "; " + k.Name + " has " + strings.Join(k.paramNames(), ", ")
+	}
+	return hint
 }
 
 // sample is how the kind is written with its main parameter.

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 )
@@ -22,19 +23,41 @@ func wrong(hint, format string, args ...any) *Error {
 // known is as long.
 const maxMeant = 64
 
-// Meant returns a hint at the known word that is nearest to what was written, or otherwise where none is near.
+// Meant returns a hint at the known word that is nearest to what was written, or that alone begins with it, or otherwise
+// where none is near. Capitals and small letters are the same.
 func Meant(word string, known []string, otherwise string) string {
 	if len(word) >= maxMeant {
 		return otherwise
 	}
+	low := strings.ToLower(word)
 	best, least := "", max(2, len(word)/3)+1
 	for _, k := range known {
-		if d := levenshtein.ComputeDistance(word, k); d < least {
+		if d := levenshtein.ComputeDistance(low, strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
+	}
+	if best == "" {
+		best = begun(low, known)
 	}
 	if best == "" {
 		return otherwise
 	}
 	return "did you mean " + best + "?"
+}
+
+// begun returns the only known word that begins so, or "".
+func begun(low string, known []string) (only string) {
+	if len(low) < 3 { // letters, of which many words begin with the same
+		return ""
+	}
+	for _, k := range known {
+		switch {
+		case !strings.HasPrefix(strings.ToLower(k), low):
+		case only != "":
+			return ""
+		default:
+			only = k
+		}
+	}
+	return only
 }

@@ -63,7 +63,7 @@ func (p *parser) word(w string) error {
 		}
 		p.given[key] = true
 		if !valued || value == "" {
-			return wrong("write "+key+"=…", "read %q: it has no value", w)
+			return wrong("write "+sampleOption(key), "read %q: it has no value", w)
 		}
 		text, err := unquote(value)
 		if err != nil {
@@ -114,6 +114,9 @@ func (p *parser) params(k *Kind, f *state.Fault, w string) error {
 		return wrong(`put a value with such characters in double quotes`, "read %q: %v", w, err)
 	}
 	for _, part := range parts {
+		if part == "" {
+			return wrong(k.behindComma(), "read %s: a parameter is missing behind the comma", k.Name)
+		}
 		key, value, valued := strings.Cut(part, "=")
 		if q := k.Param(key); q != nil && !valued {
 			if q.Type != Flag {
@@ -219,6 +222,26 @@ func option(key string) bool {
 		}
 	}
 	return false
+}
+
+// sampleOption is how an option is written that was given no value.
+func sampleOption(key string) string {
+	samples := map[string]string{
+		"match":           "match=/orders/{id}, a path, match=Reserve, a method of gRPC, or match=SELECT, a statement",
+		"match.path":      "match.path=/orders/{id}",
+		"match.method":    "match.method=POST",
+		"match.header":    "match.header=X-User:7",
+		"match.operation": "match.operation=Reserve, a method of gRPC, or match.operation=SELECT, a statement",
+		"toxicity":        "toxicity=0.5", "stream": "stream=up (caller to callee) or stream=down",
+		"seed": "seed=7", "for": "for=30s", "lease": "lease=run", "name": "name=slow",
+	}
+	if sample := samples[key]; sample != "" {
+		return sample
+	}
+	if name, of := strings.CutPrefix(key, "match."); of && matchHints[name] != "" {
+		return strings.TrimPrefix(matchHints[name], "write ")
+	}
+	return key + "=…"
 }
 
 func optionNames() []string {

@@ -48,6 +48,15 @@ func TestMistakes(t *testing.T) {
 		{"a:b latency=soon", "not a duration", "write delay=300ms"},
 		{"a:b latency=1s,jiter=2s", `unknown parameter "jiter"`, "did you mean jitter?"},
 		{"a:b latency=1s,distribution=gauss", "none of uniform, normal, pareto", "write distribution=uniform"},
+		{"a:b latency=1s,", "read latency: a parameter is missing behind the comma", "leave the comma out; latency has delay, jitter, distribution"},
+		{"a:b latency,,jitter=1s", "a parameter is missing behind the comma", ""},
+		{"a:b refuse,", "a parameter is missing behind the comma", ""},
+		{"a:b grpc-status=UNAVAIL", "none of OK", "did you mean UNAVAILABLE?"},
+		{"a:b grpc-status=not_found", "none of OK", "did you mean NOT_FOUND?"},
+		{"a:b grpc-status=SOMETHING_ELSE", "none of OK", "write code=UNAVAILABLE"},
+		{"a:b abort match=", "it has no value", "write match=/orders/{id}, a path, match=Reserve, a method of gRPC, or match=SELECT, a statement"},
+		{"a:b abort match.k=", "it has no value", "write match.k=3 for the third request that matches"},
+		{"a:b abort for=", "it has no value", "write for=30s"},
 		{"a:b refuse toxicity=2", "not a share", "write toxicity=0.5"},
 		{"a:b refuse stream=up", "refuse has no direction", "leave stream= out"},
 		{"a:b refuse match=/x", "refuse cannot look at it", "refuse acts on whole connections"},
@@ -99,6 +108,7 @@ func TestExamples(t *testing.T) {
 func TestWords(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[ -~\n\x01é]{1,12}`)
+		unit := rapid.SampledFrom([]time.Duration{1, time.Second, time.Minute, 10 * time.Minute})
 		f := state.Fault{
 			Target:   rapid.SampledFrom([]string{"a:b", ":gateway", "a+b:c/grpc", "*:c"}).Draw(t, "target"),
 			Kind:     "abort",
@@ -106,7 +116,7 @@ func TestWords(t *testing.T) {
 			Match:    map[string]string{"path": "/" + text.Draw(t, "path"), "header": "X-User:" + text.Draw(t, "header")},
 			Toxicity: rapid.SampledFrom([]float64{0, 0.25, 0.1}).Draw(t, "toxicity"),
 			Seed:     rapid.Uint64().Draw(t, "seed"),
-			For:      time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "for")),
+			For:      time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "for")).Truncate(unit.Draw(t, "unit")),
 			Stream:   "",
 			Lease:    rapid.SampledFrom([]string{"", "run-1"}).Draw(t, "lease"),
 			ID:       rapid.SampledFrom([]string{"", "slow"}).Draw(t, "name"),
@@ -124,6 +134,16 @@ func TestWords(t *testing.T) {
 			t.Fatalf("%s (-want +got):\n%s", line, diff)
 		}
 	})
+}
+
+// TestWordsOfDurations writes how long a fault acts as people do.
+func TestWordsOfDurations(t *testing.T) {
+	for want, d := range map[string]time.Duration{"25h": 25 * time.Hour, "1h30m": 90 * time.Minute, "10m": 10 * time.Minute,
+		"1h0m5s": time.Hour + 5*time.Second, "20m": 20 * time.Minute, "10s": 10 * time.Second, "300ms": 300 * time.Millisecond} {
+		if got := Words(state.Fault{Target: "a:b", Kind: "refuse", For: d}); got != "a:b refuse for="+want {
+			t.Errorf("%v: got %q, want for=%s", d, got, want)
+		}
+	}
 }
 
 // FuzzParse reads anything without a panic, and what it takes is written and read the same.

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -40,7 +41,7 @@ func (p *Param) example() string {
 	case Flag:
 		return "true"
 	case Choice:
-		return p.Choices[0]
+		return cmp.Or(p.Default, p.Choices[0])
 	}
 	return "text"
 }

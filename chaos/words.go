@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"msctl.dev/msctl/internal/state"
 )
@@ -29,11 +30,22 @@ func Words(f state.Fault) string {
 		add("seed", strconv.FormatUint(f.Seed, 10))
 	}
 	if f.For != 0 {
-		add("for", f.For.String())
+		add("for", lasting(f.For))
 	}
 	add("lease", f.Lease)
 	add("name", f.ID)
 	return strings.Join(words, " ")
+}
+
+// lasting writes a duration as people do, and as [time.ParseDuration] reads it: 25h, and not 25h0m0s.
+func lasting(d time.Duration) string {
+	text := d.String()
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if whole, ok := strings.CutSuffix(text, nothing); ok {
+			text = whole + nothing[:1]
+		}
+	}
+	return text
 }
 
 // doing is the kind with its parameters: "latency=300ms,jitter=50ms".
