@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"msctl.dev/msctl/chaos/experiment"
 	"msctl.dev/msctl/chaos/explore"
@@ -63,11 +63,19 @@ func (x *exploring) explore(ctx context.Context) error {
 	return x.verdict(r)
 }
 
+// interrupted ends the process as the signal asks that ended ctx. The command itself said what there is to say.
+func interrupted(ctx context.Context) error {
+	if sig := (*signalled)(nil); errors.As(context.Cause(ctx), &sig) {
+		return silent(sig.code())
+	}
+	return silent(exitInterrupt)
+}
+
 // failure is how a search ends that got no answer, or nil.
 func (x *exploring) failure(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return silent(exitInterrupt)
+		return interrupted(ctx)
 	case errors.Is(err, explore.ErrUnsteady):
 		return &codedError{err, experiment.Unsteady.Code(), "bring the fleet to its steady state first; `msctl chaos list` shows faults that act"}
 	case err != nil:
@@ -90,20 +98,18 @@ func (x *exploring) verdict(r explore.Result) error {
 // do searches with progress; keep gets each run that is made.
 func (x *exploring) do(ctx context.Context, s *explore.Search, keep func(explore.Past) error) (explore.Result, error) {
 	var lost error
+	at := &pace{most: x.o.runs}
+	if x.o.budget > 0 {
+		at.end = time.Now().Add(x.o.budget)
+	}
 	s.Made = func(p explore.Past) {
+		at.ran(p)
 		if err := keep(p); err != nil && lost == nil {
 			lost = err
 		}
 	}
-	var at atomic.Pointer[explore.Progress]
-	s.Progress = func(p explore.Progress) { at.Store(&p) }
-	stop := x.progress(ctx, "exploring", func(context.Context) string {
-		if p := at.Load(); p != nil {
-			return fmt.Sprintf(": %s made, sets of %s: %d left, %d left out; %s", count(p.Counts.Runs, "run"), count(p.Faults, "fault"),
-				p.Left, p.Counts.Known+p.Counts.Merged+p.Counts.Broken, clean(brief(p.Set)))
-		}
-		return ": without faults"
-	})
+	s.Progress = func(p explore.Progress) { at.note(time.Now(), p) }
+	stop := x.progress(ctx, "exploring", func(context.Context) string { return at.String() })
 	defer stop()
 	limited, cancel := explore.Budget(ctx, x.o.budget)
 	defer cancel()

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,26 +39,73 @@ func (x *exploring) score(ctx context.Context) error {
 	s.Again = -1
 	var runs []explore.Past
 	r, err := x.do(ctx, s, func(p explore.Past) error { runs = append(runs, p); return nil })
-	if err := x.failure(ctx, err); err != nil {
-		return err
-	}
-	if err := x.idle(r.Clean.Calls); err != nil {
-		return err
+	err = x.failure(ctx, err)
+	if err == nil {
+		if err := x.idle(r.Clean.Calls); err != nil {
+			return err
+		}
 	}
 	x.warn(r)
-	scores := explore.Scores(r.Clean, runs)
-	if x.o.json {
-		err = x.jsonLines("score", len(scores), func(i int) any { return scores[i] })
-	} else {
-		scoreTable(x.shown(), scores)
+	sum := scored{Complete: r.Complete && err == nil, Why: r.Why, Runs: len(disturbed(runs)), Of: x.singles(r.Clean.Calls)}
+	switch {
+	case ctx.Err() != nil:
+		sum.Why = "interrupted"
+	case err != nil:
+		sum.Why = "it could not go on"
+	}
+	if lost := x.showScores(explore.Scores(r.Clean, runs), sum); lost != nil {
+		return lost
 	}
 	if err != nil {
 		return err
 	}
-	if len(r.Found) == 0 && !r.Complete {
-		fmt.Fprintln(x.Err, r.Why)
-	}
 	return x.verdict(r)
+}
+
+// scored is how far a score came. Its zero value tried nothing.
+type scored struct {
+	Complete bool   `json:"complete"`
+	Why      string `json:"why,omitempty"` // it is not
+	Runs     int    `json:"runs"`          // with a fault
+	Of       int    `json:"of"`            // that there are to be made; 0: not known, as it ended before
+}
+
+// disturbed are the runs with a fault.
+func disturbed(runs []explore.Past) []explore.Past {
+	return slices.DeleteFunc(slices.Clone(runs), func(p explore.Past) bool { return len(p.Set) == 0 })
+}
+
+// singles is how many faults there are on calls of the request.
+func (x *exploring) singles(calls []explore.Call) (n int) {
+	for _, c := range calls {
+		n += len(x.modes(c))
+	}
+	return n
+}
+
+// showScores prints what was found, and whether that is all.
+func (x *exploring) showScores(scores []explore.Score, sum scored) error {
+	if x.o.json {
+		if err := x.jsonLines("score", len(scores), func(i int) any { return scores[i] }); err != nil {
+			return err
+		}
+		return x.jsonLines("scored", 1, func(int) any { return sum })
+	}
+	if len(scores) > 0 {
+		scoreTable(x.shown(), scores)
+	}
+	if !sum.Complete && sum.Why != "" {
+		fmt.Fprintln(x.screenOf(x.Err), clean(sum.String()))
+	}
+	return nil
+}
+
+// String says how far it came.
+func (s scored) String() string {
+	if s.Of == 0 {
+		return s.Why + " before any fault was tried"
+	}
+	return fmt.Sprintf("%s: incomplete, after %d of %s", s.Why, s.Runs, count(s.Of, "run"))
 }
 
 func scoreTable(s screen, scores []explore.Score) {
