@@ -35,7 +35,7 @@ func (a *App) progress(ctx context.Context, doing string, look func(context.Cont
 				}
 				return
 			case <-next:
-				line := fmt.Sprintf("%s, %s%s", doing, shortDuration(time.Since(begun)), look(ctx))
+				line := fmt.Sprintf("%s, %s%s", doing, passed(time.Since(begun)), look(ctx))
 				if s.terminal {
 					fmt.Fprintf(s, "\r\x1b[K%s", shorten(line, s.width-1))
 				} else if ctx.Err() == nil {
@@ -45,6 +45,18 @@ func (a *App) progress(ctx context.Context, doing string, look func(context.Cont
 		}
 	})
 	return func() { cancel(); wg.Wait() }
+}
+
+// passed is a time that goes on, so that no two lines of a progress say the same: 12s, 1m10s, 1h5m.
+func passed(d time.Duration) string {
+	d = max(0, d)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // busy names the units that are on their way: ": orders starting, cache stopping".
