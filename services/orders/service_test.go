@@ -168,6 +168,22 @@ func TestDatabaseCut(t *testing.T) {
 	}
 }
 
+// TestPlacedAndNotAnswered has the database store an order, and its answer to the COMMIT is lost: the order is
+// driven on at once, not when the lease of who placed it ends.
+func TestPlacedAndNotAnswered(t *testing.T) {
+	need.Native(t, "postgres")
+	server := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	w := newWorld(t, server, nil)
+	s := open(t, kittest.LossySQL(t, server, "commit", 1)) // its lease is longer than the test waits
+	body := Body{User: "ana", Currency: "EUR", Lines: []Line{{Item: "mug", Quantity: 1, Price: 100}}}
+	if _, err := s.place(t.Context(), "o-1", body, "tok_ok", true); !kit.Away(err) {
+		t.Errorf("place: %v, want that the database is away", err)
+	}
+	if o := w.ended("o-1"); o.Status != "confirmed" {
+		t.Errorf("the order is %+v", o)
+	}
+}
+
 // TestCatalogAway takes no order while nobody knows the prices, and stores nothing.
 func TestCatalogAway(t *testing.T) {
 	w := newWorld(t, kittest.SQLite(t), nil)

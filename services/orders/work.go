@@ -18,8 +18,9 @@ type work struct {
 	card   string
 	header map[string]string // trace and correlation id of the request
 	tries  int
-	due    int64 // when it was claimed
-	at     Order // where it stands; the zero value says that it must be looked up
+	owner  string // of an order that is placed or cancelled here; "" leaves it to whoever comes first
+	due    int64  // as the row says: of one that was claimed, as it said before
+	at     Order  // where it stands; the zero value says that it must be looked up
 }
 
 // errLost says that this replica does not drive the order, or no more.
@@ -30,24 +31,24 @@ func (s store) leased() int64 { return time.Now().Add(s.lease).UnixMilli() }
 // place stores a new order and makes this replica its driver, or leaves it to whoever comes first.
 // The id of an order that is there already is errStale.
 func (s store) place(ctx context.Context, id string, b Body, card string, drive bool) (work, error) {
-	w := work{order: id, card: card, header: headerOf(ctx)}
+	w := s.work(ctx, id, card, drive)
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := s.begin(ctx, tx, w, drive, `DO NOTHING`); err != nil {
+		if err := s.begin(ctx, tx, w, `DO NOTHING`); err != nil {
 			return err
 		}
 		var err error
 		w.at, err = s.append(ctx, tx, Order{ID: id}, Placed, b)
 		return err
 	})
-	return w, s.stirred(err)
+	return w, s.stirred(s.unclaimed(ctx, w, err))
 }
 
 // cancel begins the way back of an order, and takes it over from whoever drives it. One that is on
 // its way back already is a conflict.
 func (s store) cancel(ctx context.Context, id string, drive bool) (work, error) {
-	w := work{order: id, header: headerOf(ctx)}
+	w := s.work(ctx, id, "", drive)
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
-		err := s.begin(ctx, tx, w, drive, `(order_id) DO UPDATE SET
+		err := s.begin(ctx, tx, w, `(order_id) DO UPDATE SET
 			owner = excluded.owner, due = excluded.due, tries = 0`)
 		if err != nil {
 			return err
@@ -65,22 +66,43 @@ func (s store) cancel(ctx context.Context, id string, drive bool) (work, error) 
 		_, err = tx.ExecContext(ctx, `UPDATE sagas SET seq = $1 WHERE order_id = $2`, o.Version+1, id)
 		return err
 	})
-	return w, s.stirred(err)
+	return w, s.stirred(s.unclaimed(ctx, w, err))
+}
+
+// work is an order that this replica is about to drive, or to leave to whoever comes first.
+func (s store) work(ctx context.Context, id, card string, drive bool) work {
+	w := work{order: id, card: card, header: headerOf(ctx), due: time.Now().UnixMilli()}
+	if drive {
+		w.owner, w.due = s.me, s.leased()
+	}
+	return w
+}
+
+// unclaimFor is how long a client waits at most for [store.unclaimed], beside the answer.
+const unclaimFor = time.Second
+
+// unclaimed makes an order due at once whose beginning was not answered, and passes err on: it may be stored all
+// the same, and would wait for the end of the lease of this replica, which does not drive it.
+func (s store) unclaimed(ctx context.Context, w work, err error) error {
+	if w.owner == "" || !kit.Away(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimFor)
+	defer cancel()
+	_, failed := s.exec(ctx, `UPDATE sagas SET owner = '', due = $1 WHERE order_id = $2 AND owner = $3 AND due = $4`,
+		time.Now().UnixMilli(), w.order, w.owner, w.due)
+	return errors.Join(err, failed)
 }
 
 // begin adds the saga of an order, and locks it until the transaction ends.
-func (s store) begin(ctx context.Context, tx *db.Tx, w work, drive bool, conflict string) error {
+func (s store) begin(ctx context.Context, tx *db.Tx, w work, conflict string) error {
 	header, err := json.Marshal(w.header)
 	if err != nil {
 		return err
 	}
-	owner, due := "", time.Now().UnixMilli()
-	if drive {
-		owner, due = s.me, s.leased()
-	}
 	n, err := db.Changed(tx.ExecContext(ctx, `INSERT INTO sagas
 		(order_id, seq, owner, due, tries, card, header) VALUES ($1, 1, $2, $3, 0, $4, $5)
-		ON CONFLICT `+conflict, w.order, owner, due, w.card, string(header)))
+		ON CONFLICT `+conflict, w.order, w.owner, w.due, w.card, string(header)))
 	if err == nil && n == 0 {
 		err = errStale
 	}
