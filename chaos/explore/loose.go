@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -64,4 +65,26 @@ func strip(p Point, loose map[Point]bool) Point {
 		short += step
 	}
 	return Point(short)
+}
+
+// shownNoise is how many points a warning names.
+const shownNoise = 3
+
+// unsteady is the warning about calls that are not made in each run, on one line: on a busy machine there are many.
+func unsteady(noise []Point) string {
+	var steps []string
+	for _, p := range noise {
+		if last := p.Last(); !slices.Contains(steps, last) {
+			steps = append(steps, last)
+		}
+	}
+	text := fmt.Sprintf("%d calls are not made in each run: ", len(noise))
+	if len(noise) == 1 {
+		text = "1 call is not made in each run: "
+	}
+	text += strings.Join(steps[:min(len(steps), shownNoise)], ", ")
+	if len(steps) > shownNoise {
+		text += ", …"
+	}
+	return text
 }

@@ -172,8 +172,8 @@ func (h *hunt) clean(ctx context.Context) (err error) {
 			two[i].Calls = loosen(two[i].Calls, h.loose)
 		}
 		noise = Unstable(two[0].Calls, two[1].Calls)
-		for _, p := range noise {
-			h.Warnings = append(h.Warnings, fmt.Sprintf("the call %s is not made in each run", p))
+		if len(noise) > 0 {
+			h.Warnings = append(h.Warnings, unsteady(noise))
 		}
 	}
 	h.Clean = two[0]

@@ -18,9 +18,7 @@ func (x *exploring) show(ctx context.Context, r explore.Result, files []string) 
 	for i, f := range r.Found {
 		x.showFound(ctx, s, r, f, files[i])
 	}
-	left := r.Counts.Known + r.Counts.Merged + r.Counts.Broken
-	sum := fmt.Sprintf("%s of %s each made; %s left out: %d known, %d with an effect that was seen, %d broken already",
-		count(r.Counts.Runs, "run"), count(len(r.Clean.Calls), "call"), count(left, "run"), r.Counts.Known, r.Counts.Merged, r.Counts.Broken)
+	sum := effort(r)
 	switch {
 	case len(r.Found) == 0 && r.Complete:
 		fmt.Fprintf(s, "%s\nno set of at most %s of these modes breaks these invariants: %s\n", sum, count(r.Faults, "fault"), strings.Join(x.o.modes, ", "))
@@ -29,6 +27,20 @@ func (x *exploring) show(ctx context.Context, r explore.Result, files []string) 
 	default:
 		fmt.Fprintln(s, sum)
 	}
+}
+
+// effort says how many runs were made, and how many not.
+func effort(r explore.Result) string {
+	sum := count(r.Counts.Runs, "run")
+	if calls := len(r.Clean.Calls); calls > 0 { // they are known behind the runs without faults
+		sum += " of " + count(calls, "call") + " each"
+	}
+	sum += " made"
+	if left := r.Counts.Known + r.Counts.Merged + r.Counts.Broken; left > 0 {
+		sum += fmt.Sprintf("; %s left out: %d known, %d with an effect that was seen, %d broken already",
+			count(left, "run"), r.Counts.Known, r.Counts.Merged, r.Counts.Broken)
+	}
+	return sum
 }
 
 func (x *exploring) showFound(ctx context.Context, s screen, r explore.Result, f explore.Found, file string) {

@@ -135,3 +135,18 @@ func TestExploreGoesOn(t *testing.T) {
 		t.Error("it was not forgotten")
 	}
 }
+
+// TestExploreSummary speaks of the calls of a run where they are known, and of runs that were left out where there are.
+func TestExploreSummary(t *testing.T) {
+	clean := explore.Run{Calls: make([]explore.Call, 4)}
+	for want, r := range map[string]explore.Result{
+		"1 run made":                   {Counts: explore.Counts{Runs: 1}},
+		"12 runs of 4 calls each made": {Clean: clean, Counts: explore.Counts{Runs: 12}},
+		"9 runs of 4 calls each made; 6 runs left out: 1 known, 2 with an effect that was seen, 3 broken already": {Clean: clean,
+			Counts: explore.Counts{Runs: 9, Known: 1, Merged: 2, Broken: 3}},
+	} {
+		if got := effort(r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
