@@ -218,10 +218,12 @@ type series struct {
 
 	several bool // experiments were asked for
 	omitted []omitted
+	unbegun []omitted // as they were interrupted before
 
-	mu   sync.Mutex // of what is printed, and of out
-	out  map[string]bool
-	done []*experiment.Journal
+	mu    sync.Mutex // of what is printed, and of what follows
+	out   map[string]bool
+	ended map[string]string // by name: why it ended, as its story said
+	done  []*experiment.Journal
 }
 
 // run makes the experiments, as many at once as is asked for and as keep out of each other's way.
@@ -245,10 +247,14 @@ func (s *series) run(ctx context.Context, all []*experiment.Experiment) error {
 		running = slices.DeleteFunc(running, func(other *experiment.Experiment) bool { return other == e })
 	}
 	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	for _, e := range waiting {
+		s.unbegun = append(s.unbegun, omitted{e.Pos.File, "interrupted before its turn"})
 	}
-	return s.conclude()
+	err := s.conclude()
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	return err
 }
 
 func apart(e *experiment.Experiment, running []*experiment.Experiment) bool {
@@ -335,7 +341,7 @@ func (s *series) tell(name string, e experiment.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.screenOf(s.Err)
-	text := fmt.Sprintf("%6.2fs %-9s %s", e.At.Seconds(), e.Sort, clean(s.veil.Text(e.Text)))
+	text := fmt.Sprintf("%6.2fs %-9s %s", e.At.Seconds(), e.Sort, clean(s.veil.Text(s.once(name, e))))
 	if name != "" {
 		text = fmt.Sprintf("%-18s %s", name, text)
 	}
@@ -343,6 +349,21 @@ func (s *series) tell(name string, e experiment.Event) {
 		text = out.paint(red, text)
 	}
 	fmt.Fprintln(s.Err, text)
+}
+
+// once is the text of an event. A verdict that the end of the experiment said already is without its reason.
+func (s *series) once(name string, e experiment.Event) string {
+	switch {
+	case e.Sort == "end":
+		if s.ended == nil {
+			s.ended = map[string]string{}
+		}
+		s.ended[name] = e.Text
+	case e.Sort == "verdict" && s.ended[name] == e.Text:
+		verdict, _, _ := strings.Cut(e.Text, ": ")
+		return verdict
+	}
+	return e.Text
 }
 
 // conclude prints how the experiments ended, and ends with the gravest.
@@ -353,7 +374,13 @@ func (s *series) conclude() error {
 			gravest = j.Verdict.Code()
 		}
 	}
-	if !s.o.json {
+	if s.o.json {
+		for _, o := range s.unbegun {
+			if err := writeJSON(s.Out, "unbegun", o); err != nil {
+				return err
+			}
+		}
+	} else {
 		s.table(s.screenOf(s.Out))
 	}
 	if gravest != 0 {
@@ -371,6 +398,9 @@ func (s *series) table(out screen) {
 		}
 		rows[i] = []cell{{clean(j.Experiment.File), ""}, {string(j.Verdict), colour}, {fmt.Sprintf("%.1fs", j.Duration), ""},
 			{clean(s.veil.Text(j.Reason)), ""}}
+	}
+	for _, o := range s.unbegun {
+		rows = append(rows, []cell{{clean(o.File), ""}, {"not begun", ""}, {"", ""}, {clean(o.Reason), ""}})
 	}
 	for _, o := range s.omitted {
 		rows = append(rows, []cell{{clean(o.File), ""}, {"skipped", ""}, {"", ""}, {clean(o.Reason), ""}})
