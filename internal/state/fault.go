@@ -46,7 +46,7 @@ func (f Fault) OnEdge() bool { return f.Kind == Partition || strings.Contains(f.
 
 // On reports whether the fault means an edge to that listener of the callee. A target is CALLER:CALLEE, with
 // the callee's port CALLER:CALLEE/PORT. Each side may be several names, "orders+users:payments", or "*",
-// which is everybody; a caller "" is whoever calls from outside. A target of one side is cut from everybody.
+// which is everybody; a caller "" or "outside" is whoever calls from outside. A target of one side is cut from everybody.
 func (f Fault) On(from, to, listen string) bool {
 	target, port, ported := strings.Cut(f.Target, "/")
 	a, b, pair := strings.Cut(target, ":")
@@ -61,11 +61,8 @@ func (f Fault) On(from, to, listen string) bool {
 
 // side reports whether a name is on a side of a target.
 func side(names, name string) bool {
-	if names == "*" {
-		return true
-	}
 	for one := range strings.SplitSeq(names, "+") {
-		if one == name {
+		if one == name || one == "*" || name == "" && one == outside {
 			return true
 		}
 	}
