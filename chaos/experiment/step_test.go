@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 // TestFaultsOfOneMoment tells of each of two steps that put faults at the same moment its own, and none of a step
@@ -93,5 +95,16 @@ func TestStoryNamesSteps(t *testing.T) {
 		if got[text] != want {
 			t.Errorf("%q is told as %q, want %q", text, got[text], want)
 		}
+	}
+}
+
+// TestEveryNameIsKnown refuses a fault on several services one of which is mistyped: it would do less than was meant.
+func TestEveryNameIsKnown(t *testing.T) {
+	s, _ := site(t, nil)
+	e := parse(t, "title: a\nafter: [{http: GET shop/}]\nfaults:\n  - fault: \"shop+bnak:bank refuse\"\n  - fault: \"outside+shop:bank refuse\"\n")
+	err := Validate(t.Context(), e, s)
+	all, _ := err.(stack.Errors)
+	if len(all) != 1 || all[0].Msg != `the fleet has no "bnak", which shop+bnak:bank names` || all[0].Hint != "did you mean bank?" {
+		t.Errorf("got %v", err)
 	}
 }

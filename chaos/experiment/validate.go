@@ -223,6 +223,24 @@ func (v *validator) target(at stack.Pos, line string) {
 			v.failAt(at, meant(f.Target, v.titles()), "the fleet has no edge %q", state.EdgeTitle(f.Target))
 		case !meshed:
 			v.failAt(at, "see `msctl edges`", "nothing of %s goes through msctl: no fault can act there", state.EdgeTitle(f.Target))
+		case strings.Contains(f.Target, "+"):
+			v.sides(at, f.Target)
+		}
+	}
+}
+
+// sides checks each of several names of a target: the edges of the others are there all the same.
+func (v *validator) sides(at stack.Pos, target string) {
+	known := []string{"", "*", "outside"}
+	for _, e := range v.edges {
+		known = append(known, e.From, e.To)
+	}
+	for _, u := range v.snap.Units {
+		known = append(known, u.Service)
+	}
+	for _, name := range sides(target) {
+		if !slices.Contains(known, name) {
+			v.failAt(at, meant(name, unique(known[3:])), "the fleet has no %q, which %s names", name, state.EdgeTitle(target))
 		}
 	}
 }

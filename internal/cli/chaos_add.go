@@ -103,6 +103,9 @@ func also(f state.Fault) string {
 // strangeTarget is the error about a target that no fault can be put on: with the nearest one where there is none of
 // that name, instead of the list of all that there are.
 func strangeTarget(ctx context.Context, c *control.Client, target string, err error) error {
+	if said := new(control.Refusal); errors.As(err, &said) && said.Hint != "" {
+		return usage(said.Hint, "%w", err)
+	}
 	if !strings.Contains(target, ":") {
 		return strangeUnit(ctx, c, target, err)
 	}

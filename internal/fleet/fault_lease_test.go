@@ -109,6 +109,48 @@ func TestAllOrNone(t *testing.T) {
 	})
 }
 
+// TestEveryNameIsKnown puts nothing on a target of several names one of which is mistyped: the fault would do less than
+// was meant, without a word.
+func TestEveryNameIsKnown(t *testing.T) {
+	inFaultyFleet(t, func(t *testing.T, f *Fleet) {
+		for target, hint := range map[string]string{"a+bz:b": "did you mean b?", "a:b+zzzzzz": "`msctl edges` lists them", "a+aa": "did you mean a?", "*+c:b": "did you mean"} {
+			bad := state.Fault{Target: target, Kind: "refuse"}
+			if !strings.Contains(target, ":") {
+				bad.Kind = state.Partition
+			}
+			got, err := f.AddFaults(t.Context(), []state.Fault{refuseOn("a:b"), bad})
+			hinted, _ := err.(interface{ Advice() string })
+			if !errors.Is(err, state.ErrUnknownTarget) || hinted == nil || !strings.Contains(hinted.Advice(), hint) || strings.Contains(err.Error(), "no such target") {
+				t.Errorf("%s: put %v, %v", target, got, err)
+			}
+			if _, err := f.ClearFaults(t.Context(), target); strings.Contains(target, ":") && !errors.Is(err, state.ErrUnknownTarget) {
+				t.Errorf("clear %s: %v", target, err)
+			}
+		}
+		if got := faultIDs(t, f); got != "" {
+			t.Errorf("acting: %s", got)
+		}
+		for _, fine := range []string{"a+b:b", "outside+a:b", "+a:b", "*:a+b", "a:*+b"} {
+			if _, err := f.AddFaults(t.Context(), []state.Fault{refuseOn(fine)}); err != nil {
+				t.Errorf("%s: %v", fine, err)
+			}
+		}
+		if f := refuseOn("outside+a:*+b"); !f.On("", "b", "") || !f.On("a", "c", "") || f.On("b", "c", "") {
+			t.Errorf("%s means other edges than it says", f.Target)
+		}
+	})
+}
+
+// TestUnfitProtocol says what an edge speaks, and not that it is not there.
+func TestUnfitProtocol(t *testing.T) {
+	inFaultyFleet(t, func(t *testing.T, f *Fleet) {
+		_, err := f.AddFaults(t.Context(), []state.Fault{{Target: "a:b", Kind: "grpc-status"}})
+		if want := "put grpc-status on a:b: it speaks http, and grpc-status works on grpc"; !errors.Is(err, state.ErrUnknownTarget) || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	})
+}
+
 // TestFaultChosen says what was chosen: id, seed and end; a fault of the same name takes its place.
 func TestFaultChosen(t *testing.T) {
 	inFaultyFleet(t, func(t *testing.T, f *Fleet) {
