@@ -94,18 +94,31 @@ func (u *upsets) do(ctx context.Context, f state.Fault, does driver.Upset, one *
 	st := one.plan()
 	d, ok := u.f.driver(st).(driver.Upsetter)
 	if !ok {
-		return fmt.Errorf("put %s on %s: %w", f.Kind, one.name, driver.ErrCannot)
+		return cannot(f, one.name, driver.ErrCannot)
 	}
 	ctx, cancel := context.WithTimeout(ctx, upsetTime)
 	defer cancel()
 	left := leftover{Fault: f.ID, Unit: one.name, Container: st.Unit.Image != ""}
-	return d.Upset(ctx, one.name, does, func(inverse []byte) error {
+	err := d.Upset(ctx, one.name, does, func(inverse []byte) error {
 		var err error
 		if left.Inverse, err = u.inherit(d, left, inverse); err != nil {
 			return err
 		}
 		return left.write(u.dir())
 	})
+	if errors.Is(err, driver.ErrCannot) {
+		return cannot(f, one.name, err)
+	}
+	return err
+}
+
+// cannot is the error about what this machine, or this sort of unit, has no means for.
+func cannot(f state.Fault, unit string, err error) error {
+	_, why, said := strings.Cut(err.Error(), driver.ErrCannot.Error()+": ")
+	if !said {
+		why = "what runs it has no means for faults"
+	}
+	return &unfit{fmt.Sprintf("put %s on %s: %s", f.Kind, unit, why), "`msctl doctor` says which faults this machine can do", driver.ErrCannot}
 }
 
 // inherit adds to a fresh inverse how the unit was before anything was done to it.

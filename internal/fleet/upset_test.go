@@ -309,6 +309,23 @@ func TestUpsetAllOrNone(t *testing.T) {
 	})
 }
 
+// TestUpsetCannot says why something cannot be done to a unit, and where it stands what can.
+func TestUpsetCannot(t *testing.T) {
+	upsetStory(t, func(t *testing.T, r *rig, d *upsettable) {
+		for why, want := range map[error]string{
+			fmt.Errorf("upset payments: %w: a process has no network of its own", driver.ErrCannot): "put disconnect on payments: a process has no network of its own",
+			fmt.Errorf("upset payments: %w", driver.ErrCannot):                                      "put disconnect on payments: what runs it has no means for faults",
+		} {
+			d.deny["payments"] = why
+			_, err := r.AddFaults(t.Context(), parseFaults(t, "payments disconnect"))
+			hinted := interface{ Advice() string }(nil)
+			if !errors.Is(err, driver.ErrCannot) || err.Error() != want || !errors.As(err, &hinted) || !strings.Contains(hinted.Advice(), "msctl doctor") {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		}
+	})
+}
+
 // TestUpsetOfResource shows that a resource is its server, and who else feels it.
 func TestUpsetOfResource(t *testing.T) {
 	st := stackOf(t.TempDir())
