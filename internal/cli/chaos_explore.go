@@ -44,10 +44,10 @@ func newChaosExplore(a *App) *cobra.Command {
 			"Invariants are an experiment without faults: its setup is done once, its after probes are looked at behind each\n" +
 			"run, ${run} is the name of the run, and its workload is the request, or what --workload names.\n\n" +
 			modesHelp() + "\n\n" +
-			"Exit codes: 0 no set of so many faults breaks anything, 1 one does, 2 usage or a mistake in a file (stack.yaml too),\n" +
-			"3 something is broken without a fault, 4 a fault or probe could not run, or no fleet runs, 6 the search is\n" +
-			"incomplete, 130 interrupted. A search that was interrupted goes on where it was when it is started again with the\n" +
-			"same flags.",
+			"Exit codes: 0 no set of so many faults breaks anything, 1 one does, 2 usage, a mistake in a file (stack.yaml too), or\n" +
+			"the request leads to no call that is to be disturbed, 3 something is broken without a fault, 4 a fault or probe\n" +
+			"could not run, or no fleet runs, 6 the search is incomplete, 130 interrupted. A search that was interrupted goes on\n" +
+			"where it was when it is started again with the same flags.",
 		Example: "  msctl chaos explore --workload 'POST /v1/orders'\n" +
 			"  msctl chaos explore --workload 'POST gateway/v1/orders {\"card\": \"tok_ok\"}' --invariants chaos/invariants.yaml --max-faults 3\n" +
 			"  msctl chaos explore --edges orders:* --modes omit,delay --budget 10m",

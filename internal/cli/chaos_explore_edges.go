@@ -106,7 +106,7 @@ func (x *exploring) idle(calls []explore.Call) error {
 		return nil
 	}
 	if targets := x.edges.untouched(calls); len(targets) > 0 && len(targets) == len(x.edges.targets) {
-		return usage("`msctl chaos explore` without --edges disturbs every call of the request",
+		return usage("without --edges every call of the request is disturbed",
 			"nothing was searched: the request leads to no call over %s", list(targets))
 	}
 	return usage("--edges and --modes say less, or another request leads to more",
