@@ -1,5 +1,5 @@
 // Command chaos measures how exact faults are: what was asked for beside what a connection felt. Everything
-// runs in this process, over the loopback, but for the last row, which asks a whole msctl.
+// runs in this process, over the loopback, but for the last rows, which ask a whole msctl.
 package main
 
 import (
@@ -60,11 +60,14 @@ func run(ctx context.Context, w io.Writer, msctl string) error {
 		}
 		missed = show(w, rows) || missed
 	}
-	rows, err := stuck(ctx, msctl)
-	if err != nil {
-		return err
+	for _, measure := range []func(context.Context, string) ([]row, error){stuck, searches} {
+		rows, err := measure(ctx, msctl)
+		if err != nil {
+			return err
+		}
+		missed = show(w, rows) || missed
 	}
-	if show(w, rows) || missed {
+	if missed {
 		return errors.New("a target was missed")
 	}
 	return nil
