@@ -16,6 +16,7 @@ type traffic struct {
 	edges   []state.Edge
 	err     string
 	have    bool
+	faults  int    // that act in the whole fleet; -1: it did not say, and the edges are all that is known
 	tag     string // what is known stands for, where the source says so
 	due     bool   // a second has passed that is not in the history yet: the next answer is, or what is known still holds
 	byTo    map[string]load
@@ -43,13 +44,17 @@ func (m *model) askEdges() tea.Cmd {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		edges, now, err := edgesAfter(ctx, m.source, tag)
+		acting, lost := m.source.Faults(ctx)
 		return func(m *model) tea.Cmd {
-			if err == nil && tag != "" && now == tag {
-				return nil
-			}
 			before := m.health(m.w)
-			m.edges.tag = now
-			changed := m.edges.set(edges, err)
+			if m.edges.faults = len(acting); lost != nil {
+				m.edges.faults = -1
+			}
+			changed := false
+			if err != nil || tag == "" || now != tag {
+				m.edges.tag = now
+				changed = m.edges.set(edges, err)
+			}
 			if _, drawn := m.visible().(edged); changed && drawn || m.health(m.w) != before {
 				m.dirty = true
 			}

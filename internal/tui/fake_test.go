@@ -250,6 +250,13 @@ func agreement(from, to string, s ContractState) Contract {
 	return c
 }
 
+// calm is shop before anything is disturbed.
+func calm() *fake {
+	f := shop()
+	f.edges[3].Faults, f.faults = nil, nil
+	return f
+}
+
 // shop is a fleet in the middle of its day: most is ready, one loops, one waits for it, one is slow.
 func shop() *fake {
 	u := func(name, service string, sort state.Sort, phase state.Phase, backing, url string) state.Unit {
@@ -296,6 +303,7 @@ func shop() *fake {
 	f.edges[0].Addr, f.edges[0].P50, f.edges[0].P99, f.edges[0].Sent, f.edges[0].Received = "127.0.0.1:8080", 12*ms, 95*ms, 4<<20, 93<<20
 	f.edges[0].Targets = []state.EdgeTarget{{Unit: "gateway", Addr: "127.0.0.1:40100", Weight: 1}, {Unit: "gateway-2", Addr: "127.0.0.1:40109", Weight: 9, Ejected: true}}
 	f.edges[3].Faults = []string{"latency 200ms ±20ms"}
+	f.faults = []state.Fault{{ID: "slow", Target: "orders:payments", Kind: "latency", Params: map[string]string{"delay": "200ms", "jitter": "20ms"}}}
 	f.traces = []telemetry.Trace{order(1, true), order(2, false), chatty(3), poll(4)}
 	id := func(i int) string { return f.traces[i].ID.String() }
 	f.found = []telemetry.Finding{

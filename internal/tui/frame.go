@@ -200,8 +200,12 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// faults counts the faults that act now: one on an edge to several ports of its callee is one.
+// faults counts the faults that act now: one that disturbs several edges is one. Where the fleet does not list them, the
+// edges tell of one on each of them, and on several ports of a callee of one.
 func (m *model) faults() int {
+	if m.edges.faults >= 0 {
+		return m.edges.faults
+	}
 	seen := map[string]bool{}
 	for _, e := range m.edges.edges {
 		for _, f := range e.Faults {

@@ -42,14 +42,24 @@ func TestMapFilter(t *testing.T) {
 	}
 }
 
-// TestFaultsCount counts a fault once that acts on several ports of one callee.
+// TestFaultsCount counts a fault once that acts on several edges, or on several ports of one callee, and those of units too.
 func TestFaultsCount(t *testing.T) {
 	f := shop()
 	i := slices.IndexFunc(f.edges, func(e state.Edge) bool { return len(e.Faults) > 0 })
 	other := f.edges[i]
 	other.Listen = "another"
 	f.edges = append(f.edges, other)
-	newStage(t, f, 100, 30).shows("⚡ 1 fault ")
+	f.edges[0].Faults = other.Faults
+	s := newStage(t, f, 100, 30)
+	s.shows("⚡ 1 fault ")
+	f.faults = append(f.faults, state.Fault{ID: "pause-1", Target: "orders", Kind: "pause"})
+	s.second()
+	s.shows("⚡ 2 faults ")
+	f.faults = nil
+	s.second()
+	if head, _, _ := strings.Cut(s.screen(), "\n"); strings.Contains(head, "⚡") {
+		t.Errorf("a fault that was lifted is counted: %s", head)
+	}
 }
 
 // TestFaultsAreWhole reads on the page of a unit all faults of an edge on a plain terminal: what has no room beside the

@@ -62,7 +62,7 @@ func TestActions(t *testing.T) {
 		{[]string{"4", "G", "f"}, "", "push → api.example.com cannot be disturbed: only spans know it"},
 	} {
 		t.Run(strings.Join(c.keys, " "), func(t *testing.T) {
-			f := shop()
+			f := calm()
 			s := newStage(t, f, 100, 24)
 			s.press(c.keys...)
 			if got := strings.Join(f.did, "; "); got != c.did {
@@ -75,12 +75,13 @@ func TestActions(t *testing.T) {
 
 // TestChaos lists the faults that act, draws them on their edges, and lifts the chosen one.
 func TestChaos(t *testing.T) {
-	s := newStage(t, shop(), 100, 24)
+	s := newStage(t, calm(), 100, 24)
 	s.press(":", "text:chaos add gateway:orders latency=300ms", "enter", "4")
 	s.second()
-	s.shows("⚡ latency delay=300ms", "⚡ 2 faults")
+	s.shows("⚡ latency delay=300ms", "⚡ 1 fault ")
 	s.press(":", "text:chaos add gateway:push refuse for=1m", "enter", ":", "text:chaos list", "enter")
-	s.shows("chaos", "latency-1", "gateway:orders", "refuse-2", "gateway:push")
+	s.second()
+	s.shows("chaos", "latency-1", "gateway:orders", "refuse-2", "gateway:push", "⚡ 2 faults")
 	s.press("j", "x")
 	s.second()
 	if got := s.screen(); strings.Contains(got, "gateway:push  ") {
@@ -120,7 +121,7 @@ func TestLiftOnMap(t *testing.T) {
 		{"gateway:orders/http", "none acts"},
 		{"gateway:push", "none acts"},
 	} {
-		f := shop()
+		f := calm()
 		f.edges[1].Listen = "http"
 		second := f.edges[1]
 		second.Listen, second.Protocol = "grpc", "grpc"
@@ -149,7 +150,7 @@ func TestLongTrouble(t *testing.T) {
 
 // TestWholeFault shows below the table in whole the chosen fault that has no room in its row, and Enter lifts nothing.
 func TestWholeFault(t *testing.T) {
-	s := newStage(t, shop(), 80, 24)
+	s := newStage(t, calm(), 80, 24)
 	s.press(":", "text:chaos add gateway:push delay=1s match=/charge match.method=POST for=25h", "enter")
 	s.press(":", "text:chaos add gateway:orders refuse", "enter", ":", "text:chaos list", "enter")
 	s.shows("  25h  ", "  delay-1: gateway:push delay=1s match.method=POST match=/charge\n")
