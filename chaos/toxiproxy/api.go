@@ -89,6 +89,9 @@ func (s *Server) Handler() http.Handler {
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			a, err := do(s, r, proxy, toxic)
+			if proxy != "" && errors.Is(err, errProxyUnknown) {
+				s.stray(r.Context(), proxy)
+			}
 			s.write(w, a, err)
 		}
 	})

@@ -33,6 +33,12 @@ type Server struct {
 	Lease   string                                 // of the faults on edges; unique to this server
 	Log     *slog.Logger                           // nil: nothing is logged
 
+	// Stray is told of each proxy that a client asked for and that is not there, and of those that it may have meant.
+	// It is called by one at a time. nil: nobody is told.
+	Stray func(name string, near []string)
+
+	telling sync.Mutex // held while Stray is called
+
 	mu    sync.Mutex       // guards what follows
 	free  map[string]*free // by name
 	edges map[string]*edge // by the fleet's name

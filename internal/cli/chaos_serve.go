@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,7 @@ func (a *App) chaosServe(ctx context.Context, listen string) error {
 	if at, err := netip.ParseAddrPort(listen); err != nil || !at.Addr().IsLoopback() {
 		return usage("an address such as 127.0.0.1:8474", "serve toxiproxy: %q is no address on loopback", listen)
 	}
-	s := &toxiproxy.Server{Compile: chaos.Compile, Lease: fmt.Sprintf("toxiproxy-%d", os.Getpid())}
+	s := &toxiproxy.Server{Compile: chaos.Compile, Lease: fmt.Sprintf("toxiproxy-%d", os.Getpid()), Stray: a.strayProxy}
 	if p, err := a.place(); err == nil {
 		s.Fleet = fleetAt{p}
 	} else {
@@ -65,6 +66,15 @@ func (a *App) chaosServe(ctx context.Context, listen string) error {
 		return cause
 	}
 	return err
+}
+
+// strayProxy tells of a proxy that a client asked for and that is not there: Toxiproxy's answer does not say what is.
+func (a *App) strayProxy(name string, near []string) {
+	hint := ""
+	if len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	fmt.Fprintf(a.Err, "find proxy %q: there is none of that name%s\n", name, clean(hint))
 }
 
 // fleetAt is the fleet of a place, whichever runs there when it is asked.
