@@ -83,6 +83,7 @@ func TestExplorePlaces(t *testing.T) {
 		{put("notes.txt", "mine"), "found.yaml", exitUsage},
 		{put("package.json", `{"version":"1.0.0"}`), "found.yaml", exitUsage},
 		{put("list.json", `[1]`), "found.yaml", exitUsage},
+		{put("compose.json", `{"version":1,"name":"shop"}`), "found.yaml", exitUsage},
 		{put("later.json", `{"version":2,"search":"other"}`), "found.yaml", exitUsage},
 		{dir, "found.yaml", exitUsage},
 		{"/proc/nosuch/x", "found.yaml", exitUsage},
