@@ -39,8 +39,9 @@ func newChaosExplore(a *App) *cobra.Command {
 			"HTTP, gRPC, statements, commands, messages. Then it disturbs each call alone, then two of them, and so on, and\n" +
 			"looks after each run whether the invariants hold. Runs are left out whose end is known: a part of the set breaks\n" +
 			"already, no fault of it could act, every service saw its part before, another mode has the same effect. Faults\n" +
-			"act on the one request alone. A set that breaks something is run three times more, and written as an experiment\n" +
-			"that `msctl chaos run` replays. Nothing else should use the fleet meanwhile.\n\n" +
+			"act on the one request alone, until nothing comes of it any more; then the invariants must come to hold. A set\n" +
+			"that breaks something is run three times more, and written as an experiment that `msctl chaos run` replays.\n" +
+			"Nothing else should use the fleet meanwhile.\n\n" +
 			"Invariants are an experiment without faults: its setup is done once, its after probes are looked at behind each\n" +
 			"run, ${run} is the name of the run, and its workload is the request, or what --workload names.\n\n" +
 			modesHelp() + "\n\n" +

@@ -83,6 +83,9 @@ func (x *exploring) modes(c explore.Call) []explore.Mode {
 // without faults is as it was, and makes the run once more.
 func (x *exploring) run(ctx context.Context, set explore.Set) (explore.Run, error) {
 	r, err := x.once(ctx, set)
+	if errors.Is(err, state.ErrUnknownFault) && ctx.Err() == nil { // their lease was over: the machine slept
+		r, err = x.once(ctx, set)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -151,56 +154,68 @@ func (x *exploring) calm(ctx context.Context) {
 	}
 }
 
-// once makes one run.
+// once makes one run: with faults until nothing comes any more, then without them until all is well again, or is
+// not.
 func (x *exploring) once(ctx context.Context, set explore.Set) (r explore.Run, err error) {
 	r.Trace = newTraceID()
 	x.runs++
-	var put []state.Fault
-	if len(set) > 0 {
-		var lift func()
-		if put, lift, err = x.put(ctx, set, r.Trace); err != nil {
-			return r, err
-		}
-		defer lift()
-	}
-	status, why, err := x.session.Send(ctx, fmt.Sprintf("%s-%d", x.name, x.runs), "00-"+r.Trace+"-"+r.Trace[:16]+"-01")
+	tr, wrong, hit, err := x.disturb(ctx, set, &r)
 	if err != nil {
 		return r, err
+	}
+	if tr, err = x.settle(ctx, tr, &r); err != nil {
+		return r, err
+	}
+	if wrong != "" {
+		r.Broken = append(r.Broken, "the answer: "+wrong)
+	}
+	r.Calls = met(explore.Name(callsOf(tr)), set, hit)
+	return r, nil
+}
+
+// disturb makes the request of a run with the faults of a set on it, and lifts them when nothing comes any more.
+// wrong is what is wrong with the answer, and hit tells of each fault whether it acted.
+func (x *exploring) disturb(ctx context.Context, set explore.Set, r *explore.Run) (tr telemetry.Trace, wrong string, hit []bool, err error) {
+	put, err := x.put(ctx, set, r.Trace)
+	if err != nil {
+		return tr, "", nil, err
+	}
+	defer func() {
+		if left := x.lift(context.WithoutCancel(ctx), put); err == nil {
+			err = left
+		}
+	}()
+	status, wrong, err := x.session.Send(ctx, fmt.Sprintf("%s-%d", x.name, x.runs), "00-"+r.Trace+"-"+r.Trace[:16]+"-01")
+	if err != nil {
+		return tr, "", nil, err
 	}
 	if r.Answer = strconv.Itoa(status); status == 0 {
 		r.Answer = "no answer"
 	}
-	if why == "" && len(set) == 0 && status >= http.StatusBadRequest {
-		why = fmt.Sprintf("answered %d without any fault", status)
+	if wrong == "" && len(set) == 0 && status >= http.StatusBadRequest {
+		wrong = fmt.Sprintf("answered %d without any fault", status)
 	}
-	tr, err := x.settle(ctx, &r)
-	if err != nil {
-		return r, err
+	if tr, err = x.trace(ctx, r.Trace); err != nil {
+		return tr, "", nil, err
 	}
-	if why != "" {
-		r.Broken = append(r.Broken, "the answer: "+why)
-	}
-	r.Calls = explore.Name(callsOf(tr))
-	return r, x.met(ctx, set, put, &r)
+	hit, err = x.hit(ctx, put)
+	return tr, wrong, hit, err
 }
 
 // looksMost is how often a run is looked at that goes on although nothing seemed to come any more.
 const looksMost = 3
 
-// settle waits until the run is over, and looks what is broken then: an invariant that holds while half is done
-// says nothing. Where what it asks for took its time, such as a message that is sent again, it looks once more.
-func (x *exploring) settle(ctx context.Context, r *explore.Run) (tr telemetry.Trace, err error) {
-	for known, round := -1, 0; round < looksMost; round++ {
+// settle looks what is broken when a run is over: an invariant that holds while half is done says nothing. Where
+// what it asks for took its time, such as a message that is sent again, it looks once more.
+func (x *exploring) settle(ctx context.Context, tr telemetry.Trace, r *explore.Run) (telemetry.Trace, error) {
+	for range looksMost {
+		begun, known := time.Now(), len(tr.Rows)
+		var err error
+		if r.Broken, err = x.broken(ctx); err != nil || time.Since(begun) < traceQuiet {
+			return tr, err
+		}
 		if tr, err = x.trace(ctx, r.Trace); err != nil || len(tr.Rows) == known {
 			return tr, err
-		}
-		known = len(tr.Rows)
-		begun := time.Now()
-		if r.Broken, err = x.broken(ctx); err != nil {
-			return tr, err
-		}
-		if time.Since(begun) < traceQuiet {
-			return tr, nil
 		}
 	}
 	return tr, nil
@@ -216,49 +231,74 @@ func (x *exploring) broken(ctx context.Context) (broken []string, err error) {
 	return nil, err
 }
 
-// met adds the calls that faults of a set have met and that are not over: nobody answers a message that is lost.
-func (x *exploring) met(ctx context.Context, set explore.Set, put []state.Fault, r *explore.Run) error {
-	if len(put) != len(set) || acted(set, *r) {
-		return nil
-	}
-	all, err := x.fleet.Faults(ctx)
-	if err != nil {
-		return fmt.Errorf("ask which faults acted: %w", err)
-	}
+// met adds the calls that faults of a set have hit and that are not over: nobody answers a message that is lost.
+func met(calls []explore.Call, set explore.Set, hit []bool) []explore.Call {
 	for i, f := range set {
-		one := explore.Set{f}
-		if !acted(one, *r) && slices.ContainsFunc(all, func(s state.Fault) bool { return s.ID == put[i].ID && s.Acted > 0 }) {
-			at := time.Duration(0)
-			if n := len(r.Calls); n > 0 {
-				at = r.Calls[n-1].Start
-			}
-			r.Calls = append(r.Calls, explore.Call{Point: f.Point, Parent: f.Point.Parent(), Edge: f.Edge, Op: f.Op, Nth: f.Nth,
-				Proto: f.Proto, Start: at, End: at, Got: "lost"})
+		if !hit[i] || acted(explore.Set{f}, explore.Run{Calls: calls}) {
+			continue
 		}
+		at := time.Duration(0)
+		if n := len(calls); n > 0 {
+			at = calls[n-1].Start
+		}
+		calls = append(calls, explore.Call{Point: f.Point, Parent: f.Point.Parent(), Edge: f.Edge, Op: f.Op, Nth: f.Nth,
+			Proto: f.Proto, Start: at, End: at, Got: "lost"})
 	}
-	return nil
+	return calls
 }
 
-// put puts the faults of a set on the run of that trace. The returned function lifts them.
-func (x *exploring) put(ctx context.Context, set explore.Set, trace string) (put []state.Fault, lift func(), err error) {
+// put puts the faults of a set on the run of that trace, one for each.
+func (x *exploring) put(ctx context.Context, set explore.Set, trace string) ([]state.Fault, error) {
+	if len(set) == 0 {
+		return nil, nil
+	}
 	var faults []state.Fault
 	for _, f := range set {
 		one := f.State(trace)
 		one.Lease, one.Seed = x.session.Lease(), max(x.o.seed, 1)
 		faults = append(faults, one)
 	}
-	if put, err = x.fleet.AddFaults(ctx, faults); err != nil {
-		return nil, nil, fmt.Errorf("put %s: %w", set, err)
+	put, err := x.fleet.AddFaults(ctx, faults)
+	if err == nil && len(put) != len(set) {
+		err = fmt.Errorf("%d act", len(put))
 	}
+	if err != nil {
+		return put, fmt.Errorf("put %s: %w", set, err)
+	}
+	return put, nil
+}
+
+// hit reports of each fault whether it has acted.
+func (x *exploring) hit(ctx context.Context, put []state.Fault) ([]bool, error) {
+	if len(put) == 0 {
+		return nil, nil
+	}
+	all, err := x.fleet.Faults(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask which faults acted: %w", err)
+	}
+	out := make([]bool, len(put))
+	for i, f := range put {
+		out[i] = slices.ContainsFunc(all, func(s state.Fault) bool { return s.ID == f.ID && s.Acted > 0 })
+	}
+	return out, nil
+}
+
+// lift lifts faults. It is [state.ErrUnknownFault] where one was lifted already: its lease was over.
+func (x *exploring) lift(ctx context.Context, put []state.Fault) error {
+	if len(put) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	var ids []string
 	for _, f := range put {
 		ids = append(ids, f.ID)
 	}
-	return put, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_, _ = x.fleet.RemoveFaults(ctx, ids) // what is left is lifted by close, or by the end of the lease
-	}, nil
+	if _, err := x.fleet.RemoveFaults(ctx, ids); err != nil {
+		return fmt.Errorf("lift the faults of a run: %w", err)
+	}
+	return nil
 }
 
 // trace waits until all of a trace is there: the callers of everything are known, and nothing comes any more.
