@@ -34,6 +34,7 @@ func (s store) changes() bus.Consumer {
 	return bus.Consumer{
 		Queue:  eventQueue,
 		Events: []string{stockChanged},
+		Waits:  true,
 		Handle: func(ctx context.Context, m kit.Message) error {
 			var l Level
 			if err := m.Decode(&l); err != nil {

@@ -52,6 +52,7 @@ func (s store) events(shop string) bus.Consumer {
 		Queue: eventQueue,
 		Events: []string{notificationSent, notificationFailed, userUpdated,
 			orderConfirmed, orderRejected, orderCancelled},
+		Waits: true,
 		Handle: func(ctx context.Context, m kit.Message) error {
 			switch m.Key {
 			case notificationSent:

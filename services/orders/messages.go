@@ -70,6 +70,7 @@ func (s store) news() bus.Consumer {
 	return bus.Consumer{
 		Queue:  eventQueue,
 		Events: []string{userUpdated, paymentCaptured, paymentRefused, paymentRefunded},
+		Waits:  true,
 		Handle: func(ctx context.Context, m kit.Message) error {
 			if m.Key == userUpdated {
 				return s.userChanged(ctx, m)

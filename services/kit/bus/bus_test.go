@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -99,6 +100,7 @@ func TestBroker(t *testing.T) {
 			{"events go to every queue once", eventsFanOut},
 			{"a failing message is tried again", retried},
 			{"the failed queue has the reason", failed},
+			{"an absent database costs no try", waits},
 			{"stop finishes what is in flight", stopDrains},
 			{"stop gives back what waits for a try", stopGivesBack},
 			{"a message not acknowledged comes again", redelivered},
@@ -204,6 +206,26 @@ func failed(t *testing.T, url string) {
 		if string(m.Body) != string(sent.Body) || m.Header[kit.HeaderCorrelation] != "c-"+body {
 			t.Errorf("%s: got body %s, header %v", body, m.Body, m.Header)
 		}
+	}
+}
+
+// waits handles a message whose database is away for longer than there are tries; what another error costs is
+// counted all the same.
+func waits(t *testing.T, url string) {
+	b := dial(t, url)
+	got, tries := make(chan kit.Message, 9), 0
+	defer consume(t, b, bus.Consumer{Queue: kit.PushQueue, Workers: 1, Attempts: 2, Backoff: time.Millisecond, Waits: true,
+		Handle: func(_ context.Context, m kit.Message) error {
+			if tries++; tries < 9 {
+				return fmt.Errorf("store %s: %w", m.ID, io.ErrUnexpectedEOF)
+			}
+			return errors.New("no such column")
+		}})()
+	defer consume(t, b, bus.Consumer{Queue: kit.FailedQueue, Workers: 1, Handle: into(got)})()
+	send(t, b, kit.Notifications, kit.PushQueue, "a")
+	m := next(t, got)
+	if m.Header[kit.HeaderFailedReason] != "no such column" || m.Header[kit.HeaderFailedAttempts] != "2" || tries != 10 {
+		t.Errorf("got %d tries, %v", tries, m.Header)
 	}
 }
 

@@ -28,6 +28,10 @@ type Consumer struct {
 	Workers int
 	// Attempts is how often a message is tried before it goes to the failed queue. 0 means 5.
 	Attempts int
+	// Waits says that a try does not count that fails because what Handle needs is away ([kit.Away]).
+	// It is for a Handle that needs no more than the service's own database: while that is away no
+	// other message could be handled either, and all of them would end in the failed queue.
+	Waits bool
 	// Backoff is the first delay between tries; it doubles, to at most 32 times. 0 means 200 ms.
 	Backoff time.Duration
 	// Timeout bounds one try. 0 means 20 s.
@@ -182,9 +186,12 @@ type exhausted struct {
 
 func (e exhausted) Unwrap() error { return e.error }
 
+// awayMost bounds the delay before a try where the one before it found the database away.
+const awayMost = 2 * time.Second
+
 func (b *Bus) try(ctx context.Context, stop <-chan struct{}, c Consumer, m kit.Message) error {
 	wait := c.Backoff
-	for n := 1; ; n++ {
+	for n := 1; ; {
 		err := b.handle(ctx, c, m)
 		if err == nil {
 			return nil
@@ -192,8 +199,12 @@ func (b *Bus) try(ctx context.Context, stop <-chan struct{}, c Consumer, m kit.M
 		if ctx.Err() != nil {
 			return errStopping
 		}
-		if errors.As(err, &permanent{}) || n >= c.Attempts {
+		away := c.Waits && kit.Away(err)
+		if errors.As(err, &permanent{}) || n >= c.Attempts && !away {
 			return exhausted{err, n}
+		}
+		if away {
+			wait = min(wait, awayMost)
 		}
 		delay := wait/2 + rand.N(wait)
 		b.log.WarnContext(ctx, "message retried", "queue", c.Queue, "message", m.ID,
@@ -202,6 +213,9 @@ func (b *Bus) try(ctx context.Context, stop <-chan struct{}, c Consumer, m kit.M
 			return errStopping
 		}
 		wait = min(2*wait, 32*c.Backoff)
+		if !away {
+			n++
+		}
 	}
 }
 
