@@ -2,6 +2,7 @@
 # walk.sh runs the blocks of the README's walk, of what it says on telemetry, of what it buys and of what it breaks by
 # hand, against the running fleet, and checks what they say.
 #   services/walk.sh                      the fleet of this folder
+#   services/walk.sh find                 what it finds by experiments and by search instead: two minutes
 #   MSCTL_FLAGS="--instance i1" services/walk.sh   a copy that `msctl up --isolated` started
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,9 +14,31 @@ fail() { echo "walk: $*" >&2; exit 1; }
 # count prints how often a pattern stands in a text.
 count() { { grep -o "$1" || true; } | wc -l; }
 
+# blocks prints the commands under those headings of the README.
+blocks() {
+	awk -v headings="^## ($1)" '/^## / { walk = $0 ~ headings } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md
+}
+
+if [ "${1:-}" = find ]; then
+	flags=$(mktemp)
+	cp services/flags.json "$flags"
+	trap 'cp "$flags" services/flags.json; rm -f "$flags" services/flags.json.off' EXIT
+	set -v
+	# shellcheck disable=SC1090 # the walk itself
+	source <(blocks 'Find what breaks it')
+	set +v
+	for pattern in breaker saga; do
+		[ -s "out/$pattern/report.html" ] || fail "no report of $pattern"
+	done
+	grep -q '^title: omit payments:legacy .*POST /bank/txn' chaos-found.yaml || fail "the search found another mistake"
+	cmp -s "$flags" services/flags.json || fail "a flag is left on"
+	echo "walk: done, and what breaks is found as README.md says"
+	exit
+fi
+
 set -v
 # shellcheck disable=SC1090 # the walk itself
-source <(awk '/^## / { walk = /^## (A walk|See every call|Buy something|Break it)/ } /^```sh$/ { on = walk; next } /^```$/ { on = 0; next } on' README.md)
+source <(blocks 'A walk|See every call|Buy something|Break it')
 set +v
 
 for n in 1 2; do

@@ -46,7 +46,7 @@ type explored struct {
 	Files []string
 }
 
-// TestExplore searches around each mistake that is behind a flag. Without the flag no set of faults breaks anything. With
+// TestExplore does what the README says of it, with MSCTL_SWEEP=all, and searches around each mistake that is behind a flag. Without the flag no set of faults breaks anything. With
 // it the smallest set that shows the mistake is found, and the experiment that was written deviates.
 func TestExplore(t *testing.T) {
 	root, msctl := build(t)
@@ -54,7 +54,9 @@ func TestExplore(t *testing.T) {
 	f := newFleet(t, root, msctl, up(t, t, root, msctl, "embedded"))
 	dir := t.TempDir()
 	sought := mistakes
-	if os.Getenv("MSCTL_SWEEP") != "all" {
+	if os.Getenv("MSCTL_SWEEP") == "all" {
+		do(t, root, []string{"MSCTL=" + msctl, "MSCTL_FLAGS=--instance " + f.instance}, filepath.Join(root, "services", "walk.sh"), "find")
+	} else {
 		sought = mistakes[:1]
 	}
 	for _, m := range sought {
