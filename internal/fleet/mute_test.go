@@ -39,7 +39,7 @@ func TestMuteUnit(t *testing.T) {
 				if u := r.get("a"); u.Phase == state.Ready {
 					t.Errorf("a is ready after %v", steady/2)
 				}
-				time.Sleep(2 * steady)
+				time.Sleep(steady) // before the next try, which comes at any moment from 400 ms after an end on
 				if u := r.get("a"); u.Phase != tc.want {
 					t.Errorf("a is %s (%s), want %s", u.Phase, u.Reason, tc.want)
 				}
