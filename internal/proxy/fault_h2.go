@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -123,7 +124,8 @@ func (s *h2stream) edit(ctx context.Context) {
 	})
 }
 
-// double sends a request over a connection of its own, and waits for the end of its answer.
+// double sends a request over a connection of its own, and waits for the end of its answer, for as long as somebody
+// waits for that of the request.
 func (s *h2stream) double(ctx context.Context, fields []hpack.HeaderField, body []byte) {
 	t := s.x.e.take(nil)
 	if t == nil {
@@ -131,6 +133,15 @@ func (s *h2stream) double(ctx context.Context, fields []hpack.HeaderField, body 
 	}
 	defer t.busy.Add(-1)
 	ctx, cancel := context.WithTimeout(ctx, doubleTime)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-s.gone:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	defer watch.Wait()
 	defer cancel()
 	tr := http.Transport{Protocols: new(http.Protocols), DisableCompression: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, t) }}

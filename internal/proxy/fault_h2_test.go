@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -206,5 +207,37 @@ func TestDelayEndsH2(t *testing.T) {
 			}
 			calls.wait(t, 1)
 		}
+	}
+}
+
+// TestTwiceEndsH2 checks that the first copy of a request which comes two times is given up with its stream: where
+// another fault ends the connection, or the caller does not want the answer any more.
+func TestTwiceEndsH2(t *testing.T) {
+	for why, end := range map[string]func(*Edge, context.CancelFunc){
+		"a fault":    func(e *Edge, _ context.CancelFunc) { finishAll(e, ByClose) },
+		"the caller": func(_ *Edge, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			come, gone := make(chan bool, 2), make(chan bool, 2)
+			e, calls, addr, c := web2(t, func(_ http.ResponseWriter, r *http.Request) {
+				come <- true
+				<-r.Context().Done()
+				gone <- true
+			})
+			act(e, with(Action{Twice: true}))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			req, _ := http.NewRequestWithContext(ctx, "POST", "http://"+addr, strings.NewReader("x"))
+			done := make(chan error, 1)
+			go func() { _, err := c.Do(req); done <- err }()
+			<-come
+			end(e, cancel)
+			awaitEnd(t, gone)
+			if err := <-done; err == nil || len(come) > 0 {
+				t.Errorf("got %v, and %d copies more", err, len(come))
+			}
+			calls.wait(t, 1)
+		})
 	}
 }

@@ -64,7 +64,10 @@ func (r *exchange) act(ctx context.Context) (ends, keep bool) {
 		}
 	}
 	if p.Twice {
-		r.double(ctx)
+		if r.double(ctx); r.x.hasBroken() {
+			r.left()
+			return true, false
+		}
 	}
 	return false, false
 }
@@ -167,8 +170,9 @@ func (p *Reply) headers(edge string) []Header {
 // doubleTime is how long the callee may take for a request that a fault repeats.
 const doubleTime = 30 * time.Second
 
-// double sends the request, whose body is there, over a connection of its own, and waits for its answer. One
-// that is too long, or that is to change the protocol, is not repeated.
+// double sends the request, whose body is there, over a connection of its own, and waits for its answer. The end of
+// the caller's connection goes over to that one, as to every connection that serves it. A request that is too long, or
+// that is to change the protocol, is not repeated.
 func (r *exchange) double(ctx context.Context) {
 	x := r.x
 	if !r.body.done || x.req.upgrade || x.connect {
@@ -185,11 +189,19 @@ func (r *exchange) double(ctx context.Context) {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	defer x.use(nil)
+	if !x.use(newWire(c, 0)) || x.hasBroken() {
+		return
+	}
+	if !x.side.armed {
+		x.look(watchAfter)
+	}
 	_ = c.SetDeadline(time.Now().Add(doubleTime))
 	b := x.wire.bytes()[:r.all]
 	if _, err := c.Write(b); err != nil {
 		return
 	}
+	x.hasSent()
 	in, asked := bufio.NewReader(c), &http.Request{Method: string(x.req.method.of(b))}
 	for {
 		res, err := http.ReadResponse(in, asked)

@@ -354,3 +354,52 @@ func TestDelayEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestTwiceEnds checks that the first copy of a request which comes two times is given up with its connection: where
+// another fault ends that, or its caller leaves in order or not. Of what was broken no second copy comes.
+func TestTwiceEnds(t *testing.T) {
+	for why, tt := range map[string]struct {
+		end    func(*Edge, *net.TCPConn)
+		copies int
+		err    string
+	}{
+		"reset by a fault":  {func(e *Edge, _ *net.TCPConn) { finishAll(e, ByReset) }, 1, "ended by a fault"},
+		"closed by a fault": {func(e *Edge, _ *net.TCPConn) { finishAll(e, ByClose) }, 1, "ended by a fault"},
+		"broken":            {func(_ *Edge, c *net.TCPConn) { c.SetLinger(0); c.Close() }, 1, "left after"},
+		"closed":            {func(_ *Edge, c *net.TCPConn) { c.Close() }, 2, ""},
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			come, gone := make(chan bool, 2), make(chan bool, 2)
+			e, calls, addr := web(t, func(_ http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				come <- true
+				<-r.Context().Done()
+				gone <- true
+			})
+			act(e, with(Action{Twice: true}))
+			c := dial(t, addr)
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+			<-come
+			tt.end(e, c)
+			awaitEnd(t, gone)
+			until(t, "the connection ends", func() bool { return e.Stats(time.Now()).Open == 0 })
+			if got := calls.wait(t, 1)[0]; !strings.Contains(got.Err, tt.err) {
+				t.Errorf("recorded %+v", got)
+			}
+			if n := 1 + len(come); n != tt.copies {
+				t.Errorf("%d copies came, want %d", n, tt.copies)
+			}
+		})
+	}
+}
+
+// awaitEnd waits until the callee is told that nobody waits for the first copy, and not because that took too long.
+func awaitEnd(t *testing.T, gone <-chan bool) {
+	t.Helper()
+	select {
+	case <-gone:
+	case <-time.After(doubleTime / 2):
+		t.Fatal("the first copy is still waited for")
+	}
+}
