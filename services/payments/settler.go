@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -84,8 +85,8 @@ func (w settler) settle(ctx context.Context, p Payment, first asking) (Payment, 
 			return p, w.later(ctx, p, err)
 		}
 		next, err := w.learn(ctx, p, f)
-		if err != nil {
-			return p, err
+		if err != nil { // it may be stored all the same, and is not put off then
+			return p, errors.Join(err, w.later(ctx, p, err))
 		}
 		p = next
 	}

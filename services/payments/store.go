@@ -32,15 +32,30 @@ const isOpen = `(status = 'pending' OR refund_wanted)`
 // begin writes down that the bank is about to be asked, before it is: after a crash somebody knows.
 // It returns the payment that the order has, and whether it is new; then the caller has the lease.
 func (s store) begin(ctx context.Context, sale bank.Sale) (p Payment, fresh bool, err error) {
+	due := time.Now().Add(s.lease).UnixMilli()
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		due := time.Now().Add(s.lease).UnixMilli()
 		if fresh, err = insert(ctx, tx, sale, Pending, "", due); err != nil {
 			return err
 		}
 		p, err = one(ctx, tx, sale.Order)
 		return err
 	})
-	return p, fresh, err
+	return p, fresh, s.unclaimed(ctx, sale.Order, due, err)
+}
+
+// unclaimFor is how long a caller waits at most for [store.unclaimed], beside the answer.
+const unclaimFor = time.Second
+
+// unclaimed gives a lease back that the database has not answered for, and passes err on: it may be stored all the
+// same, and the payment would wait for its end.
+func (s store) unclaimed(ctx context.Context, order string, due int64, err error) error {
+	if !kit.Away(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimFor)
+	defer cancel()
+	_, failed := s.db.ExecContext(ctx, `UPDATE payments SET due = 0 WHERE order_id = $1 AND due = $2 AND `+isOpen, order, due)
+	return errors.Join(err, failed)
 }
 
 // wantRefund writes down that the money is to be given back. An order without a payment is noted, so
@@ -122,13 +137,14 @@ func (s store) putOff(ctx context.Context, order string, tries int, wait time.Du
 // claim takes the lease of an open payment that is due, and returns it; ok: it got it.
 func (s store) claim(ctx context.Context, order string) (p Payment, ok bool, err error) {
 	at := time.Now()
+	due := at.Add(s.lease).UnixMilli()
 	p, err = scan(s.db.QueryRowContext(ctx, `UPDATE payments SET due = $1
 		WHERE order_id = $2 AND due <= $3 AND `+isOpen+` RETURNING `+columns,
-		at.Add(s.lease).UnixMilli(), order, at.UnixMilli()))
+		due, order, at.UnixMilli()))
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, false, nil
 	}
-	return p, err == nil, err
+	return p, err == nil, s.unclaimed(ctx, order, due, err)
 }
 
 // due returns up to limit payments that nobody works on and that the bank is to be asked about.

@@ -11,17 +11,20 @@ import (
 	"msctl.dev/msctl/services/payments/bank"
 )
 
-// alone runs a test with nothing but the store, whose leases do not end.
+// alone runs a test with nothing but the store.
 func alone(test func(t *testing.T, s store)) func(*testing.T, string) {
-	return func(t *testing.T, url string) {
-		app := kittest.App(t, map[string]string{"PAYMENTS_DB_URL": url})
-		d, err := db.Open(t.Context(), app, "payments-db", migrations)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
-		test(t, store{d, time.Hour})
+	return func(t *testing.T, url string) { test(t, open(t, url)) }
+}
+
+// open returns a store whose leases do not end.
+func open(t *testing.T, url string) store {
+	t.Helper()
+	d, err := db.Open(t.Context(), kittest.App(t, map[string]string{"PAYMENTS_DB_URL": url}), "payments-db", migrations)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { d.Close() })
+	return store{d, time.Hour}
 }
 
 // factsMeet has replicas learn of one payment at once, some of the capture and some of the refund:
