@@ -153,6 +153,9 @@ func (f *faults) do(ctx context.Context, w *world) (func(context.Context) error,
 		}
 	}
 	w.put(f, put)
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	return func(ctx context.Context) error { return w.lift(ctx, ids) }, nil
 }
 

@@ -51,7 +51,11 @@ func (f *fleet) Environment(context.Context, string) (state.Environment, error) 
 func (f *fleet) Faults(context.Context) ([]state.Fault, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]state.Fault(nil), f.faults...), nil
+	all := slices.Clone(f.faults)
+	for i := range all {
+		all[i].Acted = 3
+	}
+	return all, nil
 }
 
 func (f *fleet) AddFaults(_ context.Context, list []state.Fault) ([]state.Fault, error) {

@@ -134,6 +134,12 @@ type Acted struct {
 	To     time.Duration `json:"to"`
 	Faults []state.Fault `json:"faults,omitempty"`
 	Error  string        `json:"error,omitempty"`
+
+	// EndedBy is what undid it: "its time", "the rollback", or the name of the action that lifted it before. "" is that
+	// there was nothing to undo, or that it could not be.
+	EndedBy string `json:"ended_by,omitempty"`
+
+	step *Step
 }
 
 // Line is what went over one edge in the course of a run.

@@ -21,7 +21,7 @@ func (w *world) removes(ids []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range ids {
-		w.lifted[id] = true
+		w.ours[id] = true
 	}
 }
 
@@ -58,7 +58,7 @@ func (w *world) split(ids []string, all []state.Fault) (left, lost []string) {
 		switch {
 		case acts:
 			left = append(left, id)
-		case !w.lifted[id]:
+		case !w.ours[id]:
 			lost = append(lost, id)
 		}
 	}

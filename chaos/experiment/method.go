@@ -7,7 +7,7 @@ import (
 )
 
 // lifting undoes faults of the run before its end: those of one label, or all.
-type lifting struct{ of string }
+type lifting struct{ of, by string } // by is the name of the action
 
 func (l *lifting) fields(*reader) []field { return nil }
 func (l *lifting) needs() []need          { return nil }
@@ -41,10 +41,12 @@ func (l *lifting) do(ctx context.Context, w *world) (func(context.Context) error
 	if len(left) == 0 {
 		return nil, nil
 	}
+	w.counted(all)
 	w.removes(left)
 	if _, err := w.Fleet.RemoveFaults(ctx, left); err != nil {
 		return nil, cannotf("%s: %w", l, err)
 	}
+	w.lifts(left, l.by)
 	return nil, nil
 }
 
@@ -72,11 +74,8 @@ func (x *run) turn(ctx context.Context, t *turn) bool {
 	if t.step != nil {
 		from := time.Since(x.begun)
 		ok := x.step(ctx, t.step, "method")
-		put := x.putBy(t.step)
-		if ok || len(put) > 0 {
-			x.mu.Lock()
-			x.j.Faults = append(x.j.Faults, Acted{Name: t.step.Name, From: from, Faults: put, Edges: x.on(t.step)})
-			x.mu.Unlock()
+		if ok || len(x.putBy(t.step)) > 0 {
+			x.acts(t.step, from)
 		}
 		if !ok {
 			return false

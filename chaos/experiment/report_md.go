@@ -30,7 +30,7 @@ func (j *Journal) Markdown() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %d |\n", mark(p.Held), p.Phase, line(p.Name), line(seen), p.Looks, p.Failed)
 	}
 	if len(j.Faults) > 0 {
-		b.WriteString("\n## Faults\n\n| fault | from | to | acted on | seed |\n| --- | ---: | ---: | ---: | --- |\n")
+		b.WriteString("\n## Faults\n\n| fault | from | to | ended by | acted on | seed |\n| --- | ---: | ---: | --- | ---: | --- |\n")
 		for _, f := range j.Faults {
 			var acted int64
 			var seeds []string
@@ -38,7 +38,7 @@ func (j *Journal) Markdown() string {
 				acted += one.Acted
 				seeds = append(seeds, fmt.Sprint(one.Seed))
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %d | %s |\n", line(f.Name), seconds(f.From), seconds(f.To), acted, strings.Join(seeds, " "))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s |\n", line(f.Name), seconds(f.From), seconds(f.To), line(f.EndedBy), acted, strings.Join(seeds, " "))
 		}
 	}
 	if len(j.Loads) > 0 {

@@ -52,6 +52,7 @@ type undo struct {
 	once sync.Once
 	do   func(context.Context) error
 	err  error
+	ending
 }
 
 // Run makes the experiment and returns what it showed. What it did is undone when it returns, whatever happened:
@@ -266,17 +267,10 @@ func (x *run) fault(ctx context.Context, s *Step) {
 	}
 	from := time.Since(x.begun)
 	ok := x.step(ctx, s, s.Kind)
-	acted := Acted{Name: s.Name, From: from, Faults: x.putBy(s), Edges: x.on(s)}
+	x.acts(s, from)
 	if ok && s.For > 0 && pause(ctx, s.For) {
 		x.undo(context.WithoutCancel(ctx), s)
 	}
-	acted.To = time.Since(x.begun)
-	if ok && s.For == 0 {
-		acted.To = 0 // until the end
-	}
-	x.mu.Lock()
-	x.j.Faults = append(x.j.Faults, acted)
-	x.mu.Unlock()
 }
 
 // on returns the edges that a step's faults act on.
@@ -302,13 +296,13 @@ func (x *run) undo(ctx context.Context, s *Step) {
 	x.mu.Unlock()
 	for _, u := range all {
 		if u.step == s {
-			x.inverse(ctx, u)
+			x.inverse(ctx, u, byTime)
 		}
 	}
 }
 
 // inverse undoes one step, once.
-func (x *run) inverse(ctx context.Context, u *undo) {
+func (x *run) inverse(ctx context.Context, u *undo, by string) {
 	u.once.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, rollbackFor)
 		defer cancel()
@@ -318,6 +312,7 @@ func (x *run) inverse(ctx context.Context, u *undo) {
 		x.activity(&x.j.Rollbacks, Named{Type: "action", Name: "undo " + u.step.Name}, at, u.err, nil, nil)
 		if lost := (gone{}); errors.As(u.err, &lost) {
 			u.err = nil // nothing is left to undo
+			u.ending = ending{time.Now(), "somebody else, or the end of its lease"}
 			x.end(Broken, "%s: %v", u.step.Name, lost)
 			return
 		}
@@ -325,6 +320,11 @@ func (x *run) inverse(ctx context.Context, u *undo) {
 			x.say("rollback", true, "undo %s: %v", u.step.Name, u.err)
 			return
 		}
+		if u.ending = x.lifted(u.step); u.by != "" {
+			x.say("rollback", false, "%s: it was lifted by %s", u.step.Name, u.by)
+			return
+		}
+		u.ending = ending{time.Now(), by}
 		x.say("rollback", false, "undone: %s", u.step.Name)
 	})
 }
@@ -335,11 +335,16 @@ func (x *run) count(ctx context.Context) {
 	if err != nil {
 		return // the removal says what is wrong
 	}
-	x.world.mu.Lock()
-	defer x.world.mu.Unlock()
+	x.counted(all)
+}
+
+// counted notes how often those of some faults have acted that are of the run.
+func (w *world) counted(all []state.Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, f := range all {
-		if f.Lease == x.lease() {
-			x.acted[f.ID] = max(x.acted[f.ID], f.Acted)
+		if f.Lease == w.lease() {
+			w.acted[f.ID] = max(w.acted[f.ID], f.Acted)
 		}
 	}
 }
@@ -351,7 +356,7 @@ func (x *run) rollback(ctx context.Context) {
 	x.mu.Unlock()
 	var failed error
 	for i := len(undos) - 1; i >= 0; i-- {
-		x.guarded(func() { x.inverse(ctx, undos[i]) })
+		x.guarded(func() { x.inverse(ctx, undos[i], byRollback) })
 		if undos[i].err != nil && failed == nil {
 			failed = fmt.Errorf("undo %s: %w", undos[i].step.Name, undos[i].err)
 		}

@@ -188,7 +188,7 @@ func (k *kit) stepOf(n *yaml.Node, a activity) *Step {
 	case kind.Value == "process":
 		s.Act = &running{command: k.process(a.provider)}
 	default:
-		s.Act = k.toxi(a.provider)
+		s.Act = k.toxi(a.provider, or(a.name, "an action without a name"))
 	}
 	if s.Act == nil {
 		return nil
@@ -342,8 +342,8 @@ func or(s, other string) string {
 	return s
 }
 
-// toxi maps an action of chaostoxi. A proxy is called as the edge is: "orders:payments".
-func (k *kit) toxi(n *yaml.Node) Action {
+// toxi maps an action of chaostoxi of that name. A proxy is called as the edge is: "orders:payments".
+func (k *kit) toxi(n *yaml.Node, name string) Action {
 	module, fn := has(n, "module"), has(n, "func")
 	if module == nil || fn == nil || !strings.HasPrefix(module.Value, "chaostoxi.") || !strings.HasSuffix(module.Value, ".actions") {
 		k.unsupported(n)
@@ -369,11 +369,11 @@ func (k *kit) toxi(n *yaml.Node) Action {
 	case fn.Value == "disable_proxy":
 		words, toxic = "reset,now refuse", "disabled"
 	case fn.Value == "enable_proxy":
-		return &lifting{of: proxy + " disabled"}
+		return &lifting{of: proxy + " disabled", by: name}
 	case fn.Value == "delete_toxic":
-		return &lifting{of: proxy + " " + toxic}
+		return &lifting{of: proxy + " " + toxic, by: name}
 	case fn.Value == "reset":
-		return &lifting{}
+		return &lifting{by: name}
 	default:
 		k.unsupported(n)
 		return nil

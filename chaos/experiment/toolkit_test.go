@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"msctl.dev/msctl/internal/stack"
 )
@@ -53,6 +54,47 @@ func TestToolkit(t *testing.T) {
 	}
 	if want := map[string]string{"slow": "latency true ", "gone": "reset true refuse true "}; !maps.Equal(put, want) {
 		t.Errorf("the journal tells of the faults %v, want %v", put, want)
+	}
+}
+
+// TestToolkitLifts tells of a fault when it was lifted, and by what: an action of the method, or the rollback, which is
+// before that of the file.
+func TestToolkitLifts(t *testing.T) {
+	s, f := site(t, nil)
+	act := func(name, fn, toxic string, more string) string {
+		return fmt.Sprintf(`{"type": "action", "name": %q, "provider": {"type": "python", "module": "chaostoxi.toxic.actions", "func": %q,
+			"arguments": {"for_proxy": "shop:bank", "toxic_name": %q, "latency": 1, "rate": 9}}, "pauses": {"after": %s}}`, name, fn, toxic, more)
+	}
+	e := parse(t, `{"title": "a", "method": [`+act("slow", "create_latency_toxic", "slow", "0")+","+
+		act("narrow", "create_bandwidth_degradation_toxic", "narrow", "0.1")+","+act("fast", "delete_toxic", "slow", "0.1")+`],
+		"rollbacks": [`+act("wide", "delete_toxic", "narrow", "0")+`, {"type": "action", "name": "late", "provider": {"type": "process", "path": "sleep", "arguments": "0.1"}}]}`)
+	begun := time.Now()
+	j := Runner{Site: s}.Run(t.Context(), e)
+	whole := time.Since(begun)
+	if got := f.story(); j.Verdict != Held || got != "add latency, add bandwidth, remove latency, remove bandwidth" {
+		t.Fatalf("%s: did %s", j.Sum(), got)
+	}
+	got := map[string]string{}
+	for _, a := range j.Faults {
+		got[a.Name] = a.EndedBy
+		for _, one := range a.Faults {
+			if one.Acted != 3 {
+				t.Errorf("%s acted %d times, want 3", a.Name, one.Acted)
+			}
+		}
+		if to := whole - 100*time.Millisecond; a.To < 100*time.Millisecond || a.To > to || a.Name != "narrow" && a.To > to-100*time.Millisecond {
+			t.Errorf("%s acted until %v, of a run of %v", a.Name, a.To, whole)
+		}
+	}
+	if want := map[string]string{"slow": "fast", "narrow": "the rollback", "fast": ""}; !maps.Equal(got, want) {
+		t.Errorf("ended by %v, want %v", got, want)
+	}
+	told := ""
+	for _, one := range j.Told {
+		told += one.Text + "\n"
+	}
+	if !strings.Contains(told, "slow: it was lifted by fast\n") || !strings.Contains(told, "undone: narrow\n") || !strings.Contains(j.Markdown(), "s | fast | ") {
+		t.Errorf("the story is\n%s\nand the page\n%s", told, j.Markdown())
 	}
 }
 

@@ -281,9 +281,7 @@ func (x *run) conclude(ctx context.Context) {
 		x.verdict = Held
 	}
 	for i := range x.j.Faults {
-		if f := &x.j.Faults[i]; f.To == 0 && !x.j.Begun.IsZero() {
-			f.To = time.Since(x.begun)
-		}
+		x.over(&x.j.Faults[i])
 	}
 	x.world.mu.Lock()
 	for i := range x.j.Faults {

@@ -64,7 +64,8 @@ type world struct {
 	loads  map[string]*tally
 	acted  map[string]int64          // by the ids of faults: how often they have acted
 	labels map[string][]string       // ids of faults by the label of their step
-	lifted map[string]bool           // ids of faults that the run itself has lifted
+	ours   map[string]bool           // ids of faults that the run itself lifts
+	early  map[string]ending         // by the ids of faults: which action lifted them
 	placed map[*faults][]state.Fault // by the step that put them, as the fleet told them
 }
 
@@ -77,7 +78,8 @@ func (w *world) put(by *faults, list []state.Fault) {
 	defer w.mu.Unlock()
 	for _, f := range list {
 		w.labels[by.label] = append(w.labels[by.label], f.ID)
-		delete(w.lifted, f.ID)
+		delete(w.ours, f.ID)
+		delete(w.early, f.ID)
 	}
 	w.placed[by] = list
 }
@@ -92,7 +94,7 @@ func (w *world) putBy(s *Step) []state.Fault {
 
 func newWorld(s Site, seed uint64) *world {
 	run := strings.ToLower(rand.Text()[:10])
-	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{}, lifted: map[string]bool{}, placed: map[*faults][]state.Fault{},
+	return &world{Site: s, run: run, seed: seed, begun: time.Now(), base: map[string]state.Edge{}, loads: map[string]*tally{}, acted: map[string]int64{}, labels: map[string][]string{}, ours: map[string]bool{}, early: map[string]ending{}, placed: map[*faults][]state.Fault{},
 		vars: map[string]string{"run": run, "seed": fmt.Sprint(seed), "dir": s.Stack.Dir},
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
