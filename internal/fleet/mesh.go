@@ -134,7 +134,7 @@ func (m *mesh) openOne(e Edge) error {
 	ctx, end := context.WithCancel(m.f.base)
 	o := &openEdge{Edge: e, end: end}
 	m.mu.Lock()
-	o.wire = &proxy.Edge{From: e.From, To: e.To, Protocol: e.Protocol, Record: m.f.o.Record, Log: m.f.log,
+	o.wire = &proxy.Edge{From: e.From, To: e.To, Protocol: e.Protocol, Record: m.f.o.Record, Log: m.f.log, Notice: m.f.Notice,
 		Caller: m.serving(e.caller), Callee: m.serving(e.callee)}
 	o.wire.SetTargets(m.targets(e))
 	m.open[e.key()] = o

@@ -23,6 +23,7 @@ type Edge struct {
 	Caller   *Flights   // what From serves now; nil: not known
 	Callee   *Flights   // what To serves now; nil: nobody asks
 	Log      *slog.Logger
+	Notice   func(text string) // is told what people should know, from any goroutine; nil: nobody
 
 	faults atomic.Pointer[acting]
 	table  atomic.Pointer[table]
@@ -62,21 +63,25 @@ func (e *Edge) Serve(ctx context.Context, ln net.Listener) error {
 	e.enter()
 	unpaced(ln)
 	defer context.AfterFunc(ctx, func() { ln.Close(); s.close() })()
-	for warned := false; ; {
+	for told := (time.Time{}); ; {
 		c, err := ln.Accept()
+		if err == nil {
+			err = fits(c)
+		}
 		switch {
 		case err == nil:
-			warned = false
 			s.ended.Go(func() { e.carry(ctx, &s, c) })
+		case c != nil:
+			e.turnAway(c, err)
+			e.scarce(&told, "refuses connections", err)
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			s.close()
 			return nil
 		case !temporary(err):
 			s.close()
 			return err
-		case starved(err) && !warned:
-			warned = true
-			e.log().Warn("connections waiting for file descriptors", "edge", e.name(), "err", err)
+		case starved(err):
+			e.scarce(&told, "lets connections wait", err)
 			fallthrough
 		default:
 			e.pause(ctx)
@@ -236,7 +241,7 @@ var errNoTarget = errors.New("no target")
 
 // connect dials one target and keeps its record.
 func connect(ctx context.Context, t *target) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive, Control: unpacedDial}
+	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive, Control: reaching}
 	c, err := d.DialContext(ctx, "tcp", t.addr)
 	switch {
 	case err == nil:

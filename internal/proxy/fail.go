@@ -16,7 +16,15 @@ func (r *exchange) unreachable(ctx context.Context, err error) bool {
 		r.left()
 		return false
 	}
-	return r.fail(http.StatusBadGateway, fmt.Sprintf("connect %s: %v", r.x.e.To, err), true)
+	return r.fail(unconnected(err), fmt.Sprintf("connect %s: %v", r.x.e.To, err), true)
+}
+
+// unconnected is the status where no target could be connected to.
+func unconnected(err error) int {
+	if starved(err) { // it is not the callee's fault
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadGateway
 }
 
 // broken answers for a target that gave no answer that can be passed on.

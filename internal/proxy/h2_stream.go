@@ -267,7 +267,7 @@ func (s *h2stream) reach(ctx context.Context, t *target) {
 	case err == nil: // others were faster
 		s.find(ctx)
 	case starved(err):
-		s.fail(http.StatusBadGateway, fmt.Sprintf("connect %s: %v", x.e.To, err))
+		s.fail(unconnected(err), fmt.Sprintf("connect %s: %v", x.e.To, err))
 	default:
 		s.tried, s.last = append(s.tried, t), err
 		s.find(ctx)
