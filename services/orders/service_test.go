@@ -184,6 +184,25 @@ func TestPlacedAndNotAnswered(t *testing.T) {
 	}
 }
 
+// TestClaimedAndNotAnswered has the database give an order to a replica, and its answer is lost: it is due at once,
+// for whoever comes next.
+func TestClaimedAndNotAnswered(t *testing.T) {
+	need.Native(t, "postgres")
+	server := kittest.Postgres(t, need.Program("initdb"), need.Program("postgres"))
+	sound := open(t, server)
+	body := Body{User: "ana", Currency: "EUR", Lines: []Line{{Item: "mug", Quantity: 1, Price: 100}}}
+	if _, err := sound.place(t.Context(), "o-claim", body, "tok_ok", false); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, kittest.LossySQL(t, server, "commit", 1)) // of its claim
+	if ws, err := s.claim(t.Context(), 9); len(ws) != 0 || !kit.Away(err) {
+		t.Errorf("claim: %v, %v, want that the database is away", ws, err)
+	}
+	if ws, err := sound.claim(t.Context(), 9); len(ws) != 1 || err != nil {
+		t.Errorf("claim: %v, %v, want the order", ws, err)
+	}
+}
+
 // TestCatalogAway takes no order while nobody knows the prices, and stores nothing.
 func TestCatalogAway(t *testing.T) {
 	w := newWorld(t, kittest.SQLite(t), nil)

@@ -81,8 +81,8 @@ func (s store) work(ctx context.Context, id, card string, drive bool) work {
 // unclaimFor is how long a client waits at most for [store.unclaimed], beside the answer.
 const unclaimFor = time.Second
 
-// unclaimed makes an order due at once whose beginning was not answered, and passes err on: it may be stored all
-// the same, and would wait for the end of the lease of this replica, which does not drive it.
+// unclaimed makes an order due at once whose beginning or claim was not answered, and passes err on: it may be
+// stored all the same, and would wait for the end of the lease of this replica, which does not drive it.
 func (s store) unclaimed(ctx context.Context, w work, err error) error {
 	if w.owner == "" || !kit.Away(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		return err
@@ -170,10 +170,11 @@ func (s store) claim(ctx context.Context, limit int) ([]work, error) {
 	}
 	var mine []work
 	for _, w := range found {
+		claim := work{order: w.order, owner: s.me, due: s.leased()}
 		n, err := s.exec(ctx, `UPDATE sagas SET owner = $1, due = $2 WHERE order_id = $3 AND due = $4`,
-			s.me, s.leased(), w.order, w.due)
+			claim.owner, claim.due, w.order, w.due)
 		if err != nil {
-			return mine, fmt.Errorf("claim order: %w", err)
+			return mine, fmt.Errorf("claim order: %w", s.unclaimed(ctx, claim, err))
 		}
 		if n == 1 { // else another replica was quicker
 			mine = append(mine, w)
