@@ -69,6 +69,9 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Text }
 
+// Advice is the hint, "" where there is none.
+func (r *Refusal) Advice() string { return r.Hint }
+
 type namesRequest struct {
 	Names []string `json:"names"`
 }

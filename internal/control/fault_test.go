@@ -46,3 +46,13 @@ func TestFaults(t *testing.T) {
 		t.Error("a fault on an unknown edge was put")
 	}
 }
+
+// TestHintAcrossSocket checks that a client is told what to do about a refusal in the way in which the fleet says it.
+func TestHintAcrossSocket(t *testing.T) {
+	for _, err := range []error{&Refusal{Status: 409, Text: "no", Hint: "do"}, known(&Refusal{Status: 404, Text: "no", Hint: "do"}, state.ErrUnknownTarget)} {
+		var hinted interface{ Advice() string }
+		if !errors.As(err, &hinted) || hinted.Advice() != "do" {
+			t.Errorf("%#v has no advice", err)
+		}
+	}
+}

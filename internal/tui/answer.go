@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,12 +93,17 @@ func (c *Crash) Error() string { return fmt.Sprintf("draw the dashboard: %v", c.
 
 func crashed(r any) *Crash { return &Crash{r, debug.Stack()} }
 
-// why says in words what went wrong with a question to the source.
+// why says in words what went wrong with a question to the source, and what to do about it where the error knows.
 func why(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in time"
 	}
-	return plainText(err.Error())
+	text := err.Error()
+	var hinted interface{ Advice() string }
+	if errors.As(err, &hinted) && hinted.Advice() != "" {
+		text += "; " + strings.ReplaceAll(hinted.Advice(), "`", "")
+	}
+	return plainText(text)
 }
 
 // crew counts background work, none of which outlives Run.

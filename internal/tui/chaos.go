@@ -185,7 +185,7 @@ func (m *model) disturb(target string, words []string) (tea.Cmd, error) {
 	}
 	faults, err := chaos.Parse(append([]string{target}, words...))
 	if err != nil {
-		return nil, hinted(err)
+		return nil, err
 	}
 	title := state.EdgeTitle(target)
 	var doing []string
@@ -203,14 +203,6 @@ func (m *model) disturb(target string, words []string) (tea.Cmd, error) {
 		_, err := m.source.AddFaults(ctx, faults)
 		return err
 	}), nil
-}
-
-// hinted is an error with its hint in the same line.
-func hinted(err error) error {
-	if e := new(chaos.Error); errors.As(err, &e) && e.Hint != "" {
-		return fmt.Errorf("%w; %s", err, strings.ReplaceAll(e.Hint, "`", ""))
-	}
-	return err
 }
 
 // remove lifts one fault.
@@ -322,8 +314,29 @@ func (m *model) chaosRemove(ids []string) (tea.Cmd, error) {
 	}
 	return m.change("lifting "+strings.Join(ids, ", "), strings.Join(ids, ", ")+" lifted", nil, func(ctx context.Context) error {
 		_, err := m.source.RemoveFaults(ctx, ids)
+		if errors.Is(err, state.ErrUnknownFault) {
+			return m.strangeFault(ctx, ids, err)
+		}
 		return err
 	}), nil
+}
+
+// strangeFault adds to the error about an id that is not there the nearest one that is.
+func (m *model) strangeFault(ctx context.Context, ids []string, err error) error {
+	all, lost := m.source.Faults(ctx)
+	if lost != nil {
+		return err
+	}
+	var known []string
+	for _, f := range all {
+		known = append(known, f.ID)
+	}
+	for _, id := range ids {
+		if near := filter.Nearest(id, known); near != "" && near != id {
+			return fmt.Errorf("%w; did you mean %s?", err, near)
+		}
+	}
+	return err
 }
 
 // chaosOptions completes an edge, and behind it the words of a fault.

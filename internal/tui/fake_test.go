@@ -35,6 +35,7 @@ type fake struct {
 	told   []telemetry.MapEdge // beside those that every map has
 	did    []string            // what was asked of it
 	err    error               // of every question
+	no     error               // of every change
 	block  chan struct{}
 
 	events chan state.Event
@@ -73,7 +74,7 @@ func (f *fake) do(format string, args ...any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.did = append(f.did, fmt.Sprintf(format, args...))
-	return f.err
+	return cmp.Or(f.err, f.no)
 }
 
 func (f *fake) Start(_ context.Context, names []string) error   { return f.do("start %s", names) }
@@ -93,7 +94,7 @@ func (f *fake) AddFaults(_ context.Context, all []state.Fault) ([]state.Fault, e
 	var errs []error
 	for i := range all {
 		x := &all[i]
-		if f.err == nil {
+		if f.err == nil && f.no == nil {
 			f.mu.Lock()
 			x.ID = fmt.Sprintf("%s-%d", x.Kind, len(f.faults)+1)
 			x.Until = time.Now().Add(cmp.Or(x.For, state.FaultTime))
@@ -112,6 +113,12 @@ func (f *fake) AddFaults(_ context.Context, all []state.Fault) ([]state.Fault, e
 
 func (f *fake) RemoveFaults(_ context.Context, ids []string) (int, error) {
 	f.mu.Lock()
+	for _, id := range ids {
+		if !slices.ContainsFunc(f.faults, func(x state.Fault) bool { return x.ID == id }) {
+			f.mu.Unlock()
+			return 0, fmt.Errorf("lift %q: %w", id, state.ErrUnknownFault)
+		}
+	}
 	n := len(f.faults)
 	f.faults = slices.DeleteFunc(f.faults, func(x state.Fault) bool { return slices.Contains(ids, x.ID) })
 	n -= len(f.faults)

@@ -148,6 +148,45 @@ func TestLongTrouble(t *testing.T) {
 	low.shows(" ✗ disturbing orders: upset mail-smtp: it cannot be done here: a process has no…")
 }
 
+// refused is what a fleet says no with, and what to do about it.
+type refused struct{ text, hint string }
+
+func (r refused) Error() string  { return r.text }
+func (r refused) Advice() string { return r.hint }
+
+// TestHints shows with what the fleet refuses what to do about it, as the command line does: from the map, from the
+// list of faults and from the palette.
+func TestHints(t *testing.T) {
+	no := refused{"put grpc-status on gateway:orders: it speaks http, and grpc-status works on grpc", "`msctl edges` lists what each speaks"}
+	for _, c := range []struct {
+		keys []string
+		err  error
+		rows []string
+	}{
+		{[]string{"4", "j", "f", "ctrl+u", "text:grpc-status=UNAVAILABLE", "enter"}, no,
+			[]string{" ✗ disturbing gateway:orders: put grpc-status on gateway:orders: it speaks", " http, and grpc-status works on grpc; msctl edges lists what each speaks"}},
+		{[]string{":", "text:chaos add gateway:orders grpc-status=UNAVAILABLE", "enter"}, no, []string{"; msctl edges lists what each speaks"}},
+		{[]string{":", "text:start orders", "enter"}, fmt.Errorf("start: %w", refused{"orders needs orders-db, which is stopped", "`msctl start orders` starts it"}),
+			[]string{" ✗ starting orders: start: orders needs orders-db, which is stopped; msctl", " start orders starts it"}},
+		{[]string{":", "text:stop orders", "enter"}, refused{"it is busy", ""}, []string{" ✗ stopping orders: it is busy"}},
+		{[]string{":", "text:chaos add gateway:orders latncy=3s", "enter"}, nil, []string{`read "latncy=3s": no such fault; did you mean latency?`}},
+		{[]string{":", "text:chaos add gateway:orders wrong", "enter"}, nil, []string{`read "wrong": no such fault; msctl chaos kinds lists them`}},
+	} {
+		f := calm()
+		f.no = c.err
+		s := newStage(t, f, 80, 24)
+		s.press(c.keys...)
+		s.shows(c.rows...)
+	}
+}
+
+// TestUnknownFault names the fault that was probably meant by an id that is not there.
+func TestUnknownFault(t *testing.T) {
+	s := newStage(t, calm(), 80, 24)
+	s.press(":", "text:chaos add gateway:orders latency=300ms", "enter", ":", "text:chaos remove latncy-1", "enter")
+	s.shows(`lift "latncy-1": no such fault`, "did you mean latency-1?")
+}
+
 // TestWholeFault shows below the table in whole the chosen fault that has no room in its row, and Enter lifts nothing.
 func TestWholeFault(t *testing.T) {
 	s := newStage(t, calm(), 80, 24)
