@@ -19,6 +19,7 @@ type apart struct {
 	told  map[string]told        // each service, in a run without faults
 	noise map[Point]bool         // not made in each clean run
 	alone map[string]alone       // by key: what each fault did that was tried without another
+	usual map[Point]bool         // the names of the calls of a run without faults
 }
 
 // told is what one service was asked, by the name of the call, and what it got for the calls that it made.
@@ -39,7 +40,10 @@ func (a *apart) clean(r Run, noise []Point) {
 	for _, p := range noise {
 		a.noise[p] = true
 	}
-	a.told = a.tell(nil, r)
+	a.told, a.usual = a.tell(nil, r), map[Point]bool{}
+	for _, name := range a.names(nil, r.Calls) {
+		a.usual[name] = true
+	}
 }
 
 // learn takes a run of one fault that held.
@@ -167,6 +171,16 @@ func (a *apart) changed(s Set, r Run) map[string]bool {
 		}
 	}
 	return out
+}
+
+// chance reports of each call of a run whether it was made by chance: there is none like it without faults, and who
+// made it was told nothing else. A connection was opened, or what is done now and then was due.
+func (a *apart) chance(l lead) func(Call) bool {
+	if len(l.set) == 0 {
+		return func(Call) bool { return false }
+	}
+	names, changed := a.names(l.set, l.run.Calls), a.changed(l.set, l.run)
+	return func(c Call) bool { return !a.usual[names[c.Point]] && !changed[c.Caller()] }
 }
 
 // predict returns the run of a lead with one fault more where no service sees something of both.

@@ -59,13 +59,14 @@ func WayNames(usual bool) (names []string) {
 }
 
 // ModesFor returns the modes of those names in which a call can fail. Not every mode is for every protocol,
-// and a call from outside has none: it is the request itself.
+// and a call from outside has none: it is the request itself. Of what is said to a broker only messages fail.
 func ModesFor(c Call, names []string) (modes []Mode) {
-	if c.Caller() == "" || c.Nth < 0 {
+	broker := c.Proto == "amqp" || c.Proto == "nats"
+	if c.Caller() == "" || c.Nth < 0 || c.Kind == "consume" || broker && c.Kind != "publish" {
 		return nil
 	}
 	for _, w := range Ways {
-		if _, can := w.do[c.Proto]; can && slices.Contains(names, w.Name) && c.Kind != "consume" {
+		if _, can := w.do[c.Proto]; can && slices.Contains(names, w.Name) {
 			modes = append(modes, w.Mode)
 		}
 	}

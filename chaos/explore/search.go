@@ -195,14 +195,20 @@ func (h *hunt) candidates(leads []lead) (all []candidate) {
 		slices.SortStableFunc(all, func(a, b candidate) int { return h.usual(a.call) - h.usual(b.call) })
 	}()
 	for _, l := range leads {
+		chance := h.apart.chance(l)
 		for _, c := range l.run.Calls {
 			if l.set.mode(c.Point) != "" || !h.anyOrder && !behind(l, c) {
 				continue
 			}
+			leave := !h.Thorough && !h.blind && chance(c)
 			for _, m := range h.Modes(c) {
 				h.know(m)
 				s := l.set.with(faultAt(c, m.Name))
-				if key := s.key(); !h.seen[key] {
+				switch key := s.key(); {
+				case h.seen[key]:
+				case leave: // another lead may make that call for a reason
+					h.Counts.Known++
+				default:
 					h.seen[key] = true
 					all = append(all, candidate{l, c, s})
 				}

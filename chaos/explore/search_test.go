@@ -148,6 +148,28 @@ func noise(r Run, coin *rand.Rand) Run {
 	return r
 }
 
+// TestChance tells a call that a fault led to from one that was made for no reason that can be seen.
+func TestChance(t *testing.T) {
+	a := apart{acts: func(string) bool { return false }}
+	calls := []Call{{Point: "b GET #1", Edge: "a:b", Op: "GET", Proto: "http", Got: "ok"}, {Point: "c GET #1", Edge: "a:c", Op: "GET", Proto: "http", Got: "ok"}}
+	a.clean(Run{Calls: calls}, nil)
+	failed := slices.Clone(calls)
+	failed[0].Got = "failed"
+	l := lead{Set{{Point: "b GET #1", Mode: "error"}}, Run{Calls: append(failed,
+		Call{Point: "d UNDO #1", Edge: "a:d", Op: "UNDO", Proto: "grpc", Got: "ok"},
+		Call{Point: "c GET #1 > cache HELLO #1", Parent: "c GET #1", Edge: "c:cache", Op: "HELLO", Proto: "redis", Got: "ok"})}}
+	chance := a.chance(l)
+	var got []string
+	for _, c := range l.run.Calls {
+		if chance(c) {
+			got = append(got, c.Op)
+		}
+	}
+	if diff := gocmp.Diff(got, []string{"HELLO"}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestRetry names what follows a retry as what follows a call that works at once.
 func TestRetry(t *testing.T) {
 	m := model{set: Set{{Point: "b GET #1", Mode: "error"}}}
