@@ -139,3 +139,31 @@ func TestEdgePortLost(t *testing.T) {
 	r.untilReady("a") // once before the change, and once after it
 	r.end(nil)
 }
+
+// starving is a listener that is out of file descriptors.
+type starving struct{ net.Listener }
+
+func (s starving) Accept() (net.Conn, error) {
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+}
+
+// TestEdgeStarved is H3: whoever follows the fleet hears that an edge has no descriptors for its callers.
+func TestEdgeStarved(t *testing.T) {
+	dir := t.TempDir()
+	fake := &drivertest.Fake{}
+	o := options(t, listening(dir, 0, 0, 0), fake)
+	o.Load = func() (*stack.Stack, error) { return canary(dir, 0, 0), nil }
+	r := run(t, o, fake)
+	if err := r.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	r.mesh.listen = func(network, at string) (net.Listener, error) {
+		ln, err := net.Listen(network, at)
+		return starving{ln}, err
+	}
+	if err := r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.untilNotice("edge a:b lets connections wait: accept")
+	r.end(nil)
+}

@@ -30,7 +30,7 @@ func crowded(raw syscall.RawConn, spares int) error {
 	if err := raw.Control(func(fd uintptr) { over = int(fd) >= most }); err != nil || !over {
 		return err
 	}
-	return fmt.Errorf("%d of the %d files that msctl may have open are in use: %w", most, all, syscall.EMFILE)
+	return fmt.Errorf("%d of the %d files that msctl may have open (ulimit -n) are in use: %w", most, all, syscall.EMFILE)
 }
 
 // files is how many the process may have open at once. The runtime has raised that as far as the user may.

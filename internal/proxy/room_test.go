@@ -125,7 +125,7 @@ func roomOfTargets(t *testing.T) {
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
 	b, err := io.ReadAll(c)
 	if err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 503 "+http.StatusText(http.StatusServiceUnavailable)) ||
-		!strings.Contains(string(b), "files that msctl may have open are in use: too many open files") {
+		!strings.Contains(string(b), "files that msctl may have open (ulimit -n) are in use: too many open files") {
 		t.Errorf("answered %q, %v", b, err)
 	}
 	if e.Stats(time.Now()).Targets[0].Ejected {
