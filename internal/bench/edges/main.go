@@ -2,7 +2,7 @@
 // prints one table. "msctl" is the edge in a process of its own, "msctl up" one of a whole fleet, whose calls
 // become spans in its store. Each figure is the median of -runs runs; each run has new processes, which take their turns
 // so that what else the machine does falls on all alike. Toxiproxy is built from its Go module; what is not
-// there has no column.
+// there has no column. Last, many connections stand over one edge of a fleet of their own.
 package main
 
 import (
@@ -25,6 +25,7 @@ type options struct {
 	each    time.Duration // one measurement of a rate
 	idle    int           // connections that wait
 	load    int           // connections that send requests
+	many    int           // connections that stand over one edge of a whole fleet
 	only    []string      // names of measures; none: all
 	ways    []string      // names of ways; none: all
 	msctl   string        // binary
@@ -43,7 +44,8 @@ func main() {
 	flag.DurationVar(&o.each, "each", 2*time.Second, "how long one rate is measured")
 	flag.IntVar(&o.idle, "idle", 1000, "idle connections")
 	flag.IntVar(&o.load, "load", 50, "connections that send HTTP requests at once")
-	only := flag.String("only", "", "which `measures` to take: "+names())
+	flag.IntVar(&o.many, "many", 10_000, "connections that stand over one edge of a whole fleet")
+	only := flag.String("only", "", "which `measures` to take: "+names()+","+crowds)
 	ways := flag.String("ways", "", "which `ways` to measure: "+strings.Join(columns, ","))
 	flag.StringVar(&o.before, "before", "", "another build of this `binary`, whose edge is measured too")
 	flag.StringVar(&o.msctl, "msctl", "bin/msctl", "the `binary` for a whole fleet")
@@ -65,8 +67,24 @@ func main() {
 
 func listed(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
 
-// bench takes all measures, runs times, and prints what came out.
+// wants reports whether a measure is to be taken.
+func (o options) wants(name string) bool { return len(o.only) == 0 || slices.Contains(o.only, name) }
+
+// bench takes all measures, and prints what came out.
 func bench(ctx context.Context, o options) error {
+	if slices.ContainsFunc(measures, func(m measure) bool { return o.wants(m.name) }) {
+		if err := compare(ctx, o); err != nil {
+			return err
+		}
+	}
+	if !o.wants(crowds) {
+		return nil
+	}
+	return crowd(ctx, o)
+}
+
+// compare takes the measures of all ways, runs times.
+func compare(ctx context.Context, o options) error {
 	kinds, err := prepare(ctx, &o)
 	if err != nil {
 		return err
@@ -105,7 +123,7 @@ func one(ctx context.Context, o options, kinds []kind, t *table) error {
 		ways = append(ways, w)
 	}
 	for _, m := range measures {
-		if len(o.only) > 0 && !slices.Contains(o.only, m.name) {
+		if !o.wants(m.name) {
 			continue
 		}
 		for i, w := range ways {

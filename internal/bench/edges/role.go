@@ -27,6 +27,10 @@ func role(name string, args []string) {
 		backend()
 	case "service":
 		service()
+	case "sink":
+		sink()
+	case "crowd":
+		stand(args[0], args[1], args[2])
 	case "caller":
 		time.Sleep(time.Hour) // it only has to be there
 	case "edge":
@@ -51,12 +55,22 @@ func service() {
 	os.Exit(1)
 }
 
+// sink is an echo as a service of a stack.
+func sink() {
+	ln, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("TCP_PORT"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "edges:", err)
+		os.Exit(1)
+	}
+	accept(ln, echo)
+}
+
+func echo(c net.Conn) { _, _ = io.Copy(c, struct{ io.Reader }{c}) }
+
 // backend listens as an HTTP server, as an echo, as a source without end, and as a gRPC server.
 func backend() {
 	go hello().Serve(proc.Open())
-	go accept(proc.Open(), func(c net.Conn) {
-		_, _ = io.Copy(c, struct{ io.Reader }{c})
-	})
+	go accept(proc.Open(), echo)
 	go accept(proc.Open(), func(c net.Conn) {
 		for b := make([]byte, 1<<20); ; {
 			if _, err := c.Write(b); err != nil {

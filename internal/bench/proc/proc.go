@@ -26,11 +26,12 @@ func Alone(pid int) float64 {
 }
 
 // Memory is the proportional set size of a process and its children, in bytes.
-func Memory(pid int) float64 {
-	return sum(pid, func(pid int) float64 {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		return kilobytes(b, "Pss:")
-	})
+func Memory(pid int) float64 { return sum(pid, Own) }
+
+// Own is the proportional set size of a process without its children, in bytes.
+func Own(pid int) float64 {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	return kilobytes(b, "Pss:")
 }
 
 // Peak is the most that was ever resident of a process, in bytes.
