@@ -15,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"msctl.dev/msctl/contracts"
+	"msctl.dev/msctl/internal/stack"
 )
 
 // EnvironmentsFile is where a stack says which commit of which service is where.
@@ -69,7 +70,7 @@ func environmentsDoc(file string) (*yaml.Node, error) {
 		return nil, fmt.Errorf("read %s: it is over %d bytes", EnvironmentsFile, maxEnvironments)
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(body, &doc); err != nil {
+	if err := stack.GuardYAML(func() error { return yaml.Unmarshal(body, &doc) }); err != nil {
 		return nil, fmt.Errorf("read %s: %w", EnvironmentsFile, err)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {

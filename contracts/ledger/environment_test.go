@@ -83,6 +83,7 @@ func TestBadEnvironments(t *testing.T) {
 		"no mapping":     "production: users\n",
 		"a path":         "../x: {}\n",
 		"no YAML":        "production: [\n",
+		"no names":       "{{},<<}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

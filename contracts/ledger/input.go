@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 // Inputs are what a provider is made of. Paths are relative to the stack's folder, with slashes.
@@ -115,7 +117,7 @@ func entryOf(body []byte, service string) ([]byte, error) {
 		Services  map[string]any `yaml:"services"`
 		Resources map[string]any `yaml:"resources"`
 	}
-	if err := yaml.Unmarshal(body, &doc); err != nil {
+	if err := stack.GuardYAML(func() error { return yaml.Unmarshal(body, &doc) }); err != nil {
 		return nil, err
 	}
 	entry, said := doc.Services[service]

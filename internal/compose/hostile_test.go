@@ -30,6 +30,7 @@ func TestHostile(t *testing.T) {
 		"extends itself":  "services: {a: {extends: {file: compose.yaml, service: a}}}\n",
 		"include itself":  "include: [compose.yaml]\nservices: {a: {image: x}}\n",
 		"not YAML":        "services: [\n",
+		"no names":        "services: {{},<<}\n",
 		"device":          "services: {a: {image: x, env_file: /dev/zero}}\n",
 	} {
 		t.Run(name, func(t *testing.T) {

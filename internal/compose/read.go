@@ -20,6 +20,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/sirupsen/logrus"
 	"gopkg.in/yaml.v3"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 // maxBytes bounds a compose file, as it does a stack file.
@@ -45,7 +47,7 @@ func read(ctx context.Context, path, shown string, shell func(string) (string, b
 	}
 	s := &source{shown: shown, dir: filepath.Dir(path)}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	if err := stack.GuardYAML(func() error { return yaml.Unmarshal(text, &doc) }); err != nil { // compose files may be several documents
 		return nil, fmt.Errorf("read %s: %w", shown, err)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // hostile are files that other tools hang on, crash on or believe (E1). They are made when they are
@@ -116,6 +118,19 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%d MB, want at most 100", mb)
 			}
 		})
+	}
+}
+
+// TestGuardYAML checks that what the parser panics on is an error, and that what it takes is not.
+func TestGuardYAML(t *testing.T) {
+	for text, fine := range map[string]bool{"{{},<<}": false, "a: 1\n---\nb: 2\n": true} {
+		var into map[string]any
+		if err := GuardYAML(func() error { return yaml.Unmarshal([]byte(text), &into) }); (err == nil) != fine {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+	if doc, err := ParseYAML("a.yaml", []byte("{{},<<}")); doc == nil || err != nil {
+		t.Errorf("got %v", err) // as a node it is what is written
 	}
 }
 

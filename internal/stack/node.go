@@ -52,13 +52,25 @@ func ParseYAML(file string, text []byte) (*yaml.Node, *Error) {
 	return doc, nil
 }
 
-// decode returns the only document of text. The parser is not ours, so a panic of it is an error too.
-func decode(text []byte) (doc *yaml.Node, err error) {
+// GuardYAML calls the parser of YAML, which is not ours: a panic of it is an error too. It is for what is read into values
+// of Go, where the parser panics on keys such as those of `{{},<<}`, and for texts of several documents.
+func GuardYAML(parse func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("yaml: %v", r)
 		}
 	}()
+	return parse()
+}
+
+// decode returns the only document of text, nil where there is none.
+func decode(text []byte) (doc *yaml.Node, err error) {
+	err = GuardYAML(func() (err error) { doc, err = only(text); return err })
+	return doc, err
+}
+
+// only is decode with the panics of the parser.
+func only(text []byte) (doc *yaml.Node, err error) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	doc = new(yaml.Node)
 	if err := dec.Decode(doc); err != nil {

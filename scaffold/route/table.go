@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 // File is what the table is called, in the gateway's folder.
@@ -78,7 +80,8 @@ func (r Route) text() string {
 // quote writes a name that YAML would read as something else in quotes.
 func quote(name string) string {
 	var y yaml.Node
-	if yaml.Unmarshal([]byte(name), &y) == nil && len(y.Content) == 1 && y.Content[0].ShortTag() == "!!str" {
+	err := stack.GuardYAML(func() error { return yaml.Unmarshal([]byte(name), &y) })
+	if err == nil && len(y.Content) == 1 && y.Content[0].ShortTag() == "!!str" {
 		return name
 	}
 	return `"` + name + `"`
@@ -96,7 +99,7 @@ func Read(text []byte) ([]Route, error) {
 	var all []Route
 	for _, y := range list.Content {
 		r := Route{Line: y.Line}
-		if err := y.Decode(&r); err != nil {
+		if err := stack.GuardYAML(func() error { return y.Decode(&r) }); err != nil {
 			return nil, fmt.Errorf("read route at line %d: %w", y.Line, err)
 		}
 		if r.Prefix == "" || r.Service == "" {
@@ -110,7 +113,7 @@ func Read(text []byte) ([]Route, error) {
 // find returns the list of a table, which may be empty.
 func find(text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	if err := stack.GuardYAML(func() error { return yaml.Unmarshal(text, &doc) }); err != nil {
 		return nil, err
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {

@@ -62,6 +62,18 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+// TestHostile refuses tables on which the parser of YAML panics.
+func TestHostile(t *testing.T) {
+	for _, text := range []string{"routes: [{{}, <<}]\n", "routes:\n  - ? [a]\n    : b\n    <<: {prefix: /a}\n", "routes: [{prefix: /a, service: {{}, <<}}]\n"} {
+		_, read := Read([]byte(text))
+		_, add := Add([]byte(text), Route{Prefix: "/b", Service: "b"})
+		_, remove := Remove([]byte(text), "a")
+		if read == nil || add == nil || remove == nil {
+			t.Errorf("%q: read %v, added %v, removed %v", text, read, add, remove)
+		}
+	}
+}
+
 func TestRemove(t *testing.T) {
 	got, err := Remove([]byte(table), "big-one")
 	want := strings.Replace(table, "  - prefix: /v1/big   # in\n    service: big-one\n    timeout: 2s\n", "", 1)
