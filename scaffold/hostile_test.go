@@ -41,6 +41,15 @@ func TestHostilePaths(t *testing.T) {
 	}
 }
 
+// TestHostileManifest is L1: a manifest on which the parser of YAML panics is refused.
+func TestHostileManifest(t *testing.T) {
+	files := manifest("x")
+	files["template.yaml"] = &fstest.MapFile{Data: []byte("{{},<<}\n")}
+	if _, err := scaffold.Load(files); err == nil {
+		t.Error("loaded")
+	}
+}
+
 // TestHostileTexts is L1: a text that could run for long, grow without end or reach for more is refused before
 // it is rendered.
 func TestHostileTexts(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"msctl.dev/msctl/internal/stack"
 )
 
 // Manifest is the file that makes a folder a template.
@@ -95,7 +97,7 @@ func Load(files fs.FS) (*Template, error) {
 	t := &Template{}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
-	if err := dec.Decode(t); err != nil {
+	if err := stack.GuardYAML(func() error { return dec.Decode(t) }); err != nil {
 		return nil, fmt.Errorf("read %s: %w", Manifest, err)
 	}
 	if t.content, err = contents(files); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"msctl.dev/msctl/contracts"
 	"msctl.dev/msctl/contracts/schema"
+	"msctl.dev/msctl/internal/stack"
 )
 
 // StatesDir is where a stack says how to set the states of its services, beside stack.yaml.
@@ -132,7 +133,7 @@ func ParseStates(data []byte) (*States, error) {
 	s := &States{hash: digest(data)}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
-	if err := d.Decode(s); err != nil && !errors.Is(err, io.EOF) {
+	if err := stack.GuardYAML(func() error { return d.Decode(s) }); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	errs := []error{checkAll("reset", s.Reset)}

@@ -28,6 +28,7 @@ func TestStatesAreChecked(t *testing.T) {
 		"state: {}":                                           "state",
 		strings.Repeat("# a long file\n", maxStates/14+1):     "over 262144 bytes",
 		"a: &a [*a, *a]":                                      "",
+		"states: {{},<<}":                                     "",
 	} {
 		_, err := ParseStates([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
