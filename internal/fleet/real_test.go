@@ -296,6 +296,19 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// answers asks until so many replicas have answered, and then a while longer, and returns what they say. Each request
+// is led to any of them, so that no number of requests is sure to reach all.
+func answers(url string, replicas int) map[string]bool {
+	said := map[string]bool{}
+	for asked, more := 0, 4*replicas; more > 0 && asked < 100*replicas; asked++ {
+		http.DefaultClient.CloseIdleConnections() // each request its own connection
+		if said[ask(url)] = true; len(said) >= replicas {
+			more--
+		}
+	}
+	return said
+}
+
 // TestScale checks that replicas of a service that nobody in the stack calls come and go behind one port that stays.
 func TestScale(t *testing.T) {
 	p := newProject(t)
@@ -310,14 +323,8 @@ func TestScale(t *testing.T) {
 		if got := r.get("b").URL; got != url {
 			t.Errorf("b moved from %s to %s", url, got)
 		}
-		pids := map[string]bool{}
-		for range 4 * n {
-			http.DefaultClient.CloseIdleConnections() // each request its own connection
-			_, pid := says(t, r.get("b"))
-			pids[pid] = true
-		}
-		if len(pids) != n {
-			t.Errorf("%d processes answer, want %d", len(pids), n)
+		if said := answers(url, n); len(said) != n {
+			t.Errorf("%d processes answer, want %d: %v", len(said), n, said)
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
