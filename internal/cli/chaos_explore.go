@@ -47,8 +47,8 @@ func newChaosExplore(a *App) *cobra.Command {
 			modesHelp() + "\n\n" +
 			"Exit codes: 0 no set of so many faults breaks anything, 1 one does, 2 usage, a mistake in a file (stack.yaml too), or\n" +
 			"the request leads to no call that is to be disturbed, 3 something is broken without a fault, 4 a fault or probe\n" +
-			"could not run, or no fleet runs, 6 the search is incomplete, 130 interrupted. A search that was interrupted goes on\n" +
-			"where it was when it is started again with the same flags.",
+			"could not run, or no fleet runs, 6 the search is incomplete, 130 interrupted. A search that was interrupted tells\n" +
+			"what it has found, and goes on where it was when it is started again with the same flags.",
 		Example: "  msctl chaos explore --workload 'POST /v1/orders'\n" +
 			"  msctl chaos explore --workload 'POST gateway/v1/orders {\"card\": \"tok_ok\"}' --invariants chaos/invariants.yaml --max-faults 3\n" +
 			"  msctl chaos explore --edges orders:* --modes omit,delay --budget 10m",
@@ -67,7 +67,7 @@ func newChaosExplore(a *App) *cobra.Command {
 		if o.output == "" {
 			return usage("name a file", "read --output: it is empty")
 		}
-		return a.searching(cmd.Context(), o, func(ctx context.Context, x *exploring) error { return x.explore(ctx) })
+		return a.searching(cmd.Context(), o, func(ctx context.Context, x *exploring) error { return x.explore(ctx, x.search()) })
 	}
 	return cmd
 }

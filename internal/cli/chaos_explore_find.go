@@ -17,8 +17,8 @@ import (
 const exitIncomplete = 6
 
 // explore searches, tells what was found, and writes it down.
-func (x *exploring) explore(ctx context.Context) error {
-	past, s := x.kept, x.search()
+func (x *exploring) explore(ctx context.Context, s *explore.Search) error {
+	past := x.kept
 	if s.Past = past; len(past) > 0 {
 		fmt.Fprintf(x.Err, "%s made before: going on behind them\n", count(len(past), "run"))
 		for _, p := range past {
@@ -28,11 +28,8 @@ func (x *exploring) explore(ctx context.Context) error {
 		}
 	}
 	r, err := x.do(ctx, s, func(p explore.Past) error { past = append(past, p); return x.save(past) })
-	if ctx.Err() != nil {
-		fmt.Fprintf(x.Err, "interrupted after %s: the same command goes on from there\n", count(r.Counts.Runs, "run"))
-	}
-	if err := x.failure(ctx, err); err != nil {
-		return err
+	if failed := x.failure(ctx, err); failed != nil {
+		return x.soFar(ctx, r, failed)
 	}
 	if err := x.idle(r.Clean.Calls); err != nil {
 		x.forget()
@@ -49,18 +46,49 @@ func (x *exploring) explore(ctx context.Context) error {
 	if r.Complete {
 		x.forget()
 	}
-	if x.o.json {
-		err = writeJSON(x.Out, "explored", struct {
-			explore.Result
-			Files []string `json:"files,omitempty"`
-		}{r, files})
-	} else {
-		x.show(ctx, r, files)
+	if err := x.tell(ctx, r, files); err != nil {
+		return err
+	}
+	return x.verdict(r)
+}
+
+// soFar tells what a search found before it failed or was interrupted, and returns how that ends it: it may be that it
+// is never started again.
+func (x *exploring) soFar(ctx context.Context, r explore.Result, failed error) error {
+	if ctx.Err() != nil {
+		r.Why = "interrupted"
+	}
+	if ctx.Err() != nil && (len(r.Found) == 0 || x.o.json) { // else the last line says so
+		fmt.Fprintf(x.Err, "interrupted after %s: the same command goes on from there\n", count(r.Counts.Runs, "run"))
+	}
+	if len(r.Found) == 0 {
+		return failed
+	}
+	files, err := x.replays(r)
+	if err == nil {
+		err = x.tell(ctx, r, files)
 	}
 	if err != nil {
 		return err
 	}
-	return x.verdict(r)
+	return failed
+}
+
+// tellMost is how long the traces of what was found are asked for.
+const tellMost = 10 * time.Second
+
+// tell prints what was found, also where ctx has ended.
+func (x *exploring) tell(ctx context.Context, r explore.Result, files []string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellMost)
+	defer cancel()
+	if !x.o.json {
+		x.show(ctx, r, files)
+		return nil
+	}
+	return writeJSON(x.Out, "explored", struct {
+		explore.Result
+		Files []string `json:"files,omitempty"`
+	}{r, files})
 }
 
 // interrupted ends the process as the signal asks that ended ctx. The command itself said what there is to say.

@@ -23,7 +23,7 @@ func (x *exploring) show(ctx context.Context, r explore.Result, files []string) 
 	case len(r.Found) == 0 && r.Complete:
 		fmt.Fprintf(s, "%s\nno set of at most %s of these modes breaks these invariants: %s\n", sum, count(r.Faults, "fault"), strings.Join(x.o.modes, ", "))
 	case !r.Complete:
-		fmt.Fprintf(s, "%s\n%s: %s tried; the same command goes on from there\n", sum, r.Why, tried(r.Faults))
+		fmt.Fprintf(s, "%s\n%s: %s tried; the same command goes on from there\n", sum, clean(r.Why), tried(r.Faults))
 	default:
 		fmt.Fprintln(s, sum)
 	}

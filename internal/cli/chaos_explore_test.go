@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -155,5 +157,72 @@ func TestExploreSummary(t *testing.T) {
 		if got := effort(r); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// traced knows every trace, as long as it is asked by somebody who waits.
+type traced struct{ experiment.Telemetry }
+
+func (traced) Trace(ctx context.Context, _ string) (telemetry.Trace, error) {
+	return telemetry.Trace{}, ctx.Err()
+}
+
+// TestExploreInterrupted tells what a search found that is interrupted or fails behind it, and writes the experiments:
+// it may be that it is never started again. One that found nothing says where it was.
+func TestExploreInterrupted(t *testing.T) {
+	lost := errors.New("the fleet has gone")
+	for name, c := range map[string]struct {
+		runs, files int // after how many runs it ends, and what is written by then
+		fails, json bool
+		out, err    string
+	}{
+		"found":           {7, 1, false, false, "Replay: msctl chaos run found.yaml\n\n7 runs of 3 calls each made\ninterrupted: not every fault was tried; the same command goes on from there\n", ""},
+		"two":             {11, 2, false, false, "Replay: msctl chaos run found-2.yaml", ""},
+		"found, as JSON":  {7, 1, false, true, `"complete":false,"why":"interrupted"`, "interrupted after 7 runs: "},
+		"before":          {4, 0, false, false, "", "interrupted after 4 runs: the same command goes on from there\n"},
+		"found, and lost": {7, 1, true, false, "the fleet has gone: not every fault was tried", ""},
+		"lost":            {4, 0, true, false, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := readPlot(filepath.Join("..", "..", "chaos", "invariants.yaml"), "invariants.yaml", "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			var out, said writes
+			x := &exploring{App: &App{Dir: dir, Getenv: func(string) string { return "" }, Out: &out, Err: &said},
+				o: &exploreOptions{output: "found.yaml", all: true, json: c.json}, plot: p, site: experiment.Site{Telemetry: traced{}}, file: filepath.Join(dir, "explore.json")}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			made := 0
+			err = x.explore(ctx, &explore.Search{All: true, Most: 1, Modes: func(explore.Call) []explore.Mode { return []explore.Mode{{Name: "omit"}} },
+				Run: func(_ context.Context, s explore.Set) (r explore.Run, err error) {
+					if made++; made > c.runs && c.fails {
+						return r, lost
+					} else if made > c.runs {
+						cancel()
+						return r, ctx.Err()
+					}
+					for _, to := range []string{"b", "c", "d"} {
+						r.Calls = append(r.Calls, explore.Call{Point: explore.Point(to + " GET /x #1"), Edge: "a:" + to, Op: "GET /x", Nth: 1, Proto: "http"})
+					}
+					if len(s) > 0 {
+						r.Broken = []string{"it holds"}
+					}
+					return r, nil
+				}})
+			if c.fails && !errors.Is(err, lost) || !c.fails && exitCode(err) != exitInterrupt {
+				t.Errorf("ended with %v", err)
+			}
+			if !strings.Contains(string(out), c.out) || c.out == "" && len(out) > 0 || !strings.HasPrefix(string(said), c.err) || c.err == "" && len(said) > 0 {
+				t.Errorf("printed %q, said %q", out, said)
+			}
+			if files, _ := filepath.Glob(filepath.Join(dir, "found*.yaml")); len(files) != c.files || c.files == 2 && filepath.Base(files[0]) != "found-2.yaml" {
+				t.Errorf("wrote %v, want %d", files, c.files)
+			}
+			if strings.Contains(string(out), "cancel") {
+				t.Errorf("the traces were not asked for: %s", out)
+			}
+		})
 	}
 }
