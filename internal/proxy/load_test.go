@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// idleMany is how many connections wait at once: H3 asks for 10,000; each here is three descriptors or four.
+// idleMany is how many connections wait at once. H3 asks for 10,000, which internal/bench/edges has: each here is three
+// descriptors or four.
 const idleMany = 1000
 
 // inUse is the memory that the process has in use for goroutines and objects.
