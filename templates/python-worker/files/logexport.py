@@ -17,7 +17,7 @@ SEVERITY = {logging.DEBUG: SeverityNumber.DEBUG, logging.INFO: SeverityNumber.IN
 def start(correlation: ContextVar[str]) -> Callable[[], None]:
     """Sends what is logged from now on. Returns what sends the rest."""
     provider = LoggerProvider()
-    provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(timeout=3), schedule_delay_millis=1000))
+    provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(timeout=3)))
     handler = Handler(provider, correlation)
     logging.getLogger().addHandler(handler)
 
