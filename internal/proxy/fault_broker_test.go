@@ -111,6 +111,48 @@ func TestNATSFaults(t *testing.T) {
 	}
 }
 
+// TestNATSLost tells of a question that is lost, and of the one behind it that is not.
+func TestNATSLost(t *testing.T) {
+	e, calls, url := natsBehind(t)
+	c, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if _, err := c.Subscribe("orders.*", func(m *nats.Msg) { _ = m.Respond([]byte("yes")) }); err != nil {
+		t.Fatal(err)
+	}
+	act(e, &rule{Matcher: Matcher{Match: Match{Path: "orders.*", Nth: 1}}, do: Action{Drop: true}})
+	inbox, err := c.SubscribeSync(nats.NewInbox())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := c.PublishRequest("orders.created", inbox.Subject, []byte("a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := inbox.NextMsg(patience); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	until(t, "two questions have ended", func() bool {
+		got = nil
+		for _, c := range calls.wait(t, 0) {
+			if strings.HasSuffix(c.Name, "orders.created") && c.Kind != Consumer {
+				got = append(got, fmt.Sprint(c.Name, " ", c.Err, c.Faults))
+			}
+		}
+		return len(got) == 2
+	})
+	if want := []string{"publish orders.created lost by a fault[rule]", "request orders.created []"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestJetStreamAgain checks that a message whose acknowledgement is turned comes again, and that a publication that is
 // dropped is not confirmed.
 func TestJetStreamAgain(t *testing.T) {

@@ -92,6 +92,21 @@ func (t *natsTalk) instead(m []byte, p *plan) (up, down []byte) {
 	return m, nil
 }
 
+// unanswered is what is shown to who reads along in place of the answer that a message never gets: it has ended, and
+// what is sent after it is another. It is JetStream's, which most wait for.
+func (t *natsTalk) unanswered(m []byte, p *plan) []byte {
+	line, _ := redisLine(m)
+	words, replied := strings.Fields(string(line)), 4
+	if words[0][0]|0x20 == 'h' {
+		replied = 5
+	}
+	if !p.Drop || len(words) != replied || strings.HasPrefix(words[1], "$JS.ACK.") {
+		return nil
+	}
+	const answer = `{"stream":"","error":{"code":,"description":"lost by a fault"}}`
+	return []byte("MSG " + words[2] + " 0 " + strconv.Itoa(len(answer)) + "\r\n" + answer + "\r\n")
+}
+
 // natsRefusal is what refuses a message in place of the acknowledgement whose first line is words. It has no headers.
 func natsRefusal(words []string) []byte {
 	verb, end := words[0], len(words)-1

@@ -219,8 +219,12 @@ func (t *talk) change(on speaker, m []byte, act *plan) ([]byte, error) {
 	t.slow, t.under = act.DelayRow, act.under
 	t.withheld = t.withheld || act.Omit
 	up, down := on.instead(m, act)
-	if len(down) > 0 {
-		t.f.watch.see(sniff.Response, down)
+	seen := down
+	if l, ok := on.(interface{ unanswered([]byte, *plan) []byte }); ok && len(down) == 0 && t.know.Idle() {
+		seen = l.unanswered(m, act)
+	}
+	if len(seen) > 0 {
+		t.f.watch.see(sniff.Response, seen)
 	}
 	t.mu.Unlock()
 	if len(down) == 0 {

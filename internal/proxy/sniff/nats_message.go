@@ -99,7 +99,7 @@ func (p *nats) answered(dir Dir, c natsCall, payload []byte) {
 	case dir == Request && bytes.HasPrefix(payload, []byte("+TERM")):
 		asked.err = "term"
 	case dir == Response && bytes.HasPrefix(payload, []byte(`{"stream":`)) && !asked.api:
-		asked.kind = natsStored
+		asked.kind, asked.err = natsStored, natsError(payload)
 	case dir == Response && (asked.api || bytes.HasPrefix(payload, []byte(`{"error":{"code":`))):
 		asked.err = natsError(payload)
 		if strings.HasSuffix(asked.dest, ".INFO") && strings.HasPrefix(asked.err, "404 ") {
