@@ -72,6 +72,14 @@ func absent(name string, snap state.Snapshot, st *stack.Stack) string {
 	return ""
 }
 
+// Reads returns the services and resources that each probe behind the experiment looks at.
+func (e *Experiment) Reads() (all [][]string) {
+	for _, p := range e.After {
+		all = append(all, namesOf(p.Look.needs()))
+	}
+	return all
+}
+
 // names are the services and resources that an experiment needs, in the order of its phases.
 func (e *Experiment) names() (all []string) {
 	var needs []need
@@ -84,6 +92,15 @@ func (e *Experiment) names() (all []string) {
 	for _, p := range e.probes() {
 		needs = append(needs, p.Look.needs()...)
 	}
+	all = namesOf(needs)
+	for _, f := range e.Faulted() {
+		all = append(all, sides(f.Target)...)
+	}
+	return unique(all)
+}
+
+// namesOf are the services and resources among needs.
+func namesOf(needs []need) (all []string) {
 	for _, n := range needs {
 		switch n.sort {
 		case unit, resource:
@@ -95,10 +112,7 @@ func (e *Experiment) names() (all []string) {
 			all = append(all, sides(state.EdgeName(n.name))...)
 		}
 	}
-	for _, f := range e.Faulted() {
-		all = append(all, sides(f.Target)...)
-	}
-	return unique(all)
+	return all
 }
 
 // sides are the services of a target such as "orders+users:payments/grpc".

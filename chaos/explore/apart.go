@@ -20,6 +20,10 @@ type apart struct {
 	noise map[Point]bool         // not made in each clean run
 	alone map[string]alone       // by key: what each fault did that was tried without another
 	usual map[Point]bool         // the names of the calls of a run without faults
+	sends map[string]string      // by edge and operation: where messages go
+	reads map[string][]string    // by service: where messages come from that it is given
+
+	together [][]string // of Search
 }
 
 // told is what one service was asked, by the name of the call, and what it got for the calls that it made.
@@ -44,6 +48,24 @@ func (a *apart) clean(r Run, noise []Point) {
 	for _, name := range a.names(nil, r.Calls) {
 		a.usual[name] = true
 	}
+	a.sends, a.reads = map[string]string{}, map[string][]string{}
+	for _, c := range r.Calls {
+		switch {
+		case c.Dest == "":
+		case c.Kind == "consume":
+			a.reads[c.Caller()] = append(a.reads[c.Caller()], c.Dest)
+		default:
+			a.sends[c.Edge+" "+c.Op] = c.Dest
+		}
+	}
+}
+
+// given reports that a service is given the messages that a fault keeps or doubles.
+func (a *apart) given(service string, f Fault) bool {
+	to := a.sends[f.Edge+" "+f.Op]
+	return to != "" && slices.ContainsFunc(a.reads[service], func(from string) bool {
+		return from == to || strings.HasPrefix(from, to+":")
+	})
 }
 
 // learn takes a run of one fault that held.
@@ -160,14 +182,9 @@ func (a *apart) changed(s Set, r Run) map[string]bool {
 			}
 		}
 	}
-	for _, f := range s {
-		topic, publishes := strings.CutPrefix(f.Op, "publish ")
-		for service, t := range a.told {
-			for p := range t.asked {
-				if publishes && strings.Contains(p.Last(), " process "+topic+" #") {
-					out[service] = true
-				}
-			}
+	for service := range a.reads {
+		if slices.ContainsFunc(s, func(f Fault) bool { return a.given(service, f) }) {
+			out[service] = true
 		}
 	}
 	return out
@@ -183,23 +200,29 @@ func (a *apart) chance(l lead) func(Call) bool {
 	return func(c Call) bool { return !a.usual[names[c.Point]] && !changed[c.Caller()] }
 }
 
-// predict returns the run of a lead with one fault more where no service sees something of both.
-func (a *apart) predict(l lead, f Fault) (r Run, ok bool) {
-	if len(l.set) == 0 {
-		return Run{}, false
+// meet reports that the faults of a lead and one fault more may be seen together: by a service, or by an invariant.
+// It is so too where that is not known.
+func (a *apart) meet(l lead, f Fault) (service, invariant bool) {
+	f.Point = a.names(l.set, l.run.Calls)[f.Point]
+	one, tried := a.alone[Set{f}.key()]
+	if len(l.set) == 0 || !tried {
+		return true, true
 	}
+	changed := a.changed(l.set, l.run)
+	among := func(services []string, set map[string]bool) bool {
+		return slices.ContainsFunc(services, func(s string) bool { return set[s] })
+	}
+	for _, services := range a.together {
+		invariant = invariant || among(services, changed) && among(services, one.changed)
+	}
+	return among(slices.Collect(maps.Keys(changed)), one.changed), invariant
+}
+
+// predict returns the run of a lead with one fault more where nobody sees both.
+func (a *apart) predict(l lead, f Fault) Run {
 	names := a.names(l.set, l.run.Calls)
 	f.Point = names[f.Point]
-	one, tried := a.alone[Set{f}.key()]
-	if !tried {
-		return Run{}, false
-	}
-	for service := range a.changed(l.set, l.run) {
-		if one.changed[service] {
-			return Run{}, false
-		}
-	}
-	return one.with(l, names), true
+	return a.alone[Set{f}.key()].with(l, names)
 }
 
 // never is an end behind everything: of calls that nobody made it is not known what came before what.

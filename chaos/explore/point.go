@@ -24,6 +24,7 @@ type Call struct {
 	Nth    int           `json:"nth"`              // of the calls of the run with that edge and operation, from 1
 	Proto  string        `json:"proto"`            // "http", "grpc", "postgres", …
 	Kind   string        `json:"kind,omitempty"`   // "" asks, "publish" hands over a message, "consume" is given one
+	Dest   string        `json:"dest,omitempty"`   // of a message: where it goes, "events:order.placed", and behind that the queue that it came from
 	Start  time.Duration `json:"start"`            // since the run began
 	End    time.Duration `json:"end"`
 	Got    string        `json:"got"` // what the caller got: "ok", "503", "UNAVAILABLE"
@@ -69,7 +70,25 @@ type Seen struct {
 
 // Name gives calls their points and puts them in the order in which they started.
 func Name(seen []Seen) []Call {
-	order := make([]int, len(seen))
+	points, order := name(seen)
+	nth := map[string]int{}
+	var out []Call
+	for _, i := range order {
+		c := seen[i].Call
+		key := c.Edge + " " + c.Op
+		nth[key]++
+		c.Point, c.Nth = points[i], nth[key]
+		if of := seen[i].Of; of >= 0 {
+			c.Parent = points[of]
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// name returns the point of each call, and their indices in the order in which they started.
+func name(seen []Seen) (points []Point, order []int) {
+	order = make([]int, len(seen))
 	for i := range order {
 		order[i] = i
 	}
@@ -77,15 +96,16 @@ func Name(seen []Seen) []Call {
 		return cmp.Or(cmp.Compare(seen[a].Start, seen[b].Start), cmp.Compare(depth(seen, a), depth(seen, b)),
 			cmp.Compare(seen[a].Edge+seen[a].Op, seen[b].Edge+seen[b].Op))
 	})
-	points, sibling, nth := make([]Point, len(seen)), map[string]int{}, map[string]int{}
-	var name func(i int) Point
-	name = func(i int) Point {
+	points = make([]Point, len(seen))
+	sibling := map[string]int{}
+	var point func(i int) Point
+	point = func(i int) Point {
 		if i < 0 {
 			return ""
 		}
 		if points[i] == "" { // a call that started before the one that it is made for: the clocks are two
 			c := seen[i].Call
-			step := string(name(seen[i].Of))
+			step := string(point(seen[i].Of))
 			if step != "" {
 				step += between
 			}
@@ -95,15 +115,33 @@ func Name(seen []Seen) []Call {
 		}
 		return points[i]
 	}
-	var out []Call
 	for _, i := range order {
-		c := seen[i].Call
-		key := c.Edge + " " + c.Op
-		nth[key]++
-		c.Point, c.Parent, c.Nth = name(i), name(seen[i].Of), nth[key]
-		out = append(out, c)
+		point(i)
 	}
-	return out
+	return points, order
+}
+
+// Lost adds the call that a fault has hit and that no edge has seen the end of: nobody answers a message that is lost.
+// Those of its kind that were made behind it come after it.
+func Lost(seen []Seen, f Fault) []Seen {
+	points, order := name(seen)
+	lost := Seen{Of: -1, Call: Call{Edge: f.Edge, Op: f.Op, Proto: f.Proto, Got: "lost"}}
+	if i := slices.Index(points, f.Point.Parent()); i >= 0 {
+		lost.Of = i
+	}
+	nth := 0
+	for _, i := range order {
+		lost.Start = seen[i].Start + 1
+		if seen[i].Edge != f.Edge || seen[i].Op != f.Op {
+			continue
+		}
+		if nth++; nth >= f.Nth {
+			lost.Of, lost.Start = seen[i].Of, seen[i].Start-1
+			break
+		}
+	}
+	lost.End = lost.Start
+	return append(slices.Clip(seen), lost)
 }
 
 // depth is how many calls lead to one.

@@ -11,6 +11,7 @@ type Run struct {
 	Calls  []Call   `json:"calls"`            // in the order in which they started
 	Answer string   `json:"answer"`           // what the request got: "201", "timeout"
 	Broken []string `json:"broken,omitempty"` // what did not hold; none: all held
+	Idle   bool     `json:"idle,omitempty"`   // a fault of the set did not act: its call was not made
 }
 
 // Held reports that nothing was broken.

@@ -16,14 +16,15 @@ type Search struct {
 	Most     int               // faults in one set; 0: as many as there are calls
 	Runs     int               // that may be made; 0: any number
 	Seed     uint64            // 0: the sets of a round are tried in the order of calls; else in one drawn by it
-	Thorough bool              // nothing is left out for what is only likely: of modes with equal effect, and of services that share nothing
+	Thorough bool              // nothing is left out for what is only likely: of modes with equal effect, and of what services saw
+	Together [][]string        // services, by what must hold: one invariant looks at what they did, and may be broken by all of them only
 	All      bool              // go on behind the first set that breaks something
 	Again    int               // runs that confirm such a set; 0 means 3, below 0 none
 	Past     []Past            // runs that were made before: they are not made again
 	Made     func(Past)        // gets each run that is made; nil: nobody
 	Progress func(Progress)    // nil: nobody
 
-	anyOrder, blind bool // tests: without the order of calls, without what services saw
+	anyOrder bool // tests: without the order of calls
 }
 
 // Past is a run that was made.
@@ -47,6 +48,7 @@ type Counts struct {
 	Known  int `json:"known"`  // every service saw its part before
 	Merged int `json:"merged"` // another mode has the same effect there
 	Broken int `json:"broken"` // a part of the set breaks already
+	Idle   int `json:"idle"`   // of Runs: in which a fault did not act, for its call was not made
 }
 
 // Found is a set that breaks something, and none of its parts does.
@@ -78,7 +80,7 @@ var errEnough = errors.New("the budget of runs is used up")
 // a run that could not be made.
 func (s *Search) Do(ctx context.Context) (Result, error) {
 	h := hunt{Search: s, seen: map[string]bool{}, past: map[string]Run{}, alike: alike{}}
-	h.memory.acts, h.apart.acts = h.acts, h.acts
+	h.memory.acts, h.apart.acts, h.apart.together = h.acts, h.acts, s.Together
 	for _, p := range s.Past {
 		h.past[fmt.Sprint(p.Set.key(), p.Try)] = p.Run
 	}
@@ -151,10 +153,13 @@ func (h *hunt) search(ctx context.Context) error {
 	return nil
 }
 
+// CleanRuns is how many runs without faults a search begins with.
+const CleanRuns = 3
+
 // clean makes the runs without faults. The first only warms the fleet: connections are opened in it, and caches
 // filled. What differs between the others loses its ordinals.
 func (h *hunt) clean(ctx context.Context) (err error) {
-	var all [3]Run
+	var all [CleanRuns]Run
 	for i := range all {
 		if all[i], err = h.run(ctx, nil, i); err != nil {
 			return err
@@ -200,7 +205,7 @@ func (h *hunt) candidates(leads []lead) (all []candidate) {
 			if l.set.mode(c.Point) != "" || !h.anyOrder && !behind(l, c) {
 				continue
 			}
-			leave := !h.Thorough && !h.blind && chance(c)
+			leave := !h.Thorough && chance(c)
 			for _, m := range h.Modes(c) {
 				h.know(m)
 				s := l.set.with(faultAt(c, m.Name))
@@ -282,21 +287,23 @@ func (h *hunt) try(ctx context.Context, c candidate, left int) (*lead, error) {
 
 // known returns what the run of a candidate would show where that can be told.
 func (h *hunt) known(c candidate) (r Run, ok bool) {
-	if h.blind {
-		return Run{}, false
-	}
-	if r, ok = h.memory.predict(c.set); ok {
-		return r, true
-	}
 	if h.Thorough {
 		return Run{}, false
 	}
-	return h.apart.predict(c.of, c.set[len(c.set)-1])
+	service, invariant := h.apart.meet(c.of, c.set[len(c.set)-1])
+	if len(c.set) > 1 && invariant && len(h.Together) > 0 {
+		return Run{}, false
+	}
+	if r, ok = h.memory.predict(c.set); ok || service {
+		return r, ok
+	}
+	return h.apart.predict(c.of, c.set[len(c.set)-1]), true
 }
 
 // keep learns from a run that held.
 func (h *hunt) keep(c candidate, added Fault, r Run) *lead {
-	if _, acted := r.call(added.Point); !acted {
+	if _, acted := r.call(added.Point); !acted || r.Idle {
+		h.Counts.Idle++
 		return nil // the call was not made: the fault did nothing
 	}
 	h.memory.learn(c.set, r)

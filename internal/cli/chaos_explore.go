@@ -38,10 +38,10 @@ func newChaosExplore(a *App) *cobra.Command {
 		Long: "explore makes one request again and again. First it learns from the edges which calls the request leads to:\n" +
 			"HTTP, gRPC, statements, commands, messages. Then it disturbs each call alone, then two of them, and so on, and\n" +
 			"looks after each run whether the invariants hold. Runs are left out whose end is known: a part of the set breaks\n" +
-			"already, no fault of it could act, every service saw its part before, another mode has the same effect. Faults\n" +
-			"act on the one request alone, until nothing comes of it any more; then the invariants must come to hold. A set\n" +
-			"that breaks something is run three times more, and written as an experiment that `msctl chaos run` replays.\n" +
-			"Nothing else should use the fleet meanwhile.\n\n" +
+			"already, every service saw its part before and no invariant looks at both, another mode has the same effect.\n" +
+			"Faults act on the one request alone, until nothing comes of it any more; then the invariants must come to hold.\n" +
+			"A set that breaks something is run three times more, and written as an experiment that `msctl chaos run`\n" +
+			"replays. Nothing else should use the fleet meanwhile.\n\n" +
 			"Invariants are an experiment without faults: its setup is done once, its after probes are looked at behind each\n" +
 			"run, ${run} is the name of the run, and its workload is the request, or what --workload names.\n\n" +
 			modesHelp() + "\n\n" +
@@ -59,7 +59,7 @@ func newChaosExplore(a *App) *cobra.Command {
 	o.flags(cmd)
 	f.IntVar(&o.faults, "max-faults", 2, "most faults in one set")
 	f.Uint64Var(&o.seed, "seed", 0, "try the sets of a round in an order drawn by it (default: the order of the calls)")
-	f.BoolVar(&o.thorough, "thorough", false, "leave out only runs whose end is certain, and none whose end is likely")
+	f.BoolVar(&o.thorough, "thorough", false, "leave out only sets of which a part breaks something, and none whose end is likely")
 	f.BoolVar(&o.all, "all", false, "go on behind the first set that breaks something")
 	f.StringVar(&o.state, "state", "", "`FILE` of the runs that were made (default: explore.json in .msctl)")
 	f.StringVarP(&o.output, "output", "o", "chaos-found.yaml", "`FILE` for the experiment that replays what was found")

@@ -29,7 +29,7 @@ func callsOf(tr telemetry.Trace) []explore.Seen {
 		start := r.Start.Sub(tr.Start)
 		seen = append(seen, explore.Seen{Of: -1, Call: explore.Call{
 			Edge: r.Edge, Op: r.Name, Proto: attrOf(r, "network.protocol.name"), Kind: kindWord(r.Kind),
-			Start: start, End: start + r.Duration, Got: gotOf(r),
+			Dest: attrOf(r, "messaging.destination.name"), Start: start, End: start + r.Duration, Got: gotOf(r),
 		}})
 	}
 	for i := range rows {

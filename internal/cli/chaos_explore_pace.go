@@ -36,17 +36,14 @@ func (p *pace) note(now time.Time, at explore.Progress) {
 }
 
 // run reports whether a single fault was tried since begun.
-func (p *pace) run() bool { return p.made > cleanRuns }
-
-// cleanRuns is how many runs without faults a search begins with.
-const cleanRuns = 3
+func (p *pace) run() bool { return p.made > explore.CleanRuns }
 
 // ran takes that one more run was made.
 func (p *pace) ran(past explore.Past) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.made++; len(past.Set) > 0 {
-		p.made = max(p.made, cleanRuns+1)
+		p.made = max(p.made, explore.CleanRuns+1)
 	}
 }
 

@@ -12,7 +12,7 @@ func TestExplorePace(t *testing.T) {
 	set := explore.Set{{Mode: "omit", Edge: "a:b", Op: "GET /x"}}
 	search := func(p *pace, known, tried int, each time.Duration) string {
 		now := time.Unix(0, 0)
-		for range cleanRuns - min(known, cleanRuns) {
+		for range explore.CleanRuns - min(known, explore.CleanRuns) {
 			p.ran(explore.Past{})
 		}
 		for i := range tried + 1 {

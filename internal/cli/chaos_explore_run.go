@@ -26,6 +26,7 @@ type exploring struct {
 	site    experiment.Site
 	fleet   *control.Client
 	session *experiment.Session
+	holds   *experiment.Experiment // what must hold
 	edges   selection
 	file    string         // of the runs that were made
 	kept    []explore.Past // that were in it
@@ -46,6 +47,7 @@ func (x *exploring) open(ctx context.Context) error {
 	if err := valid(ctx, []*experiment.Experiment{e}, x.site); err != nil {
 		return err
 	}
+	x.holds = e
 	if x.session, err = (experiment.Runner{Site: x.site}).Open(ctx, e); err != nil && ctx.Err() == nil {
 		return &codedError{err, experiment.Broken.Code(), ""}
 	}
@@ -66,8 +68,24 @@ func (x *exploring) close(ctx context.Context) error {
 func (x *exploring) search() *explore.Search {
 	return &explore.Search{
 		Run: x.run, Most: x.o.faults, Runs: x.o.runs, Seed: x.o.seed, Thorough: x.o.thorough, All: x.o.all,
-		Modes: x.modes,
+		Modes: x.modes, Together: x.together(),
 	}
+}
+
+// together are the services of each invariant: those that it names, and those that use a resource which it names.
+func (x *exploring) together() (all [][]string) {
+	for _, names := range x.holds.Reads() {
+		var services []string
+		for _, svc := range x.site.Stack.Services {
+			if slices.Contains(names, svc.Name) || slices.ContainsFunc(svc.Uses, func(r string) bool { return slices.Contains(names, r) }) {
+				services = append(services, svc.Name)
+			}
+		}
+		if len(services) > 1 {
+			all = append(all, services)
+		}
+	}
+	return all
 }
 
 // modes are those in which a call is to fail.
@@ -93,7 +111,7 @@ func (x *exploring) run(ctx context.Context, set explore.Set) (explore.Run, erro
 		x.learn(r)
 		return r, nil
 	}
-	if x.clean == nil || acted(set, r) {
+	if x.clean == nil || !r.Idle {
 		return r, nil
 	}
 	if err := x.recover(ctx); err != nil {
@@ -109,14 +127,7 @@ func (x *exploring) learn(r explore.Run) {
 		x.clean, x.always = &r, r.Calls
 		return
 	}
-	x.always = slices.DeleteFunc(slices.Clone(x.always), func(c explore.Call) bool { return !made(r, c) })
-}
-
-// acted reports that every fault of a set met its call.
-func acted(set explore.Set, r explore.Run) bool {
-	return !slices.ContainsFunc(set, func(f explore.Fault) bool {
-		return !slices.ContainsFunc(r.Calls, func(c explore.Call) bool { return c.Edge == f.Edge && c.Op == f.Op && c.Nth >= f.Nth })
-	})
+	x.always = slices.DeleteFunc(slices.Clone(x.always), func(c explore.Call) bool { return !has(r, c) })
 }
 
 // recoverMost is how long a fleet may take to be as it was before the faults.
@@ -129,15 +140,15 @@ func (x *exploring) recover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.Held() && r.Answer == x.clean.Answer && !slices.ContainsFunc(x.always, func(c explore.Call) bool { return !made(r, c) }) {
+		if r.Held() && r.Answer == x.clean.Answer && !slices.ContainsFunc(x.always, func(c explore.Call) bool { return !has(r, c) }) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// made reports whether a run made a call.
-func made(r explore.Run, c explore.Call) bool {
+// has reports whether a run made a call.
+func has(r explore.Run, c explore.Call) bool {
 	return slices.ContainsFunc(r.Calls, func(d explore.Call) bool { return d.Point == c.Point })
 }
 
@@ -154,40 +165,49 @@ func (x *exploring) calm(ctx context.Context) {
 	}
 }
 
-// once makes one run: with faults until nothing comes any more, then without them until all is well again, or is
-// not.
+// once makes one run. A fault on every call of an operation ends when nothing comes any more, and all is to be well
+// again, or is not: it would meet each try behind that. One on a single call stays until the run is over.
 func (x *exploring) once(ctx context.Context, set explore.Set) (r explore.Run, err error) {
 	r.Trace = newTraceID()
 	x.runs++
-	tr, wrong, hit, err := x.disturb(ctx, set, &r)
+	d, err := x.put(ctx, set, r.Trace)
 	if err != nil {
+		return r, err
+	}
+	defer func() {
+		if left := d.lift(context.WithoutCancel(ctx), func(explore.Fault) bool { return true }); err == nil {
+			err = left
+		}
+	}()
+	wrong, err := x.send(ctx, set, &r)
+	if err != nil {
+		return r, err
+	}
+	tr, err := x.trace(ctx, r.Trace)
+	if err != nil {
+		return r, err
+	}
+	if err := d.lift(ctx, func(f explore.Fault) bool { return f.Nth == 0 }); err != nil {
 		return r, err
 	}
 	if tr, err = x.settle(ctx, tr, &r); err != nil {
 		return r, err
 	}
+	if err := d.lift(ctx, func(explore.Fault) bool { return true }); err != nil {
+		return r, err
+	}
 	if wrong != "" {
 		r.Broken = append(r.Broken, "the answer: "+wrong)
 	}
-	r.Calls = met(explore.Name(callsOf(tr)), set, hit)
+	r.Calls, r.Idle = explore.Name(d.lost(tr, callsOf(tr))), d.idle()
 	return r, nil
 }
 
-// disturb makes the request of a run with the faults of a set on it, and lifts them when nothing comes any more.
-// wrong is what is wrong with the answer, and hit tells of each fault whether it acted.
-func (x *exploring) disturb(ctx context.Context, set explore.Set, r *explore.Run) (tr telemetry.Trace, wrong string, hit []bool, err error) {
-	put, err := x.put(ctx, set, r.Trace)
-	if err != nil {
-		return tr, "", nil, err
-	}
-	defer func() {
-		if left := x.lift(context.WithoutCancel(ctx), put); err == nil {
-			err = left
-		}
-	}()
+// send makes the request of a run, and returns what is wrong with the answer.
+func (x *exploring) send(ctx context.Context, set explore.Set, r *explore.Run) (wrong string, err error) {
 	status, wrong, err := x.session.Send(ctx, fmt.Sprintf("%s-%d", x.name, x.runs), "00-"+r.Trace+"-"+r.Trace[:16]+"-01")
 	if err != nil {
-		return tr, "", nil, err
+		return "", err
 	}
 	if r.Answer = strconv.Itoa(status); status == 0 {
 		r.Answer = "no answer"
@@ -195,11 +215,7 @@ func (x *exploring) disturb(ctx context.Context, set explore.Set, r *explore.Run
 	if wrong == "" && len(set) == 0 && status >= http.StatusBadRequest {
 		wrong = fmt.Sprintf("answered %d without any fault", status)
 	}
-	if tr, err = x.trace(ctx, r.Trace); err != nil {
-		return tr, "", nil, err
-	}
-	hit, err = x.hit(ctx, put)
-	return tr, wrong, hit, err
+	return wrong, nil
 }
 
 // looksMost is how often a run is looked at that goes on although nothing seemed to come any more.
@@ -229,76 +245,6 @@ func (x *exploring) broken(ctx context.Context) (broken []string, err error) {
 		}
 	}
 	return nil, err
-}
-
-// met adds the calls that faults of a set have hit and that are not over: nobody answers a message that is lost.
-func met(calls []explore.Call, set explore.Set, hit []bool) []explore.Call {
-	for i, f := range set {
-		if !hit[i] || acted(explore.Set{f}, explore.Run{Calls: calls}) {
-			continue
-		}
-		at := time.Duration(0)
-		if n := len(calls); n > 0 {
-			at = calls[n-1].Start
-		}
-		calls = append(calls, explore.Call{Point: f.Point, Parent: f.Point.Parent(), Edge: f.Edge, Op: f.Op, Nth: f.Nth,
-			Proto: f.Proto, Start: at, End: at, Got: "lost"})
-	}
-	return calls
-}
-
-// put puts the faults of a set on the run of that trace, one for each.
-func (x *exploring) put(ctx context.Context, set explore.Set, trace string) ([]state.Fault, error) {
-	if len(set) == 0 {
-		return nil, nil
-	}
-	var faults []state.Fault
-	for _, f := range set {
-		one := f.State(trace)
-		one.Lease, one.Seed = x.session.Lease(), max(x.o.seed, 1)
-		faults = append(faults, one)
-	}
-	put, err := x.fleet.AddFaults(ctx, faults)
-	if err == nil && len(put) != len(set) {
-		err = fmt.Errorf("%d act", len(put))
-	}
-	if err != nil {
-		return put, fmt.Errorf("put %s: %w", set, err)
-	}
-	return put, nil
-}
-
-// hit reports of each fault whether it has acted.
-func (x *exploring) hit(ctx context.Context, put []state.Fault) ([]bool, error) {
-	if len(put) == 0 {
-		return nil, nil
-	}
-	all, err := x.fleet.Faults(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("ask which faults acted: %w", err)
-	}
-	out := make([]bool, len(put))
-	for i, f := range put {
-		out[i] = slices.ContainsFunc(all, func(s state.Fault) bool { return s.ID == f.ID && s.Acted > 0 })
-	}
-	return out, nil
-}
-
-// lift lifts faults. It is [state.ErrUnknownFault] where one was lifted already: its lease was over.
-func (x *exploring) lift(ctx context.Context, put []state.Fault) error {
-	if len(put) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var ids []string
-	for _, f := range put {
-		ids = append(ids, f.ID)
-	}
-	if _, err := x.fleet.RemoveFaults(ctx, ids); err != nil {
-		return fmt.Errorf("lift the faults of a run: %w", err)
-	}
-	return nil
 }
 
 // trace waits until all of a trace is there: the callers of everything are known, and nothing comes any more.

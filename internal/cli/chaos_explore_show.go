@@ -39,6 +39,12 @@ func effort(r explore.Result) string {
 	if left := r.Counts.Known + r.Counts.Merged + r.Counts.Broken; left > 0 {
 		sum += fmt.Sprintf("; %s left out: %d known, %d with an effect that was seen, %d broken already",
 			count(left, "run"), r.Counts.Known, r.Counts.Merged, r.Counts.Broken)
+		if r.Counts.Known+r.Counts.Merged > 0 {
+			sum += " (--thorough makes the first two)"
+		}
+	}
+	if r.Counts.Idle > 0 {
+		sum += fmt.Sprintf("; in %s a fault met no call", count(r.Counts.Idle, "run"))
 	}
 	return sum
 }

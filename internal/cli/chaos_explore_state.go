@@ -21,9 +21,9 @@ type explored struct {
 	Past    []explore.Past `json:"past"`
 }
 
-// fingerprint tells one search from another.
+// fingerprint tells one search from another. It begins with the version of what is kept of a run.
 func (x *exploring) fingerprint() string {
-	data, _ := json.Marshal([]any{string(x.plot.write("", "", "", nil)), x.o.edges, x.o.modes, x.o.seed, x.o.thorough, x.o.all})
+	data, _ := json.Marshal([]any{2, string(x.plot.write("", "", "", nil)), x.o.edges, x.o.modes, x.o.seed, x.o.thorough, x.o.all})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
 }

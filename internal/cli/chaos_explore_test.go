@@ -151,8 +151,10 @@ func TestExploreSummary(t *testing.T) {
 	for want, r := range map[string]explore.Result{
 		"1 run made":                   {Counts: explore.Counts{Runs: 1}},
 		"12 runs of 4 calls each made": {Clean: clean, Counts: explore.Counts{Runs: 12}},
-		"9 runs of 4 calls each made; 6 runs left out: 1 known, 2 with an effect that was seen, 3 broken already": {Clean: clean,
+		"9 runs of 4 calls each made; 6 runs left out: 1 known, 2 with an effect that was seen, 3 broken already (--thorough makes the first two)": {Clean: clean,
 			Counts: explore.Counts{Runs: 9, Known: 1, Merged: 2, Broken: 3}},
+		"9 runs made; 3 runs left out: 0 known, 0 with an effect that was seen, 3 broken already; in 2 runs a fault met no call": {
+			Counts: explore.Counts{Runs: 9, Broken: 3, Idle: 2}},
 	} {
 		if got := effort(r); got != want {
 			t.Errorf("%q, want %q", got, want)
