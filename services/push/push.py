@@ -1,5 +1,7 @@
 """Turns tasks into pushes, once for each request, and tells what became of them."""
 
+import contextlib
+
 import telemetry
 from consumer import Permanent
 from inbox import Inbox
@@ -27,8 +29,9 @@ class Pusher:
             try:
                 await self.provider.push(request, device, task.get("subject", ""),
                                          task.get("body", ""))
-            except BaseException:
-                await self.inbox.release(request, claim)
+            except BaseException:  # why the push failed counts, not whether its claim ends at once or by itself
+                with contextlib.suppress(Exception):
+                    await self.inbox.release(request, claim)
                 raise
             await self.inbox.sent(request)
         await self.tell(SENT, task)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import unittest
+from collections.abc import Awaitable, Callable
 
 import message
 from consumer import Consumer, Permanent, reason
@@ -26,9 +27,10 @@ class Broker:
 class Redis:
     """The three commands that the inbox uses. A client may send one again whose answer is lost, here once."""
 
-    def __init__(self, lost: int = 0) -> None:
+    def __init__(self, lost: int = 0, away: Callable[[], Awaitable[None]] | None = None) -> None:
         self.held: dict[str, str] = {}
         self.lost = lost  # answers of commands that take a key
+        self.away = away  # comes before a claim is dropped
 
     async def set(self, name, value, *, nx=False, ex=None):
         took = self.put(name, value, nx)
@@ -52,6 +54,8 @@ class Redis:
         return self.held.get(name)
 
     async def eval(self, script, numkeys, name, claim):
+        if self.away is not None:
+            await self.away()
         if self.held.get(name) == claim:
             del self.held[name]
 
@@ -115,6 +119,33 @@ class Deliver(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(list(redis.held.values()), [now])
         await inbox.release("r-1", now)
         self.assertEqual(redis.held, {})
+
+    async def test_release_keeps_the_reason(self) -> None:
+        """What is wrong with a push is told, though Redis is away when its claim is to be dropped."""
+        async def away() -> None:
+            raise ConnectionError("redis is away")
+
+        pusher = Pusher(Provider(Permanent("no such device")), Inbox(Redis(away=away)), self.broker)
+        consumer = Consumer(self.broker, message.PUSH_QUEUE, pusher.handle, pusher.gave_up, attempts=3, backoff=0.001)
+        self.assertTrue(await consumer.take(task(), asyncio.Event()))
+        header = self.broker.out[1].header
+        self.assertEqual(header[message.HEADER_FAILED_ATTEMPTS], "1")
+        self.assertEqual(header[message.HEADER_FAILED_REASON], "no such device")
+
+    async def test_release_is_cancelled(self) -> None:
+        """Who is told to end while a claim is dropped ends."""
+        begun = asyncio.Event()
+
+        async def hang() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        pusher = Pusher(Provider(Permanent("no such device")), Inbox(Redis(away=hang)), self.broker)
+        work = asyncio.create_task(pusher.handle(task()))
+        await begun.wait()
+        work.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await work
 
     async def test_failed(self) -> None:
         await self.deliver(Provider(*[ConnectionError("away")] * 3), task())
