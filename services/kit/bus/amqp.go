@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -21,10 +22,13 @@ type rabbit struct {
 	log  watermill.LoggerAdapter
 	line *line
 	conn *wamqp.ConnectionWrapper
+
+	submits chan struct{} // has one for each message that is on its way
+	last    sync.Once     // takes them all
 }
 
 func dialAMQP(ctx context.Context, url string, log *slog.Logger) (broker, error) {
-	r := &rabbit{url: url, log: quiet(log), line: &line{}}
+	r := &rabbit{url: url, log: quiet(log), line: &line{}, submits: make(chan struct{}, submitMost)}
 	conn, err := wamqp.NewConnection(wamqp.ConnectionConfig{
 		AmqpURI:    url,
 		AmqpConfig: &amqp.Config{Heartbeat: 5 * time.Second, Locale: "en_US", Dial: r.line.dial},
@@ -122,47 +126,6 @@ func (t topology) BuildTopology(ch *amqp.Channel, _ wamqp.BuildTopologyParams, _
 
 func (t topology) ExchangeDeclare(*amqp.Channel, string, wamqp.Config) error { return nil }
 
-func (r *rabbit) publish(ctx context.Context, m kit.Message) error {
-	conn := r.connection()
-	if conn == nil {
-		return errAway
-	}
-	err := submit(ctx, conn, m)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) && r.alive() == nil {
-		err = errors.Join(err, r.declare()) // a broker that lost its data has no exchange
-	}
-	return err
-}
-
-// submit publishes on a channel of its own, and waits for the confirmation as long as on NATS: one that is lost
-// does not come later.
-func submit(ctx context.Context, conn *amqp.Connection, m kit.Message) error {
-	ch, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("open channel: %w", err)
-	}
-	defer ch.Close()
-	if err := ch.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirmations: %w", err)
-	}
-	p, err := amqpMarshaler{}.Marshal(toWatermill(m))
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, confirmFor)
-	defer cancel()
-	sent, err := ch.PublishWithDeferredConfirmWithContext(ctx, m.Exchange, m.Key, false, false, p)
-	if err != nil {
-		return err
-	}
-	if taken, err := sent.WaitContext(ctx); err != nil {
-		return fmt.Errorf("wait for confirmation: %w", err)
-	} else if !taken {
-		return errors.New("not confirmed")
-	}
-	return nil
-}
-
 func (r *rabbit) subscriber(q queue) message.Subscriber {
 	sub, err := wamqp.NewSubscriberWithConnection(r.config(q), r.log, r.conn)
 	if err != nil {
@@ -190,8 +153,6 @@ func (r *rabbit) connection() (conn *amqp.Connection) {
 	})
 	return conn
 }
-
-func (r *rabbit) close() error { return r.conn.Close() }
 
 // amqpMarshaler puts the ids where other languages' clients look for them.
 type amqpMarshaler struct{}

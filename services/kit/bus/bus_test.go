@@ -105,6 +105,7 @@ func TestBroker(t *testing.T) {
 			{"stop gives back what waits for a try", stopGivesBack},
 			{"a message not acknowledged comes again", redelivered},
 			{"a consumer waits for its broker", waitsForBroker},
+			{"a broker that stands still holds nobody", standsStill},
 		} {
 			t.Run(tt.name, func(t *testing.T) { tt.test(t, url) })
 		}
@@ -327,6 +328,31 @@ func redelivered(t *testing.T, url string) {
 	if m := next(t, got); m.ID != sent.ID {
 		t.Errorf("got %s, want %s", m.ID, sent.ID)
 	}
+}
+
+// standsStill has a broker that reads nothing and keeps the connection, as RabbitMQ does while it is short of
+// memory: who publishes is held for as long as they said, and so is who closes for a while. Later all goes on.
+func standsStill(t *testing.T, url string) {
+	at, still := kittest.Still(t, url)
+	b, held := dial(t, at), dial(t, at)
+	send(t, held, kit.Notifications, kit.PushQueue, "before")
+	still(true)
+	for range 70 { // more than are begun at once
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		m := kit.Message{ID: kit.NewID(), Exchange: kit.Notifications, Key: kit.PushQueue, Body: []byte(`"held"`)}
+		if err := b.Publish(ctx, m); !errors.Is(err, context.DeadlineExceeded) || b.Ready(t.Context()) != nil {
+			t.Fatalf("publish: %v, connected: %v; want that its time is over, and it is", err, b.Ready(t.Context()))
+		}
+		cancel()
+	}
+	if err := held.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	still(false)
+	kittest.Eventually(t, "a message sent", func() bool {
+		m, err := kit.NewTask(t.Context(), kit.PushQueue, "after")
+		return err == nil && b.Publish(t.Context(), m) == nil
+	})
 }
 
 // wire returns the URL of a way to the broker that can be cut, and mended.

@@ -22,6 +22,16 @@ func (l *line) up(ready func() bool) bool {
 	return l.conn != nil && ready()
 }
 
+// cut ends the connection, for the server too.
+func (l *line) cut() {
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	if conn != nil {
+		conn.Close()
+	}
+}
+
 func (l *line) dial(network, addr string) (net.Conn, error) {
 	conn, err := amqp.DefaultDial(30*time.Second)(network, addr)
 	if err != nil {
@@ -43,7 +53,7 @@ type lineConn struct {
 func (c *lineConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
-		c.lost()
+		c.Close() // who is in the middle of a write would else be held, and who waits for them
 	}
 	return n, err
 }
@@ -51,7 +61,7 @@ func (c *lineConn) Read(p []byte) (int, error) {
 func (c *lineConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err != nil {
-		c.lost()
+		c.Close()
 	}
 	return n, err
 }

@@ -32,6 +32,15 @@ func Swallow(t testing.TB, server, text string, n int) string {
 	return between(t, server, &relay{swallow: true, word: []byte(text)}, n)
 }
 
+// Still puts a relay before a server and returns its URL, and a function that makes it stand still, or go on: as
+// long as it does, nothing that a client sends arrives, and no connection ends. What the server says comes through.
+func Still(t testing.TB, server string) (at string, still func(bool)) {
+	t.Helper()
+	r := &relay{}
+	at = between(t, server, r, 0)
+	return at, r.still
+}
+
 func lossy(t testing.TB, server, word string, n int) string {
 	t.Helper()
 	return between(t, server, &relay{word: []byte(word)}, n)
@@ -64,9 +73,12 @@ type relay struct {
 
 	swallow bool // the command is lost, not its answer
 
-	mu    sync.Mutex // guards conns and ended
-	conns []net.Conn
-	ended bool
+	gate sync.RWMutex // held for writing while the relay stands still
+
+	mu      sync.Mutex // guards what follows
+	conns   []net.Conn
+	ended   bool
+	stopped bool // it stands still
 }
 
 func (r *relay) accept(ln net.Listener) {
@@ -89,9 +101,26 @@ func (r *relay) accept(ln net.Listener) {
 	}
 }
 
+// still makes the relay stand still or go on. At its end it goes on for good.
+func (r *relay) still(yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case yes && !r.stopped && !r.ended:
+		r.gate.Lock()
+	case !yes && r.stopped:
+		r.gate.Unlock()
+	default:
+		return
+	}
+	r.stopped = yes
+}
+
 // look sees whether a command or the answer to it is to be lost, and returns what goes on. A client sends one in
-// one piece, and waits.
+// one piece, and waits. Where the relay stands still, so does this.
 func (r *relay) look(command []byte, lost *atomic.Bool) []byte {
+	r.gate.RLock()
+	defer r.gate.RUnlock()
 	switch hit := bytes.Contains(bytes.ToLower(command), r.word) && r.left.Add(-1) >= 0; {
 	case hit && r.swallow:
 		return nil
@@ -132,6 +161,7 @@ func (r *relay) keep(conns ...net.Conn) bool {
 }
 
 func (r *relay) end() {
+	r.still(false)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
