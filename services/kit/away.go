@@ -12,16 +12,22 @@ import (
 // ErrBusy says that others were in the way for as long as it was tried.
 var ErrBusy = errors.New("others are in the way")
 
+// ErrSilent says that what a service needs behind it has not answered when a connection to it was to be made.
+var ErrSilent = errors.New("no answer")
+
 // Away reports whether err says that what a service needs behind it, such as its database, is not
 // there, or that the connection to it broke: the same may succeed in a moment. What has been sent may have
 // been done all the same.
+//
+// A statement that had no answer when its context ended is not among them: whose time was short, and whether the
+// database hangs, only the caller knows. That is context.DeadlineExceeded.
 func Away(err error) bool {
 	var wire *net.OpError // dials, reads and writes; a name that is not found is one as well
 	if errors.As(err, &wire) {
 		return true
 	}
-	// ErrBusy, and how drivers and clients tell of a connection that has ended.
-	for _, ended := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, sql.ErrConnDone, ErrBusy} {
+	// ErrBusy and ErrSilent, and how drivers and clients tell of a connection that has ended.
+	for _, ended := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, sql.ErrConnDone, ErrBusy, ErrSilent} {
 		if errors.Is(err, ended) {
 			return true
 		}

@@ -74,6 +74,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"connection refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, 503, "unavailable"},
 		{"connection ended", fmt.Errorf("read secret: %w", io.ErrUnexpectedEOF), 503, "unavailable"},
 		{"connection known bad", driver.ErrBadConn, 503, "unavailable"},
+		{"database silent", fmt.Errorf("%w: secret", ErrSilent), 503, "unavailable"},
 		{"others in the way", fmt.Errorf("%w: secret", ErrBusy), 503, "unavailable"},
 		{"database stopping", sqlState("57P01"), 503, "unavailable"},
 		{"database gone", sqlState("08006"), 503, "unavailable"},
@@ -106,7 +107,7 @@ func TestErrorsAreProblems(t *testing.T) {
 			if strings.Contains(string(body), "secret") {
 				t.Errorf("the answer tells a secret: %s", body)
 			}
-			if got, want := resp.Header.Get("Retry-After") != "", tt.status == 503; got != want {
+			if got, want := resp.Header.Get("Retry-After") != "", tt.status == 503 || tt.status == 504; got != want {
 				t.Errorf("Retry-After is there: %v, want %v", got, want)
 			}
 		})

@@ -11,8 +11,8 @@ import (
 )
 
 // Problem is an error that a client is told, as RFC 9457 says (application/problem+json). A handler
-// returns one, or any other error, which becomes "500 internal" without its text, or 503 where something
-// behind is [Away].
+// returns one, or any other error, which becomes "500 internal" without its text, 503 where something
+// behind is [Away], or 504 where the time was over before it answered.
 type Problem struct {
 	Status      int               `json:"status"`
 	Code        string            `json:"code"` // stable word for programs: "not-found"
@@ -69,16 +69,17 @@ func AsProblem(err error) *Problem {
 	return Errorf(http.StatusInternalServerError, "internal", "something went wrong here")
 }
 
-// retryAfter is after how many seconds a client may try again what was answered with 503.
+// retryAfter is after how many seconds a client may try again what was answered with 503 or 504.
 const retryAfter = "1"
 
-// WriteProblem answers err as a problem, with the request's correlation id. A 503 says when to try
-// again, unless the handler has said so.
+// WriteProblem answers err as a problem, with the request's correlation id. A 503 and a 504 say when to
+// try again, unless the handler has said so.
 func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := *AsProblem(err)
 	p.Correlation = Correlation(r.Context())
 	w.Header().Set("Content-Type", "application/problem+json")
-	if p.Status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+	passes := p.Status == http.StatusServiceUnavailable || p.Status == http.StatusGatewayTimeout
+	if passes && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.WriteHeader(p.Status)

@@ -101,6 +101,7 @@ func TestBroker(t *testing.T) {
 			{"a failing message is tried again", retried},
 			{"the failed queue has the reason", failed},
 			{"an absent database costs no try", waits},
+			{"a database that hangs costs no try", hangs},
 			{"stop finishes what is in flight", stopDrains},
 			{"stop gives back what waits for a try", stopGivesBack},
 			{"a message not acknowledged comes again", redelivered},
@@ -227,6 +228,34 @@ func waits(t *testing.T, url string) {
 	m := next(t, got)
 	if m.Header[kit.HeaderFailedReason] != "no such column" || m.Header[kit.HeaderFailedAttempts] != "2" || tries != 10 {
 		t.Errorf("got %d tries, %v", tries, m.Header)
+	}
+}
+
+// hangs is waits for a database that does not answer: each try ends with its time. Without Waits it counts.
+func hangs(t *testing.T, url string) {
+	b := dial(t, url)
+	got, tries := make(chan kit.Message, 9), 0
+	c := bus.Consumer{Queue: kit.PushQueue, Workers: 1, Attempts: 2, Backoff: time.Millisecond, Timeout: time.Millisecond, Waits: true,
+		Handle: func(ctx context.Context, m kit.Message) error {
+			if tries++; tries < 9 {
+				<-ctx.Done()
+				return fmt.Errorf("store %s: %w", m.ID, ctx.Err())
+			}
+			return errors.New("no such column")
+		}}
+	stop := consume(t, b, c)
+	defer consume(t, b, bus.Consumer{Queue: kit.FailedQueue, Workers: 1, Handle: into(got)})()
+	send(t, b, kit.Notifications, kit.PushQueue, "a")
+	m := next(t, got)
+	if m.Header[kit.HeaderFailedReason] != "no such column" || m.Header[kit.HeaderFailedAttempts] != "2" || tries != 10 {
+		t.Errorf("got %d tries, %v", tries, m.Header)
+	}
+	stop()
+	tries, c.Waits = 0, false
+	defer consume(t, b, c)()
+	send(t, b, kit.Notifications, kit.PushQueue, "b")
+	if m := next(t, got); m.Header[kit.HeaderFailedAttempts] != "2" || tries != 2 {
+		t.Errorf("got %d tries, %v; want that each counts", tries, m.Header)
 	}
 }
 

@@ -28,9 +28,10 @@ type Consumer struct {
 	Workers int
 	// Attempts is how often a message is tried before it goes to the failed queue. 0 means 5.
 	Attempts int
-	// Waits says that a try does not count that fails because what Handle needs is away ([kit.Away]).
-	// It is for a Handle that needs no more than the service's own database: while that is away no
-	// other message could be handled either, and all of them would end in the failed queue.
+	// Waits says that a try does not count that fails because what Handle needs is away ([kit.Away]), or
+	// does not answer in time. It is for a Handle that needs no more than the service's own database: while
+	// that is away or hangs no other message could be handled either, and all of them would end in the
+	// failed queue. A message that always takes longer than Timeout is tried for ever.
 	Waits bool
 	// Backoff is the first delay between tries; it doubles, to at most 32 times. 0 means 200 ms.
 	Backoff time.Duration
@@ -186,7 +187,7 @@ type exhausted struct {
 
 func (e exhausted) Unwrap() error { return e.error }
 
-// awayMost bounds the delay before a try where the one before it found the database away.
+// awayMost bounds the delay before a try where the one before it found the database away or hanging.
 const awayMost = 2 * time.Second
 
 func (b *Bus) try(ctx context.Context, stop <-chan struct{}, c Consumer, m kit.Message) error {
@@ -199,7 +200,7 @@ func (b *Bus) try(ctx context.Context, stop <-chan struct{}, c Consumer, m kit.M
 		if ctx.Err() != nil {
 			return errStopping
 		}
-		away := c.Waits && kit.Away(err)
+		away := c.Waits && (kit.Away(err) || errors.Is(err, context.DeadlineExceeded)) // ctx has not ended, the try's has
 		if errors.As(err, &permanent{}) || n >= c.Attempts && !away {
 			return exhausted{err, n}
 		}

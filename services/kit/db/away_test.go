@@ -2,7 +2,9 @@ package db_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"msctl.dev/msctl/internal/need"
 	"msctl.dev/msctl/services/kit"
@@ -75,4 +77,52 @@ func TestServerAway(t *testing.T) {
 			t.Errorf("got %v, want that it is away", err)
 		}
 	}
+}
+
+// TestHangs has a Postgres that stands still and keeps its connections. A statement ends with its caller's time,
+// which says so; a new connection is given up after a while, and the database is then away: its caller has time left.
+func TestHangs(t *testing.T) {
+	server := postgres(t)
+	open(t, server)
+	at, still := kittest.Still(t, server)
+	d := open(t, at+"&connect_timeout=1") // and is ready with one connection
+	still(true)
+	try := func(patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		return d.Tx(ctx, func(tx *db.Tx) error { _, err := tx.ExecContext(ctx, `SELECT 1`); return err })
+	}
+	if err := try(50 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || kit.Away(err) {
+		t.Errorf("with a connection: %v, away %v; want that time is over", err, kit.Away(err))
+	}
+	if err := try(50 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || kit.Away(err) {
+		t.Errorf("in the middle of connecting: %v, away %v; want that time is over", err, kit.Away(err))
+	}
+	if err := try(time.Minute); !kit.Away(err) || kit.AsProblem(err).Status != 503 {
+		t.Errorf("without a connection: %v, away %v; want that it is away", err, kit.Away(err))
+	}
+	still(false)
+	if err := try(time.Minute); err != nil {
+		t.Errorf("a moment later: %v", err)
+	}
+}
+
+// TestLate runs a transaction beyond its caller's time, between two statements: that is what is told, and not that
+// the transaction was rolled back, which looks like a mistake of the service.
+func TestLate(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		d := open(t, url)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		err := d.Tx(ctx, func(tx *db.Tx) error {
+			for { // the rollback comes a moment after the end of ctx
+				if _, err := tx.ExecContext(context.WithoutCancel(ctx), `SELECT 1`); err != nil {
+					return err
+				}
+			}
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that time is over", err)
+		}
+	})
 }

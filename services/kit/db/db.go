@@ -121,15 +121,15 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	raw, err := d.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", ended(err))
+		return fmt.Errorf("begin: %w", ended(ctx, err))
 	}
 	defer raw.Rollback() // after a commit it does nothing
 	tx := &Tx{Tx: raw, noInbox: !d.on("inbox"), noOutbox: d.direct.Load() != nil && !d.on("outbox")}
 	if err := fn(tx); err != nil {
-		return err
+		return ended(ctx, err)
 	}
 	if err := raw.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", ended(err))
+		return fmt.Errorf("commit: %w", ended(ctx, err))
 	}
 	if tx.published {
 		d.kick.Ring()
@@ -140,11 +140,14 @@ func (d *DB) once(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
-// ended is err, known as that of a connection that has ended where pgx says so in words of its own: it does when
-// BEGIN or COMMIT has got no answer.
-func ended(err error) error {
-	if errors.Is(err, pgconn.ErrConnClosed) {
+// ended is err, known as that of a connection that has ended where pgx says so in words of its own, as it does when
+// BEGIN or COMMIT has got no answer; and as that of a ctx that has ended where database/sql has rolled back for it.
+func ended(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, pgconn.ErrConnClosed):
 		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+	case errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }

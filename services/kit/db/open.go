@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"go.opentelemetry.io/otel/attribute"
 	"modernc.org/sqlite"
+
+	"msctl.dev/msctl/services/kit"
 )
 
 // locker gives the right to migrate to one process at a time.
@@ -33,11 +35,22 @@ func openPostgres(raw, schema string, traced bool) (*sql.DB, locker, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}
-	d := openConnector(stdlib.GetConnector(*cfg), "postgresql", traced)
+	d := openConnector(silentConnector{stdlib.GetConnector(*cfg)}, "postgresql", traced)
 	d.SetMaxOpenConns(10)
 	d.SetMaxIdleConns(4)
 	d.SetConnMaxIdleTime(time.Minute)
 	return d, func(ctx context.Context) (func(), error) { return lockPostgres(ctx, d, schema) }, nil
+}
+
+// silentConnector says [kit.ErrSilent] where a server does not answer, and the caller still has time.
+type silentConnector struct{ driver.Connector }
+
+func (c silentConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w: %v", kit.ErrSilent, err)
+	}
+	return conn, err
 }
 
 // migrateLock is the advisory lock of this kit: any number that others are unlikely to use.
