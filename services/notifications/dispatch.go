@@ -92,13 +92,16 @@ func (w dispatcher) decided(ctx context.Context, p pending, ds []Delivery, tasks
 	return nil
 }
 
-// putOff makes the notification due again, later after each try.
+// putOff makes the notification due again, later after each try. Where the database does not answer that happens when
+// its lease ends.
 func (w dispatcher) putOff(ctx context.Context, p pending, reason string, err error) error {
 	p.tries++
 	wait := min(w.backoff<<min(p.tries-1, 10), max(w.backoff, backoffMost))
 	w.app.Log.WarnContext(ctx, "notification put off", "notification", p.ID, "attempt", p.tries,
 		"after", wait.String(), "err", err)
-	return w.store.putOff(context.WithoutCancel(ctx), p, wait, reason)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackFor)
+	defer cancel()
+	return w.store.putOff(ctx, p, wait, reason)
 }
 
 // user is what users tells of one.

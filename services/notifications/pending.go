@@ -52,10 +52,14 @@ func (s store) claim(ctx context.Context) ([]pending, error) {
 	return mine, nil
 }
 
+// giveBackFor bounds what is stored of a notification behind its dispatch or claim. Without it the lease ends by
+// itself.
+const giveBackFor = 2 * time.Second
+
 // unclaim makes a notification due again whose lease lasts until then. Where another replica has the same lease
 // both dispatch it, and one decides.
 func (s store) unclaim(ctx context.Context, p pending, until int64) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackFor)
 	defer cancel()
 	_, err := s.db.ExecContext(ctx, `UPDATE notifications SET due = $1
 		WHERE id = $2 AND due = $3 AND status = 'accepted'`, p.due, p.ID, until)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"msctl.dev/msctl/services/kit"
 	"msctl.dev/msctl/services/kit/db"
@@ -42,6 +45,42 @@ func TestLostClaim(t *testing.T) {
 	}
 	if ps, err := s.claim(t.Context()); err != nil || len(ps) > 0 {
 		t.Errorf("at last claimed %q, %v; all have a lease of %v", names(ps), err, dispatchLease)
+	}
+}
+
+// TestPutOffEnds has a database whose one writer does not come to an end: a notification that is to be put off
+// keeps its lease, and the dispatcher does not wait with it.
+func TestPutOffEnds(t *testing.T) {
+	app := kittest.App(t, map[string]string{"NOTIFY_DB_URL": kittest.SQLite(t)})
+	d, err := db.Open(t.Context(), app, "notify-db", migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	s := store{db: d, due: kit.NewBell()}
+	if _, err := s.accept(t.Context(), request("r-1")); err != nil {
+		t.Fatal(err)
+	}
+	ps, err := s.claim(t.Context())
+	if err != nil || len(ps) != 1 {
+		t.Fatalf("claimed %q, %v; want r-1", names(ps), err)
+	}
+	w := dispatcher{app: app, store: s, backoff: time.Millisecond}
+	over, put := errors.New("over"), make(chan error, 1)
+	err = d.Tx(t.Context(), func(*db.Tx) error {
+		go func() { put <- w.putOff(t.Context(), ps[0], "later", over) }()
+		select {
+		case err := <-put:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("put off: %v, want that time is over", err)
+			}
+		case <-time.After(time.Minute):
+			t.Error("it is held")
+		}
+		return over
+	})
+	if !errors.Is(err, over) {
+		t.Error(err)
 	}
 }
 
