@@ -277,6 +277,31 @@ func TestOutboxCrashBehindPublish(t *testing.T) {
 	}
 }
 
+// TestRelayEndsBesideAHangingDatabase stops a relay that cannot note what it has published: it does not wait for that,
+// and who comes after it publishes it again.
+func TestRelayEndsBesideAHangingDatabase(t *testing.T) {
+	server := postgres(t)
+	open(t, server)
+	at, still := kittest.Still(t, server)
+	d, b, sent := open(t, at), &broker{}, make(chan struct{})
+	b.arrived = func() error { b.arrived = nil; still(true); close(sent); return nil }
+	if err := add(t, d, "e", nil); err != nil {
+		t.Fatal(err)
+	}
+	stop := relay(t, d, b)
+	<-sent
+	ended := make(chan struct{})
+	go func() { stop(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("it is held")
+	}
+	still(false)
+	defer relay(t, open(t, server), b)()
+	kittest.Eventually(t, "another copy", func() bool { return len(b.keys()) > 1 })
+}
+
 // TestOutboxTakesAnIDAgain publishes a message under its old id when the broker has the first copy
 // and the outbox has not forgotten it, as when a consumer fails fast and is asked again: both leave.
 func TestOutboxTakesAnIDAgain(t *testing.T) {

@@ -160,11 +160,18 @@ func (r *relay) publish(ctx context.Context, ls []letter) error {
 	return r.forget(ctx, places)
 }
 
-// forget takes letters out of the outbox.
+// forgetFor is how long a stopping relay waits for its note of what it has published.
+const forgetFor = 2 * time.Second
+
+// forget takes letters out of the outbox, also where ctx has just ended: else they are sent again.
 func (r *relay) forget(ctx context.Context, places []string) error {
-	return r.db.Tx(context.WithoutCancel(ctx), func(tx *Tx) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(forgetFor, cancel) })
+	defer stop()
+	return r.db.Tx(work, func(tx *Tx) error {
 		in, args := In(places)
-		if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE place IN `+in, args...); err != nil {
+		if _, err := tx.ExecContext(work, `DELETE FROM outbox WHERE place IN `+in, args...); err != nil {
 			return fmt.Errorf("forget messages: %w", err)
 		}
 		return nil
