@@ -25,21 +25,24 @@ func newChaosClear(a *App) *cobra.Command {
 		}
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			total := 0
-			var mistake error
-			for _, t := range targets { // what can be lifted is, whatever else was mistyped
+			var wrong several
+			for _, t := range once(targets) { // what can be lifted is, whatever else was mistyped
 				n, err := c.ClearFaults(ctx, state.EdgeName(t))
 				if errors.Is(err, state.ErrUnknownTarget) {
 					err = strangeTarget(ctx, c, t, err)
 				}
-				if mistake == nil {
-					mistake = err
+				if err != nil {
+					wrong = append(wrong, err)
+				}
+				if err != nil && !errors.As(err, new(*control.Refusal)) && exitCode(err) != exitUsage {
+					break // it answers no more
 				}
 				total += n
 			}
-			if total > 0 || mistake == nil {
+			if total > 0 || len(wrong) == 0 {
 				fmt.Fprintf(a.Err, "%s lifted\n", count(total, "fault"))
 			}
-			return mistake
+			return wrong.orNil()
 		})
 	}
 	return cmd

@@ -42,6 +42,14 @@ func mistakes(err error) []mistake {
 		}
 		return out
 	}
+	var each several
+	if errors.As(err, &each) {
+		var out []mistake
+		for _, e := range each {
+			out = append(out, mistakes(e)...)
+		}
+		return out
+	}
 	m := mistake{text: err.Error()}
 	var coded *codedError
 	var one *stack.Error
@@ -61,6 +69,20 @@ func mistakes(err error) []mistake {
 		m.hint = hinted.Hint()
 	}
 	return []mistake{m}
+}
+
+// several is errors of one command that are told one after another. The first one decides the exit code.
+type several []error
+
+func (s several) Error() string   { return errors.Join(s...).Error() }
+func (s several) Unwrap() []error { return s }
+
+// orNil is nil where there is no error.
+func (s several) orNil() error {
+	if len(s) == 0 {
+		return nil
+	}
+	return s
 }
 
 // say prints one mistake. Nothing in it can drive the terminal.
