@@ -40,6 +40,9 @@ func newChaosAdd(a *App) *cobra.Command {
 		if err != nil {
 			return faultMistake(err)
 		}
+		if err := single(faults); err != nil {
+			return err
+		}
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *control.Client) error {
 			faults, err := c.AddFaults(ctx, faults)
 			if errors.Is(err, state.ErrUnknownTarget) {
@@ -60,6 +63,17 @@ func newChaosAdd(a *App) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// single refuses several names for kinds that act on what runs.
+func single(faults []state.Fault) error {
+	for _, f := range faults {
+		if !f.OnEdge() && strings.ContainsAny(f.Target, "+*") {
+			return usage("put it on each by itself: `msctl ps` lists what runs",
+				"put %s on %s: it acts on what runs, and takes one service, replica or resource", f.Kind, f.Target)
+		}
+	}
+	return nil
 }
 
 // optionsHelp lists the options of a line of faults.

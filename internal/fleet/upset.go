@@ -56,7 +56,7 @@ func (u *upsets) mean(f state.Fault) (driver.Upset, []*unit, []string, error) {
 func (f *Fleet) struck(target string) (units []*unit, also []string, err error) {
 	found, err := f.find([]string{target})
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", state.ErrUnknownTarget, err)
+		return nil, nil, &unfit{text: err.Error(), is: state.ErrUnknownTarget}
 	}
 	for _, u := range found {
 		st := u.plan()
