@@ -105,12 +105,24 @@ func (x *exploring) idle(calls []explore.Call) error {
 	if len(calls) == 0 || slices.ContainsFunc(calls, func(c explore.Call) bool { return len(x.modes(c)) > 0 }) {
 		return nil
 	}
-	if targets := x.edges.untouched(calls); len(targets) > 0 && len(targets) == len(x.edges.targets) {
+	over := slices.DeleteFunc(slices.Clone(calls), func(c explore.Call) bool { return !x.edges.over(c) })
+	inside := slices.DeleteFunc(slices.Clone(over), func(c explore.Call) bool { return c.Caller() == "" })
+	untouched := x.edges.untouched(calls)
+	touched := slices.DeleteFunc(slices.Clone(x.edges.targets), func(t string) bool { return slices.Contains(untouched, t) })
+	named := "of the request"
+	if len(x.edges.targets) > 0 {
+		named = "over " + list(touched)
+	}
+	switch {
+	case len(over) == 0:
 		return usage("without --edges every call of the request is disturbed",
-			"nothing was searched: the request leads to no call over %s", list(targets))
+			"nothing was searched: the request leads to no call over %s", list(x.edges.targets))
+	case len(inside) == 0 && len(x.edges.targets) > 0:
+		return usage("name edges inside the fleet: `msctl edges` lists them; without --edges every call of the request is disturbed",
+			"nothing was searched: over %s goes the request itself, and only what it leads to is disturbed", list(touched))
 	}
 	return usage("--edges and --modes say less, or another request leads to more",
-		"nothing was searched: of the %s of the request none can fail in these modes: %s", count(len(calls), "call"), list(x.o.modes))
+		"nothing was searched: of the %s %s none can fail in these modes: %s", count(len(over), "call"), named, list(x.o.modes))
 }
 
 // warn tells of what was named and not searched, and what made the search less certain.

@@ -83,6 +83,9 @@ func TestExploreIdle(t *testing.T) {
 		{[]string{"orders:payments", "payments:legacy"}, []string{"error"}, ""},
 		{[]string{"payments:legacy"}, []string{"error"}, "no call over payments:legacy"},
 		{[]string{"orders:payments"}, []string{"twice"}, "none can fail in these modes: twice"},
+		{[]string{"outside:gateway"}, []string{"error"}, "over outside:gateway goes the request itself"},
+		{[]string{"outside:gateway", "payments:legacy"}, []string{"error"}, "over outside:gateway goes the request itself"},
+		{[]string{"outside:gateway", "orders:payments"}, []string{"twice"}, "of the 2 calls over outside:gateway, orders:payments none can fail"},
 		{nil, []string{"twice"}, "of the 2 calls of the request none can fail"},
 	} {
 		x := &exploring{o: &exploreOptions{modes: c.modes}, edges: selection{c.edges, shopEdges}}
