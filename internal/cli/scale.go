@@ -21,10 +21,10 @@ func newScale(a *App) *cobra.Command {
 		Short: "Run N replicas of a service",
 		Long: "scale starts or stops replicas until N of the service run. Callers keep one address and are spread over them.\n" +
 			"The replica that runs goes on: it keeps the service's own address, which leads from outside to it alone\n" +
-			"until it is restarted; then msctl stands there, in front of all. It is restarted at once where that address\n" +
-			"is how replicas are reached: nobody in the stack calls the service, or somebody goes past the edges\n" +
-			"(`mesh: off`). A service that says `listen: {http: \"8080:auto\"}` has msctl there from the start, and no\n" +
-			"scaling restarts what runs.",
+			"until `msctl restart`, a stop and a start, or an edit runs it anew; then msctl stands there, in front of all.\n" +
+			"After a crash it comes back where it was. It is restarted at once where that address is how replicas are\n" +
+			"reached: nobody in the stack calls the service, or somebody goes past the edges (`mesh: off`). A service that\n" +
+			"says `listen: {http: \"8080:auto\"}` has msctl there from the start, and no scaling restarts what runs.",
 		Example:           "  msctl scale email=3\n  msctl scale email=1 users=2",
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeScale,
@@ -44,7 +44,7 @@ func newScale(a *App) *cobra.Command {
 				if err := scalable(snap, w.service); err != nil {
 					return err
 				}
-				err := a.during(ctx, c, waitFor{doing: "scaling " + w.service, timeout: *timeout, after: snap.Seq, of: []string{w.service}}, func(ctx context.Context) error {
+				err := a.during(ctx, c, waitFor{doing: "scaling " + w.service, timeout: *timeout, after: snap.Seq, of: []string{w.service}, notices: []string{w.service}}, func(ctx context.Context) error {
 					return c.Scale(ctx, w.service, w.n)
 				})
 				if err != nil {

@@ -27,7 +27,12 @@ func (f *Fleet) Start(ctx context.Context, names []string) error {
 	if err := f.claim(ctx); err != nil {
 		return err
 	}
-	return f.bring(f.withNeeds(units), (*unit).start)(ctx)
+	units = f.withNeeds(units)
+	if err := f.releaseStopped(ctx, units); err != nil {
+		<-f.changing
+		return err
+	}
+	return f.bring(units, (*unit).start)(ctx)
 }
 
 // bring gives an order to units and ends the claim on changes, for a change would otherwise wait for what is

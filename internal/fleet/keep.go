@@ -94,3 +94,18 @@ func (f *Fleet) release(ctx context.Context, u *unit) error {
 	d.made = true
 	return f.become(o, p, d, now.replicas)
 }
+
+// releaseStopped is release for those of the units that were stopped, and have further replicas beside them.
+func (f *Fleet) releaseStopped(ctx context.Context, units []*unit) error {
+	for _, u := range units {
+		st := u.plan()
+		if !u.dismissed() || !f.current().holds(st) || len(f.group(st.Service)) < 2 {
+			continue
+		}
+		f.stopInOrder([]*unit{u}) // it may be on its way down
+		if err := f.release(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}

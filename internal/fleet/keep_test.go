@@ -84,6 +84,36 @@ func TestScaledGoesOn(t *testing.T) {
 	}
 }
 
+// TestScaledStopped checks that a first replica that has the service's own address gives it up when the service is
+// stopped and started.
+func TestScaledStopped(t *testing.T) {
+	fake := &drivertest.Fake{}
+	r := run(t, options(t, canary(t.TempDir(), 0, 0), fake), fake)
+	if err := r.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	url := r.get("b").URL
+	if err := r.Scale(t.Context(), "b", 2); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := notices(t, r.Fleet), []string{apart("b")}; !slices.Equal(got, want) {
+		t.Errorf("got notices %q, want %q", got, want)
+	}
+	if err := r.Stop(t.Context(), []string{"b"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Start(t.Context(), []string{"b"}); err != nil {
+		t.Fatal(err)
+	}
+	if !r.fronts("b") || r.get("b").URL != url || "http://"+r.get("b").Ports[0].Addr == url || r.targets(t) != "b b-2" {
+		t.Errorf("b is shown at %s and runs at %s, want %s in front of it; a calls %s", r.get("b").URL, r.get("b").Ports[0].Addr, url, r.targets(t))
+	}
+	if fake.Starts("a") != 1 || fake.Starts("b") != 2 || fake.Starts("b-2") != 2 {
+		t.Errorf("a was started %d times, b %d and b-2 %d, want 1, 2 and 2", fake.Starts("a"), fake.Starts("b"), fake.Starts("b-2"))
+	}
+	r.end(nil)
+}
+
 // TestScaledGoesPast checks that msctl takes a service's address over at once where that is how its replicas are
 // reached: someone goes past the edges.
 func TestScaledGoesPast(t *testing.T) {

@@ -107,9 +107,14 @@ func (f *Fleet) rescale(ctx context.Context, service string, n int) error {
 		return err
 	}
 	if before == 1 && n > 1 && f.holding(service) {
-		f.note(state.KindNotice, service+"'s own address leads to its first replica until that is restarted; its callers in the stack are led to all")
+		f.store.Update(state.KindNotice, unitName(service, 1), apart(service), func(*state.Unit) bool { return true })
 	}
 	return nil
+}
+
+// apart says who is reached where, while the first replica of a service has the service's own ports.
+func apart(service string) string {
+	return fmt.Sprintf("%s's own address leads to its first replica alone until `msctl restart %s`, also after a crash; its callers in the stack are led to all", service, service)
 }
 
 // hardCoded returns the port that a service's program opens whatever it is told, or 0.
