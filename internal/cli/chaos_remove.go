@@ -47,6 +47,9 @@ func strangeFault(ctx context.Context, c *control.Client, ids []string, err erro
 			return usage("did you mean "+near+"?", "%w", err)
 		}
 	}
+	if len(known) == 0 {
+		return usage("", "%w", err) // it says that none acts
+	}
 	return usage("`msctl chaos list` shows them", "%w", err)
 }
 

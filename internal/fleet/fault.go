@@ -238,7 +238,7 @@ func (m *mesh) remove(ids []string) (int, error) {
 
 func unknownFault(id string, known []string) error {
 	if len(known) == 0 {
-		return fmt.Errorf("lift %q: %w: none acts", id, state.ErrUnknownFault)
+		return &unfit{text: fmt.Sprintf("lift %q: no fault acts", id), is: state.ErrUnknownFault}
 	}
 	return fmt.Errorf("lift %q: %w: there is %s", id, state.ErrUnknownFault, strings.Join(known, ", "))
 }
