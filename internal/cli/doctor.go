@@ -37,6 +37,7 @@ type patient struct {
 var examinations = []func(context.Context, *patient) []finding{
 	examineRuntimes,
 	examineTools,
+	examineFiles,
 	examineStack,
 	examineResources,
 	examineChaos,
@@ -48,9 +49,9 @@ func newDoctor(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine can run, and why not",
-		Long: "doctor looks at container engine, installed servers, tool chains, the stack's resources and fixed\n" +
-			"ports, and at what an earlier msctl left behind. It changes nothing. Its code is 1 when the stack of\n" +
-			"this folder cannot come up.",
+		Long: "doctor looks at container engine, installed servers, tool chains, the limit of open files, the stack's\n" +
+			"resources and fixed ports, and at what an earlier msctl left behind. It changes nothing. Its code is 1 when\n" +
+			"the stack of this folder cannot come up.",
 		Example: "  msctl doctor\n  msctl doctor --json | jq 'select(.ok|not)'",
 		Args:    args(cobra.NoArgs),
 	}
