@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -15,9 +14,10 @@ import (
 	"msctl.dev/msctl/internal/driver/drivertest"
 )
 
-// TestStuckRemovals is H2 through the control socket: faults are put and lifted a thousand times while who is sent to
-// does not read. Every call returns; `make bench PART=chaos` takes their times.
-func TestStuckRemovals(t *testing.T) {
+// TestStuckRemovalsReturn holds of H2, through the control socket, that no removal hangs and each lifts its fault, a
+// thousand times while who is sent to does not read. How long they take is no matter here: `make bench PART=chaos`
+// takes their times.
+func TestStuckRemovalsReturn(t *testing.T) {
 	st := canary(t.TempDir(), 0, 0)
 	st.Services[0].Calls[0].Protocol, st.Edges[0].Protocol, st.Services[1].Listen[0].Name = "tcp", "tcp", "tcp"
 	fake := &drivertest.Fake{}
@@ -36,7 +36,6 @@ func TestStuckRemovals(t *testing.T) {
 	client, closed := controlled(t, r.Fleet)
 	defer closed()
 	lines := []string{"latency=1h", "bandwidth=1KB/s", "stall", "slicer=10", "slow-close=1h", "limit,time=1h"}
-	var took []time.Duration
 	for i := range 1000 {
 		faults, err := chaos.Parse([]string{"a:b", lines[i%len(lines)], "stream=up"})
 		if err != nil {
@@ -46,14 +45,10 @@ func TestStuckRemovals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
 		if n, err := client.RemoveFaults(t.Context(), []string{put[0].ID}); n != 1 || err != nil {
 			t.Fatalf("removal %d: lifted %d, %v", i, n, err)
 		}
-		took = append(took, time.Since(began))
 	}
-	slices.Sort(took)
-	t.Logf("the 990th of 1,000 removals took %v", took[989])
 	r.end(nil)
 }
 
