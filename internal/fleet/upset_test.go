@@ -103,6 +103,7 @@ func upsetStory(t *testing.T, fn func(t *testing.T, r *rig, d *upsettable)) {
 		if err := r.Start(t.Context(), []string{"orders", "payments"}); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // what is put while a run begins may be put twice
 		fn(t, r, d)
 		r.end(nil)
 		d.acts(t)
