@@ -29,6 +29,7 @@ func newHelp(m *model) *help {
 		h.rows = append(h.rows, [2]string{v.use, v.doc})
 	}
 	h.rows = append(h.rows, [2]string{"", "filters, after /"},
+		[2]string{"first key", "typing replaces the filter before; Space, ← and Backspace edit it"},
 		[2]string{"word", "anywhere in the row"},
 		[2]string{"key=value", "also != > >= < <= ~regex !~ :part; key=* is there"},
 		[2]string{"-a (b OR c)", "not a, and one of b and c"},

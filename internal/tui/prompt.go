@@ -17,16 +17,19 @@ type prompt struct {
 	accept   func(m *model, text string) (tea.Cmd, error)           // an error leaves the prompt open
 	drop     func(m *model) tea.Cmd                                 // Esc
 	mistake  string
-	recalled int // how far back in the history; 0: what is typed
+	offered  bool // the text is only offered: the first character that is typed replaces it
+	recalled int  // how far back in the history; 0: what is typed
 	typed    string
 }
 
 // maxPast is how many lines a history keeps.
 const maxPast = 100
 
-// openPrompt shows a prompt with that text in it.
+// openPrompt shows a prompt that offers a text: Enter takes it, what is typed replaces it, and keys that move or delete
+// edit it.
 func (m *model) openPrompt(p *prompt, text string) tea.Cmd {
 	p.input.set(text)
+	p.offered = text != ""
 	m.prompt = p
 	return nil
 }
@@ -60,6 +63,10 @@ func (p *prompt) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 // update edits the text.
 func (p *prompt) update(m *model, msg tea.Msg) tea.Cmd {
 	before := p.input.String()
+	if p.offered && replaces(msg) {
+		p.input.set("")
+	}
+	p.offered = false
 	p.input.update(msg)
 	if p.input.String() == before {
 		return nil
@@ -68,8 +75,19 @@ func (p *prompt) update(m *model, msg tea.Msg) tea.Cmd {
 	return p.changed(m)
 }
 
+// replaces reports what is typed instead of a text that is offered. A space goes on behind it, as nothing begins with one.
+func replaces(msg tea.Msg) bool {
+	switch msg := msg.(type) {
+	case tea.PasteMsg:
+		return strings.TrimSpace(msg.Content) != ""
+	case tea.KeyPressMsg:
+		return strings.TrimSpace(msg.Text) != ""
+	}
+	return false
+}
+
 func (p *prompt) changed(m *model) tea.Cmd {
-	p.mistake = ""
+	p.mistake, p.offered = "", false
 	if p.change == nil {
 		return nil
 	}
@@ -81,7 +99,7 @@ func (p *prompt) enter(m *model) tea.Cmd {
 	text := strings.TrimSpace(p.input.String())
 	cmd, err := p.accept(m, text)
 	if err != nil {
-		p.mistake = why(err)
+		p.mistake, p.offered = why(err), false
 		return nil
 	}
 	if m.prompt == p {
@@ -159,10 +177,24 @@ func (p *prompt) draw(m *model, w int) ([]string, *tea.Cursor) {
 	if at > room {
 		shown, at = tail(shown, at-room), room
 	}
-	rows = append(rows, " "+m.theme.paint(accent, p.sign)+" "+cut(shown, room+1))
+	shown = cut(shown, room+1)
+	if p.offered {
+		shown = offer(m.theme, shown, room)
+	}
+	rows = append(rows, " "+m.theme.paint(accent, p.sign)+" "+shown)
 	c := tea.NewCursor(min(w-1, width(p.sign)+2+at), 0)
 	c.Blink = false
 	return rows, c
+}
+
+// offer shows a text as offered, and beside it, where there is room, what the keys do with it.
+func offer(t *theme, text string, room int) string {
+	for _, how := range []string{"Enter takes it, typing replaces it, → edits it", "typing replaces it, → edits it"} {
+		if width(text)+3+width(how) <= room {
+			return t.paint(chosen, text) + t.paint(faint, "   "+how)
+		}
+	}
+	return t.paint(chosen, text)
 }
 
 // tail leaves out the first w columns of text.
