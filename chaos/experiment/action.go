@@ -191,6 +191,11 @@ func (o *operation) do(ctx context.Context, w *world) (func(context.Context) err
 	return undo, nil
 }
 
+// owes is that what is stopped is started again.
+func (o *operation) owes(context.Context, *world) (owed, bool, error) {
+	return owed{Do: "start", Name: o.name}, o.verb == "stop", nil
+}
+
 // scaling sets how many replicas of a service run.
 type scaling struct {
 	service string
@@ -221,6 +226,12 @@ func (s *scaling) do(ctx context.Context, w *world) (func(context.Context) error
 		return undo, cannotf("%s: %w", s, err)
 	}
 	return undo, nil
+}
+
+// owes is that as many replicas run as before.
+func (s *scaling) owes(ctx context.Context, w *world) (owed, bool, error) {
+	units, err := w.units(ctx, s.service)
+	return owed{Do: "scale", Name: s.service, Replicas: len(units)}, err == nil, err
 }
 
 // request asks a service for something, and keeps values of the answer.

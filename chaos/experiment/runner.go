@@ -51,6 +51,7 @@ type undo struct {
 	step *Step
 	once sync.Once
 	do   func(context.Context) error
+	paid func() // nobody else has to do it
 	err  error
 	ending
 }
@@ -181,11 +182,17 @@ func (x *run) step(ctx context.Context, s *Step, phase string) bool {
 		return false
 	}
 	at := time.Now()
-	inverse, err := s.Act.do(ctx, x.world)
+	paid, err := x.owe(ctx, s.Act)
+	var inverse func(context.Context) error
+	if err == nil {
+		inverse, err = s.Act.do(ctx, x.world)
+	}
 	if inverse != nil {
 		x.mu.Lock()
-		x.undos = append(x.undos, &undo{step: s, do: inverse})
+		x.undos = append(x.undos, &undo{step: s, do: inverse, paid: paid})
 		x.mu.Unlock()
+	} else {
+		paid()
 	}
 	if ctx.Err() != nil {
 		return false
@@ -320,6 +327,7 @@ func (x *run) inverse(ctx context.Context, u *undo, by string) {
 			x.say("rollback", true, "undo %s: %v", u.step.Name, u.err)
 			return
 		}
+		u.paid()
 		if u.ending = x.lifted(u.step); u.by != "" {
 			x.say("rollback", false, "%s: it was lifted by %s", u.step.Name, u.by)
 			return

@@ -47,6 +47,7 @@ type Site struct {
 	Logs      string   // folder of what the units print
 	Environ   []string // of commands outside of any service
 	Exe       string   // msctl itself, for probes that run it
+	Owed      string   // folder for what steps owe, so that [Heal] can undo a run that is killed; "" keeps nothing
 }
 
 // world is a site during one run.
@@ -67,6 +68,7 @@ type world struct {
 	ours   map[string]bool           // ids of faults that the run itself lifts
 	early  map[string]ending         // by the ids of faults: which action lifted them
 	placed map[*faults][]state.Fault // by the step that put them, as the fleet told them
+	notes  int                       // of what is owed, that were written
 }
 
 // lease is the name of the lease that the run's faults have.

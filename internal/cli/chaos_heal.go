@@ -15,14 +15,15 @@ import (
 type healer func(a *App, ctx context.Context, p place) (int, error)
 
 // healers are asked by "chaos heal", in this order.
-var healers = []healer{healUnits}
+var healers = []healer{healUnits, healRuns}
 
 func newChaosHeal(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "heal",
 		Short: "Undo everything that chaos did, whoever did it",
-		Long: "heal lifts every fault of the fleet, and undoes what an experiment left that was killed. It may be called at any\n" +
-			"time and as often as you like, also when the fleet is down.\n\n" +
+		Long: "heal lifts every fault of the fleet, and undoes what an experiment left that was killed: what it stopped is started,\n" +
+			"what it scaled has as many replicas as before. It may be called at any time and as often as you like, also when the\n" +
+			"fleet is down. What an experiment did that still runs is left to it.\n\n" +
 			"Exit codes: 0 nothing of it is left, 1 something could not be undone, 2 the command line is wrong.",
 		Example: "  msctl chaos heal",
 		Args:    args(cobra.NoArgs),

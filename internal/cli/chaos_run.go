@@ -105,7 +105,7 @@ func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error
 		return err
 	}
 	return a.withClient(ctx, func(ctx context.Context, c *control.Client) error {
-		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe}
+		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe, Owed: p.owed()}
 		if !st.Telemetry.Off {
 			site.Telemetry = desk.Remote{Ask: c.Ask}
 		}
@@ -124,6 +124,7 @@ func (a *App) chaosRun(ctx context.Context, o *runOptions, files []string) error
 		if err := s.writable(all); err != nil {
 			return err
 		}
+		a.owing(p)
 		return s.run(ctx, all)
 	})
 }
