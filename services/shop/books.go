@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	inventoryv1 "msctl.dev/msctl/services/proto/shop/inventory/v1"
 	ordersv1 "msctl.dev/msctl/services/proto/shop/orders/v1"
@@ -14,7 +15,7 @@ type books struct {
 	orders        map[string]*ordersv1.Order
 	model         *ordersv1.VerifyResponse
 	payments      map[string]*paymentsv1.Payment
-	bookings      map[string]int64 // order -> what the bank took and did not give back
+	bookings      map[string]int64 // reference -> what the bank took under it and did not give back
 	levels        []*inventoryv1.Level
 	notifications []notification
 	mails         map[string]int // Message-ID -> how many
@@ -71,6 +72,7 @@ func (b *books) invariants() []invariant {
 // the same.
 func (b *books) money() invariant {
 	i := invariant{Name: "money"}
+	banked := b.banked()
 	for id, o := range b.orders {
 		want := int64(0)
 		if o.Status == ordersv1.OrderStatus_ORDER_STATUS_CONFIRMED {
@@ -80,12 +82,37 @@ func (b *books) money() invariant {
 		kept := p.GetCaptured() - p.GetRefunded()
 		i.must(o.Status != ordersv1.OrderStatus_ORDER_STATUS_PENDING, "order %s is pending (%s)", id, o.Step)
 		i.must(kept == want, "order %s (%s): payments kept %d, want %d", id, short(o), kept, want)
-		i.must(b.bookings[id] == want, "order %s (%s): the bank kept %d, want %d", id, short(o), b.bookings[id], want)
+		i.must(banked[id] == want, "order %s (%s): the bank kept %d, want %d", id, short(o), banked[id], want)
 	}
 	for id, p := range b.payments {
 		i.must(b.orders[id] != nil || p.Captured == p.Refunded, "payment %s has no order", id)
 	}
 	return i
+}
+
+// banked is what the bank kept of each order.
+func (b *books) banked() map[string]int64 {
+	kept := map[string]int64{}
+	for ref, amount := range b.bookings {
+		kept[b.orderOf(ref)] += amount
+	}
+	return kept
+}
+
+// orderOf returns the order that the bank booked under a reference: its id, or its id with a dash and more
+// behind, for a try that was another one to the bank. An id may begin with another one and a dash: the
+// longest that is known has it. A reference of no order is returned as it is.
+func (b *books) orderOf(ref string) string {
+	for id := ref; ; {
+		if b.orders[id] != nil || b.payments[id] != nil {
+			return id
+		}
+		dash := strings.LastIndexByte(id, '-')
+		if dash < 0 {
+			return ref
+		}
+		id = id[:dash]
+	}
 }
 
 func short(o *ordersv1.Order) string {

@@ -25,6 +25,7 @@ type load struct {
 	asJSON   bool
 	unasked  bool // -no-check
 	out      io.Writer
+	errs     io.Writer // what it waits for
 }
 
 // Bounds: it runs against the fleet of one machine.
@@ -157,7 +158,7 @@ func (l *load) run(ctx context.Context, app *kit.App) error {
 	if l.unasked {
 		return errors.Join(l.print(result), result.err())
 	}
-	c := check{within: l.settle, out: io.Discard}
+	c := check{within: l.settle, out: io.Discard, errs: l.errs}
 	if result.Invariants, err = c.until(ctx, app); err != nil {
 		return err
 	}

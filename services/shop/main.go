@@ -97,14 +97,14 @@ func parse(args []string, out, errs io.Writer) (func(context.Context, *kit.App) 
 		}
 		return func(ctx context.Context, app *kit.App) error { return seed(ctx, app, out) }, nil
 	case "load":
-		l := load{out: out}
+		l := load{out: out, errs: errs}
 		l.flags(fs)
 		if err := parseAll(fs, args[1:]); err != nil {
 			return nil, err
 		}
 		return l.run, l.valid()
 	case "check":
-		c := check{out: out}
+		c := check{out: out, errs: errs}
 		c.flags(fs)
 		if err := parseAll(fs, args[1:]); err != nil {
 			return nil, err

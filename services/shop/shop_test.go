@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"msctl.dev/msctl/services/kit"
@@ -72,6 +75,99 @@ func TestInvariants(t *testing.T) {
 				t.Errorf("%s: %s broken: %v", what, i.Name, i.Broken)
 			}
 		}
+	}
+}
+
+// TestBankKnowsTriesOfAnOrder has a bank that booked an order under other references than its id: what it
+// kept of the order is all of them.
+func TestBankKnowsTriesOfAnOrder(t *testing.T) {
+	for what, c := range map[string]struct {
+		bookings map[string]int64
+		holds    bool
+	}{
+		"only the second try arrived":            {map[string]int64{"a-2": 500}, true},
+		"a part under each":                      {map[string]int64{"a": 200, "a-2-x": 300}, true},
+		"booked twice":                           {map[string]int64{"a": 500, "a-2": 500}, false},
+		"a try of what was rejected":             {map[string]int64{"a": 500, "b-2": 700}, false},
+		"taken, and given back by another try":   {map[string]int64{"a": 500, "b": 700, "b-2": -700}, true},
+		"a reference that only begins like this": {map[string]int64{"a2": 500}, false},
+		"one that nobody ordered":                {map[string]int64{"a": 500, "c-2": 9}, true},
+	} {
+		b := sound()
+		b.bookings = c.bookings
+		if i := b.money(); (len(i.Broken) == 0) != c.holds {
+			t.Errorf("%s: money is broken: %v", what, i.Broken)
+		}
+	}
+}
+
+// TestBankKnowsTheLongestOrder has orders whose ids begin with that of another and a dash: what was booked
+// under such an id, or as a try of it, is no try of the other.
+func TestBankKnowsTheLongestOrder(t *testing.T) {
+	b := sound()
+	b.orders["a-1"] = &ordersv1.Order{Id: "a-1", Status: ordersv1.OrderStatus_ORDER_STATUS_CONFIRMED, Total: 90}
+	b.payments["a-1"] = &paymentsv1.Payment{OrderId: "a-1", Captured: 90}
+	b.payments["b-1"] = &paymentsv1.Payment{OrderId: "b-1", Captured: 40, Refunded: 40} // orders does not know it
+	for what, c := range map[string]struct {
+		bookings map[string]int64
+		broken   int
+	}{
+		"each under its id":            {map[string]int64{"a": 500, "a-1": 90}, 0},
+		"each by a second try":         {map[string]int64{"a-2": 500, "a-1-2": 90}, 0},
+		"the longer one booked twice":  {map[string]int64{"a": 500, "a-1": 90, "a-1-2": 90}, 1},
+		"the shorter one booked twice": {map[string]int64{"a": 500, "a-10": 500, "a-1": 90}, 1},
+		"one that only payments knows": {map[string]int64{"a": 500, "a-1": 90, "b-1-2": 40}, 0},
+	} {
+		b.bookings = c.bookings
+		if i := b.money(); len(i.Broken) != c.broken {
+			t.Errorf("%s: money is broken in %d: %v", what, c.broken, i.Broken)
+		}
+	}
+}
+
+// TestCheckSaysWhatItWaitsFor has money that comes to rest after a while: a check that waits says so, and
+// one that need not wait is silent.
+func TestCheckSaysWhatItWaitsFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		after time.Duration
+		fail  error
+		holds bool
+		want  []string // beginnings of the lines
+	}{
+		"at once":    {holds: true},
+		"in a blink": {after: 700 * time.Millisecond, holds: true},
+		"soon":       {after: 4 * time.Second, holds: true, want: []string{"waiting for the invariants to hold (money), 1s of at most 30s"}},
+		"never": {after: time.Hour, want: []string{
+			"waiting for the invariants to hold (money), 1s of at most 30s", "waiting for the invariants to hold (money), 1", "waiting for the invariants to hold (money), 2",
+		}},
+		"unread": {after: 4 * time.Second, fail: errors.New("list orders: \x1b[2Jgone"), holds: true,
+			want: []string{`waiting for the books ("list orders: \x1b[2Jgone"), 1s of at most 30s`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var errs strings.Builder
+				begun := time.Now()
+				k := check{within: 30 * time.Second, errs: &errs}
+				is, err := k.rest(t.Context(), func(context.Context) (*books, error) {
+					b := sound()
+					if time.Since(begun) < c.after {
+						delete(b.bookings, "a")
+						return b, c.fail
+					}
+					return b, nil
+				})
+				if err != nil || held(is) != c.holds {
+					t.Errorf("holds: %v, %v", is, err)
+				}
+				lines := strings.Split(strings.TrimSuffix(errs.String(), "\n"), "\n")
+				if errs.Len() == 0 {
+					lines = nil
+				}
+				if !slices.EqualFunc(lines, c.want, strings.HasPrefix) {
+					t.Errorf("got %q, want %q", lines, c.want)
+				}
+			})
+		})
 	}
 }
 
