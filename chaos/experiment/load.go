@@ -45,6 +45,7 @@ func (r *reader) load(n *yaml.Node) Load {
 		l.call = &call{}
 		r.mapping(n, "a workload", slices.Concat(common, []field{{"rate", r.number(&l.Rate, 0, maxRate)},
 			{"times", r.whole(&l.Beat, 1, 10)}}, l.call.fields(r)))
+		r.fills(n, "http", true)
 		if l.Rate == 0 || l.For == 0 {
 			r.fail(n, "write rate: 20 and for: 5s", "the workload does not say its rate and for how long")
 		} else if l.Rate*l.For.Seconds() > maxRequests {
@@ -56,9 +57,11 @@ func (r *reader) load(n *yaml.Node) Load {
 			l.service, l.task, l.more = r.task(n)
 			l.command.in = l.service
 		}}))
+		r.fills(n, "run", false)
 	case has(n, "cmd") != nil:
 		l.command = &command{}
 		r.mapping(n, "a workload", slices.Concat(common, []field{{"cmd", r.words(&l.command.argv)}}, l.command.common(r)))
+		r.fills(n, "cmd", false)
 	default:
 		r.fail(n, "", "a workload is http, run or cmd")
 	}

@@ -119,7 +119,7 @@ func TestProbes(t *testing.T) {
 		{"{pact: shop}", "exit 0", "", ""},
 		{"{pact: bank}", "exit 1", "exited with 1, want = 0: contract verify bank", ""},
 	} {
-		e := parse(t, "title: a\nafter: ["+c.probe+"]\n")
+		e := parse(t, "title: a\nsetup: [{http: GET shop/, keep: {what: at}}]\nafter: ["+c.probe+"]\n")
 		got := e.After[0].Look.look(t.Context(), w)
 		text := ""
 		if got.Err != nil {

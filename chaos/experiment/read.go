@@ -84,6 +84,7 @@ func (r *reader) experiment(doc *yaml.Node) *Experiment {
 	e.Before = slices.Concat(steady, e.Before)
 	e.After = slices.Concat(steady, e.After)
 	r.consistent(doc, e)
+	r.variables(e, nil)
 	return e
 }
 
@@ -137,6 +138,7 @@ func (r *reader) step(what string, n *yaml.Node, timed bool) Step {
 		return s
 	}
 	r.mapping(n, "a step", append(common, s.Act.fields(r)...))
+	r.fills(n, s.Kind, false)
 	if s.Name == "" {
 		s.Name = s.Act.String()
 	}
@@ -170,6 +172,7 @@ func (r *reader) probe(phase string, n *yaml.Node) Probe {
 		return p
 	}
 	r.mapping(n, "a "+p.Kind+" probe", append(common, p.Look.fields(r)...))
+	r.fills(n, p.Kind, false)
 	if p.Name == "" {
 		p.Name = p.Kind + " " + shorten(has(n, p.Kind).Value)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,7 @@ func (r *reader) toolkit(doc *yaml.Node) *Experiment {
 	if e.Title == "" {
 		r.fail(doc, "add title", "the experiment has no title")
 	}
+	r.variables(e, k.values)
 	return e
 }
 
@@ -261,6 +263,7 @@ func (k *kit) http(n *yaml.Node, tolerance *yaml.Node) (c call) {
 	for name, value := range c.header {
 		c.header[name] = k.filled(value)
 	}
+	k.noted(n, "url", "headers")
 	c.timeout = time.Duration(seconds * float64(time.Second))
 	c.line, c.method = where, strings.ToUpper(c.method)
 	u, err := url.Parse(k.filled(where))
@@ -304,7 +307,19 @@ func (k *kit) process(n *yaml.Node) (c command) {
 	for _, one := range append([]string{path}, arguments...) {
 		c.argv = append(c.argv, k.filled(one))
 	}
+	if !slices.ContainsFunc(c.argv, interprets) {
+		k.noted(n, "path", "arguments")
+	}
 	return c
+}
+
+// noted are keys of a provider in whose texts the configuration is filled in.
+func (k *kit) noted(provider *yaml.Node, keys ...string) {
+	for _, key := range keys {
+		if value := has(provider, key); value != nil {
+			k.places = append(k.places, place{at: value})
+		}
+	}
 }
 
 // toxics are the actions of chaostoxi that make a toxic, and what they are here: the words of a fault from their arguments.

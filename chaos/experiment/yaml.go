@@ -28,6 +28,8 @@ type reader struct {
 	file string
 	errs stack.Errors
 	more int // mistakes beyond maxWrong
+
+	places []place // where variables are filled in
 }
 
 func (r *reader) pos(n *yaml.Node) stack.Pos {
