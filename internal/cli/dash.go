@@ -77,7 +77,7 @@ func (a *App) dashboard(ctx context.Context, p place, c *control.Client) (dashbo
 	}
 	d := dashboard{
 		source:  dashSource{Client: c, Telemetry: desk.Remote{Ask: c.Ask}, logs: p.logs(), mask: veil.Bytes, hub: &output.Hub{}, board: a.contractBoard},
-		Options: tui.Options{In: a.In, Out: a.Out, Environ: a.Environ, Since: time.Now().Add(-behindScreen)},
+		Options: tui.Options{In: a.In, Out: a.Out, Environ: a.Environ, Since: time.Now().Add(-behindScreen), Called: a.called()},
 	}
 	if a.desktop() {
 		d.Browse = browse

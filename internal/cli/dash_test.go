@@ -7,8 +7,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"msctl.dev/msctl/internal/tui"
 )
+
+// TestDashKnowsCommands has the dashboard take every command, or say that it is run in a terminal.
+func TestDashKnowsCommands(t *testing.T) {
+	root := newRoot(&App{Getenv: func(string) string { return "" }})
+	var walk func(of *cobra.Command)
+	walk = func(of *cobra.Command) {
+		for _, c := range of.Commands() {
+			name := strings.TrimPrefix(c.CommandPath(), "msctl ")
+			if c.IsAvailableCommand() && c.Runnable() && !tui.Knows(name) {
+				t.Errorf("the dashboard calls %s unknown", name)
+			}
+			walk(c)
+		}
+	}
+	walk(root)
+}
 
 // TestDashCrashFile is promise N7: what is needed to mend a broken dashboard is kept where only its user
 // reads it, without secrets, and the user is told where.

@@ -67,7 +67,10 @@ func (m *model) command(text string) (tea.Cmd, error) {
 	if words[0] == "q" {
 		words[0] = "quit"
 	}
-	var known []string
+	if err := m.refuse(words); err != nil {
+		return nil, err
+	}
+	known := strangers()
 	for _, v := range verbs {
 		n, is := v.begins(words)
 		if is {

@@ -26,6 +26,8 @@ type Options struct {
 	Interrupt func()
 	// Notice is said at the foot of the first screen, until a key is pressed; "" is nothing.
 	Notice string
+	// Called is how msctl is called in a terminal beside, for this fleet; "" is msctl.
+	Called string
 	// Browse opens a page; nil shows its address.
 	Browse func(ctx context.Context, url string) error
 
