@@ -41,14 +41,14 @@ func newChaosExplore(a *App) *cobra.Command {
 			"already, every service saw its part before and no invariant looks at both, another mode has the same effect.\n" +
 			"Faults act on the one request alone, until nothing comes of it any more; then the invariants must come to hold.\n" +
 			"A set that breaks something is run three times more, and written as an experiment that `msctl chaos run`\n" +
-			"replays. Nothing else should use the fleet meanwhile.\n\n" +
+			"replays. Nothing else should use the fleet meanwhile, and no other search can.\n\n" +
 			"Invariants are an experiment without faults: its setup is done once, its after probes are looked at behind each\n" +
 			"run, ${run} is the name of the run, and its workload is the request, or what --workload names.\n\n" +
 			modesHelp() + "\n\n" +
 			"Exit codes: 0 no set of so many faults breaks anything, 1 one does, 2 usage, a mistake in a file (stack.yaml too), or\n" +
 			"the request leads to no call that is to be disturbed, 3 something is broken without a fault, 4 a fault or probe\n" +
-			"could not run, or no fleet runs, 6 the search is incomplete, 130 interrupted. A search that was interrupted tells\n" +
-			"what it has found, and goes on where it was when it is started again with the same flags.",
+			"could not run, no fleet runs, or another search of it goes on, 6 the search is incomplete, 130 interrupted. A search\n" +
+			"that was interrupted tells what it has found, and goes on where it was when it is started again with the same flags.",
 		Example: "  msctl chaos explore --workload 'POST /v1/orders'\n" +
 			"  msctl chaos explore --workload 'POST gateway/v1/orders {\"card\": \"tok_ok\"}' --invariants chaos/invariants.yaml --max-faults 3\n" +
 			"  msctl chaos explore --edges orders:* --modes omit,delay --budget 10m",
@@ -159,6 +159,11 @@ func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.
 		return failed("set telemetry in stack.yaml on", "learn the calls: telemetry is off")
 	}
 	return a.withClient(ctx, func(ctx context.Context, c *control.Client) error {
+		l, err := p.takeSearch()
+		if err != nil {
+			return err
+		}
+		defer l.release()
 		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe, Telemetry: desk.Remote{Ask: c.Ask}}
 		x := &exploring{App: a, o: o, plot: plot, site: site, fleet: c, file: a.absolute(o.state)}
 		if o.state == "" {
@@ -171,7 +176,7 @@ func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.
 			x.close(ctx)
 			return err
 		}
-		err := do(ctx, x)
+		err = do(ctx, x)
 		if lost := x.close(ctx); lost != nil {
 			return &codedError{lost, experiment.Stuck.Code(), "`msctl chaos clear` lifts all"}
 		}

@@ -20,8 +20,9 @@ func newChaosScore(a *App) *cobra.Command {
 			"nothing had happened (masked). `msctl chaos explore` goes on to several faults at once.\n\n" +
 			modesHelp() + "\n\n" +
 			"Exit codes: 0 all survived, 1 something broke, 2 usage, a mistake in a file (stack.yaml too), or the request leads to\n" +
-			"no call that is to be disturbed, 3 something is broken without a fault, 4 a fault or probe could not run, or no\n" +
-			"fleet runs, 6 the budget was over before all was tried, 130 interrupted: the table has what was tried until then.",
+			"no call that is to be disturbed, 3 something is broken without a fault, 4 a fault or probe could not run, no fleet\n" +
+			"runs, or another search of it goes on, 6 the budget was over before all was tried, 130 interrupted: the table has what\n" +
+			"was tried until then.",
 		Example: "  msctl chaos score\n  msctl chaos score --edges orders:* --json",
 		Args:    args(cobra.NoArgs),
 	}
