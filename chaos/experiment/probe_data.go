@@ -38,7 +38,7 @@ func (p *sqlProbe) look(ctx context.Context, w *world) Sight {
 	defer db.Close()
 	rows, err := db.QueryContext(ctx, w.fill(p.query, nil))
 	if err != nil {
-		return missed(fmt.Errorf("ask %s: %w", p.resource, err))
+		return missed(p.asked(err))
 	}
 	defer rows.Close()
 	value := ""
@@ -57,9 +57,17 @@ func (p *sqlProbe) look(ctx context.Context, w *world) Sight {
 		value = cell(*cells[0].(*any))
 	}
 	if err := rows.Err(); err != nil {
-		return missed(fmt.Errorf("ask %s: %w", p.resource, err))
+		return missed(p.asked(err))
 	}
 	return compared(value, p.want)
+}
+
+// asked is why a query found nothing. One that the database does not understand says nothing about the fleet.
+func (p *sqlProbe) asked(err error) error {
+	if database.Mistaken(err) {
+		return cannotf("ask %s: %w", p.resource, err)
+	}
+	return fmt.Errorf("ask %s: %w", p.resource, err)
 }
 
 func cell(v any) string {

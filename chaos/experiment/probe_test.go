@@ -25,6 +25,8 @@ import (
 type furnished struct {
 	*fleet
 	cache, health string
+	books         string // a file of SQLite
+	away          string // where a PostgreSQL was
 }
 
 func (f *furnished) Snapshot(ctx context.Context) (state.Snapshot, error) {
@@ -36,8 +38,13 @@ func (f *furnished) Snapshot(ctx context.Context) (state.Snapshot, error) {
 }
 
 func (f *furnished) Environment(ctx context.Context, name string) (state.Environment, error) {
-	if name == "cache" {
+	switch name {
+	case "cache":
 		return state.Environment{Env: []string{"CACHE_URL=redis://" + f.cache + "/0"}}, nil
+	case "books":
+		return state.Environment{Env: []string{"BOOKS_URL=sqlite://" + f.books}}, nil
+	case "away":
+		return state.Environment{Env: []string{"AWAY_URL=postgres://a:b@" + f.away + "/a?sslmode=disable"}}, nil
 	}
 	return f.fleet.Environment(ctx, name)
 }
@@ -68,7 +75,7 @@ func furnish(t *testing.T) *world {
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	t.Cleanup(func() { srv.Stop(); <-done })
-	s.Fleet = &furnished{f, store.Addr(), ln.Addr().String()}
+	s.Fleet = &furnished{fleet: f, cache: store.Addr(), health: ln.Addr().String(), books: filepath.Join(t.TempDir(), "books.db")}
 	s.Telemetry = traces{"status=error": 3}
 	s.Exe = filepath.Join(t.TempDir(), "msctl")
 	script := "#!/bin/sh\necho \"$*\"\ntest \"$3\" = shop\n"
@@ -109,6 +116,10 @@ func TestProbes(t *testing.T) {
 		{"{redis: cache, do: [GET, none], want: 1}", "", "is , want = 1", ""},
 		{"{redis: cache, do: [NONSENSE]}", "", "ask cache:", ""},
 		{"{redis: shop-db, do: [PING]}", "", "", "find shop-db"},
+		{"{sql: books, query: SELECT 1, want: 1}", "1", "", ""},
+		{"{sql: books, query: SELECT 1, want: 2}", "1", "is 1, want = 2", ""},
+		{"{sql: books, query: SELEKT 1, want: 1}", "", "", "ask books: SQL logic error"},
+		{"{sql: books, query: SELECT a FROM absent, want: 1}", "", "", "no such table: absent"},
 		{"{log: shop, find: circuit changed, want: 1}", "1", "", ""},
 		{"{log: shop, want: 2}", "2", "", ""},
 		{"{log: shop, find: panic}", "0", "is 0, want >= 1", ""},
@@ -148,8 +159,8 @@ func TestGone(t *testing.T) {
 	gone := ln.Addr().String()
 	ln.Close()
 	f := w.Fleet.(*furnished)
-	f.addr, f.cache, f.health = gone, gone, gone
-	for _, probe := range []string{"{grpc: shop}", "{tcp: shop}", "{redis: cache, do: [PING]}", "{http: GET shop/}"} {
+	f.addr, f.cache, f.health, f.away = gone, gone, gone, gone
+	for _, probe := range []string{"{grpc: shop}", "{tcp: shop}", "{redis: cache, do: [PING]}", "{sql: away, query: SELEKT 1}", "{http: GET shop/}"} {
 		if got := parse(t, "title: a\nafter: ["+probe+"]\n").After[0].Look.look(t.Context(), w); got.Err != nil || got.Why == "" {
 			t.Errorf("%s: %+v", probe, got)
 		}
