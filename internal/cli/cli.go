@@ -136,6 +136,7 @@ func newRoot(a *App) *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	refuseUnknown(root)
+	foldHelp(a, root)
 	return root
 }
 
