@@ -98,16 +98,20 @@ func pickEdges(edges []state.Edge, titles []string) ([]state.Edge, error) {
 	}), nil
 }
 
+// edgeTable prints edges. On a narrow screen columns that tell nothing go first, then those that tell least;
+// the name of an edge stays whole, as it is what other commands take.
 func edgeTable(s screen, edges []state.Edge) {
 	cols := []column{
-		{title: "EDGE", least: 12}, {title: "PROTOCOL"}, {title: "RATE", right: true}, {title: "FAILED", right: true}, {title: "P50", right: true},
-		{title: "P95", right: true}, {title: "P99", right: true}, {title: "NOW", right: true}, {title: "TOTAL", right: true},
-		{title: "SENT", right: true}, {title: "GOT", right: true}, {title: "NOTE", least: 10},
+		{title: "EDGE"}, {title: "PROTOCOL"}, {title: "RATE", right: true}, {title: "FAILED", right: true}, {title: "P50", right: true, spare: 1},
+		{title: "P95", right: true}, {title: "P99", right: true, spare: 4}, {title: "NOW", right: true, spare: 2},
+		{title: "TOTAL", right: true, spare: 3}, {title: "SENT", right: true, spare: 5}, {title: "GOT", right: true, spare: 6},
+		{title: "NOTE", least: 10},
 	}
 	rows := make([][]cell, len(edges))
 	for i, e := range edges {
 		rows[i] = edgeRow(e)
 	}
+	cols, rows = spareEmpty(s.width, cols, rows)
 	writeTable(s, "", cols, rows)
 }
 

@@ -54,13 +54,31 @@ func spare(total int, cols []column, rows [][]cell) ([]column, [][]cell) {
 		if sum <= total || cols[most].spare == 0 {
 			return cols, rows
 		}
-		cols = slices.Delete(slices.Clone(cols), most, most+1)
-		left := make([][]cell, len(rows))
-		for i, r := range rows {
-			left[i] = slices.Delete(slices.Clone(r), most, most+1)
-		}
-		rows = left
+		cols, rows = without(cols, rows, most)
 	}
+}
+
+// spareEmpty leaves out the columns that no row has a text for, when not all columns fit with their texts.
+func spareEmpty(total int, cols []column, rows [][]cell) ([]column, [][]cell) {
+	sum := 2 * (len(cols) - 1)
+	for _, w := range needs(cols, rows) {
+		sum += w
+	}
+	for i := len(cols) - 1; sum > total && i >= 0; i-- {
+		if !slices.ContainsFunc(rows, func(r []cell) bool { return r[i].text != "" }) {
+			cols, rows = without(cols, rows, i)
+		}
+	}
+	return cols, rows
+}
+
+// without leaves out one column.
+func without(cols []column, rows [][]cell, i int) ([]column, [][]cell) {
+	left := make([][]cell, len(rows))
+	for at, r := range rows {
+		left[at] = slices.Delete(slices.Clone(r), i, i+1)
+	}
+	return slices.Delete(slices.Clone(cols), i, i+1), left
 }
 
 // needs returns the width that each column would have with all its text.
