@@ -80,7 +80,7 @@ func single(faults []state.Fault) error {
 func optionsHelp() string {
 	var b strings.Builder
 	for _, o := range chaos.Options {
-		fmt.Fprintf(&b, "  %-9s %s\n", o.Name+"=", o.Doc)
+		fmt.Fprintf(&b, "  %-10s %s\n", o.Name+"=", o.Doc)
 	}
 	return b.String()
 }

@@ -65,7 +65,7 @@ func kindsNamed(names []string) ([]chaos.Kind, error) {
 // Columns of the list of kinds: where what a kind does begins, and behind the names of parameters what these are.
 const (
 	kindColumn  = 19
-	paramColumn = kindColumn + 13
+	paramColumn = kindColumn + 14
 )
 
 // describeKind prints a kind and, below it, its parameters. Only the example is never broken: it is there to be copied.

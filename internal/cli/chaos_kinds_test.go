@@ -15,6 +15,11 @@ func TestKindsFit(t *testing.T) {
 		if len(k.Name)+2 > kindColumn {
 			t.Errorf("%s has no room in its column", k.Name)
 		}
+		for _, p := range k.Params {
+			if kindColumn+len(p.Name)+2 > paramColumn {
+				t.Errorf("%s: %s has no room in its column", k.Name, p.Name)
+			}
+		}
 		var narrow, piped strings.Builder
 		if err := describeKind(screen{Writer: &narrow, width: 80}, k); err != nil {
 			t.Fatal(err)
