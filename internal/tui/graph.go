@@ -107,7 +107,7 @@ func linkField(l link) func(key string) (any, bool) {
 	return func(key string) (any, bool) {
 		switch key {
 		case "service":
-			return []string{l.from, l.to}, true
+			return []any{l.from, l.to}, true
 		case "from":
 			return l.from, true
 		case "to":

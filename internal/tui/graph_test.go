@@ -42,6 +42,35 @@ func TestMapFilter(t *testing.T) {
 	}
 }
 
+// TestMapFilterMistakes names what no edge can ever match, and leaves the map as it is.
+func TestMapFilterMistakes(t *testing.T) {
+	for filter, said := range map[string]string{
+		"rate>abc":              `rate is a number, and "abc" is none (write it like rate>10)`,
+		"errors=many":           `errors is a number, and "many" is none (write it like errors=10)`,
+		"rate>200ms":            "rate is a number",
+		"p95>200":               `p95 is a duration, and "200" is none (write it like p95>200ms)`,
+		"callee=payments":       "filter, column 1: no edge has callee (did you mean to=payments? It may say from, to, service, edge, name,",
+		"protcol=http":          "did you mean protocol=http?",
+		"rate>0 (a=b OR to=x)":  "filter, column 9: no edge has a (it may say from, to,",
+		"ordres:payments":       "did you mean orders:payments?",
+		"-http.route=/checkout": "no edge has http.route",
+	} {
+		s := newStage(t, shop(), 120, 30)
+		s.press("4", "/", "text:"+filter, "enter")
+		s.shows(said, "gateway → orders")
+		s.press("esc", ":", "text:filter "+filter, "enter")
+		s.shows(said, "gateway → orders")
+	}
+	for _, filter := range []string{"rate>=0", "duration<10m", "p95<2d", "errors!=5000", "service=orders", "payments:x OR gateway:orders", "p95=* gateway", "-fault=nothing", "service=gateway service=orders"} {
+		s := newStage(t, shop(), 120, 30)
+		s.press("4", "/", "text:"+filter, "enter")
+		s.shows("gateway → orders")
+		if s.m.prompt != nil {
+			t.Errorf("%s is refused: %s", filter, s.m.prompt.mistake)
+		}
+	}
+}
+
 // TestFaultsCount counts a fault once that acts on several edges, or on several ports of one callee, and those of units too.
 func TestFaultsCount(t *testing.T) {
 	f := shop()

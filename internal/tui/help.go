@@ -33,7 +33,8 @@ func newHelp(m *model) *help {
 		[2]string{"word", "anywhere in the row"},
 		[2]string{"key=value", "also != > >= < <= ~regex !~ :part; key=* is there"},
 		[2]string{"-a (b OR c)", "not a, and one of b and c"},
-		[2]string{"duration>200ms status=error service=orders", "what traces know"})
+		[2]string{"duration>200ms status=error service=orders", "what traces know"},
+		[2]string{"from=orders rate>0 p95>200ms fault=*", "what the map knows"})
 	return h
 }
 
