@@ -18,6 +18,9 @@ const exitIncomplete = 6
 
 // explore searches, tells what was found, and writes it down.
 func (x *exploring) explore(ctx context.Context, s *explore.Search) error {
+	if x.notice != "" {
+		fmt.Fprintln(x.Err, x.notice)
+	}
 	past := x.kept
 	if s.Past = past; len(past) > 0 {
 		fmt.Fprintf(x.Err, "%s made before: going on behind them\n", count(len(past), "run"))

@@ -30,6 +30,7 @@ type exploring struct {
 	edges   selection
 	file    string         // of the runs that were made
 	kept    []explore.Past // that were in it
+	notice  string         // of what the first run ends; "": of nothing
 	name    string         // of this search: its runs have it before their numbers
 	runs    int
 	cleans  int            // of them, without faults, as the search asked for

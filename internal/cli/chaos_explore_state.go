@@ -63,7 +63,7 @@ func (x *exploring) past() ([]explore.Past, error) {
 		return nil, usage("name another file, or remove it", "read --state: %s does not hold the runs of a search", x.file)
 	}
 	if was.Search != x.fingerprint() {
-		fmt.Fprintf(x.Err, "%s has %s of another search: they are replaced\n", x.file, count(len(was.Past), "run"))
+		x.notice = fmt.Sprintf("%s has %s of another search: they are replaced", x.file, count(len(was.Past), "run"))
 		return nil, nil
 	}
 	return was.Past, nil
