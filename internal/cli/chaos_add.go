@@ -52,6 +52,9 @@ func newChaosAdd(a *App) *cobra.Command {
 				return err
 			}
 			for _, f := range faults {
+				if f.Was != nil {
+					fmt.Fprintf(a.Err, "%s is replaced: %s: %s\n", f.ID, state.EdgeTitle(f.Was.Target), chaos.Title(*f.Was))
+				}
 				fmt.Fprintf(a.Err, "%s: %s: %s, %s%s\n", f.ID, state.EdgeTitle(f.Target), chaos.Title(f), ending(f), also(f))
 				if *asJSON {
 					if err := writeJSON(a.Out, "fault", f); err != nil {

@@ -91,7 +91,7 @@ func (m *mesh) add(faults []state.Fault) (fresh []*acting, out []state.Fault, er
 	}
 	m.disturbAll()
 	m.mu.Unlock()
-	m.tell(lifted)
+	m.replaced(lifted, out)
 	for _, f := range out {
 		text := fmt.Sprintf("%s: %s", state.EdgeTitle(f.Target), f)
 		if f.For > 0 {
@@ -100,6 +100,17 @@ func (m *mesh) add(faults []state.Fault) (fresh []*acting, out []state.Fault, er
 		m.note(f, text)
 	}
 	return fresh, out, nil
+}
+
+// replaced says which faults were lifted because others have their names now, to those who put these too.
+func (m *mesh) replaced(lifted []*acting, by []state.Fault) {
+	for _, a := range lifted {
+		was := a.now()
+		i := slices.IndexFunc(by, func(f state.Fault) bool { return f.ID == was.ID })
+		by[i].Was = &was
+		m.f.upsets.calm(a)
+		m.note(was, fmt.Sprintf("%s: %s lifted: another is put as %s", state.EdgeTitle(was.Target), was, was.ID))
+	}
 }
 
 // holds reports whether this very fault acts, and no other that has its name by now.
@@ -116,7 +127,7 @@ func (m *mesh) prepare(faults []state.Fault) ([]*acting, error) {
 	}
 	var fresh []*acting
 	for _, f := range faults {
-		f.Acted = 0
+		f.Acted, f.Was = 0, nil
 		f.Until = time.Time{}
 		if f.Seed == 0 {
 			f.Seed = 1 + rand.Uint64N(1<<32) // short enough to be typed

@@ -166,8 +166,16 @@ func TestFaultChosen(t *testing.T) {
 			}
 		}
 		named.For = time.Second
-		if _, err := f.AddFaults(t.Context(), []state.Fault{named}); err != nil {
+		first := got[2]
+		again, err := f.AddFaults(t.Context(), []state.Fault{named})
+		if err != nil {
 			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&first, again[0].Was); diff != "" {
+			t.Errorf("what it replaces (-want +got):\n%s", diff)
+		}
+		if acting, err := f.Faults(t.Context()); err != nil || acting[2].Was != nil {
+			t.Errorf("acts as %+v, %v", acting, err)
 		}
 		if ids := faultIDs(t, f); ids != "refuse-1 refuse-2 mine" {
 			t.Errorf("acting: %s", ids)

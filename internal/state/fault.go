@@ -24,6 +24,7 @@ type Fault struct {
 
 	Acted int64    `json:"acted,omitempty"` // connections or requests that it has acted on
 	Also  []string `json:"also,omitempty"`  // resources on the same server as the target: they feel it too
+	Was   *Fault   `json:"was,omitempty"`   // what acted under its id until it was put; only where it is put
 }
 
 // Ends of faults.
