@@ -58,6 +58,7 @@ func newChaosExplore(a *App) *cobra.Command {
 	f := cmd.Flags()
 	o.flags(cmd)
 	f.IntVar(&o.faults, "max-faults", 2, "most faults in one set")
+	_ = f.SetAnnotation("max-faults", leastOne, nil) // there is this flag
 	f.Uint64Var(&o.seed, "seed", 0, "try the sets of a round in an order drawn by it (default: the order of the calls)")
 	f.BoolVar(&o.thorough, "thorough", false, "leave out only sets of which a part breaks something, and none whose end is likely")
 	f.BoolVar(&o.all, "all", false, "go on behind the first set that breaks something")

@@ -28,18 +28,25 @@ func badValue(f *pflag.Flag, value string) error {
 		what, hint = "a duration", "such as 500ms, 30s or 2m"
 	case "int":
 		what, hint = "a whole number", "such as 20"
+	case "uint64":
+		what, hint = "a whole number of 0 or more", "such as 20"
 	}
 	return usage(hint, "read --%s: %q is not %s", f.Name, value, what)
 }
+
+// leastOne marks the flag of a number of which 0 means nothing either.
+const leastOne = "least-one"
 
 // checkFlags refuses durations and numbers below zero: no flag of msctl means anything by one.
 func checkFlags(cmd *cobra.Command) error {
 	var errs []error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !negative(cmd.Flags(), f) {
-			return
+		switch _, one := f.Annotations[leastOne]; {
+		case one && (f.Value.String() == "0" || negative(cmd.Flags(), f)):
+			errs = append(errs, usage("1 or more", "read --%s: %s is less than 1", f.Name, f.Value))
+		case negative(cmd.Flags(), f):
+			errs = append(errs, usage("0 or more", "read --%s: %s is less than nothing", f.Name, f.Value))
 		}
-		errs = append(errs, usage("0 or more", "read --%s: %s is less than nothing", f.Name, f.Value))
 	})
 	if len(errs) > 0 {
 		return errs[0]
