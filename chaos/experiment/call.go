@@ -56,7 +56,8 @@ func (c *call) fields(r *reader) []field {
 func (c *call) read(r *reader, n *yaml.Node) {
 	method, target, both := strings.Cut(c.line, " ")
 	if !both {
-		method, target = http.MethodGet, c.line
+		r.fail(n, "write GET "+shorten(c.line), "%q does not say its method", shorten(c.line))
+		return
 	}
 	c.method = method
 	if strings.Contains(target, "://") {

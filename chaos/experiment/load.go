@@ -63,7 +63,9 @@ func (r *reader) load(n *yaml.Node) Load {
 		r.mapping(n, "a workload", slices.Concat(common, []field{{"cmd", r.words(&l.command.argv)}}, l.command.common(r)))
 		r.fills(n, "cmd", false)
 	default:
-		r.fail(n, "", "a workload is http, run or cmd")
+		others := slices.Concat([]string{"rate", "times"}, keysOf((&call{}).fields(r)), keysOf((&command{}).common(r)))
+		at, hint := misspelt(n, []string{"http", "run", "cmd"}, others, "")
+		r.fail(at, hint, "a workload is http, run or cmd")
 	}
 	if l.Name == "" {
 		l.Name = "workload"

@@ -85,8 +85,17 @@ type processProbe struct {
 
 }
 
+// phases are what units can be.
+var phases = []string{"running", string(state.Pending), string(state.Building), string(state.Starting), string(state.Ready), string(state.Unready),
+	string(state.Stopping), string(state.Stopped), string(state.Done), string(state.Failed), string(state.Looping), string(state.Skipped)}
+
 func (p *processProbe) fields(r *reader) []field {
-	return []field{{"process", r.text(&p.name)}, {"is", r.text(&p.is)}, {"restarts", r.want(&p.restarts)}, {"replicas", r.want(&p.replicas)}}
+	return []field{{"process", r.text(&p.name)}, {"is", func(n *yaml.Node) {
+		r.text(&p.is)(n)
+		if !slices.Contains(phases, p.is) {
+			r.fail(n, meant(p.is, phases), "a unit is never %q", shorten(p.is))
+		}
+	}}, {"restarts", r.want(&p.restarts)}, {"replicas", r.want(&p.replicas)}}
 }
 
 func (p *processProbe) needs() []need { return []need{{unit, p.name}} }

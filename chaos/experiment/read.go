@@ -134,7 +134,12 @@ func (r *reader) step(what string, n *yaml.Node, timed bool) Step {
 		}
 	}
 	if s.Act == nil {
-		r.fail(n, "a step is one of "+strings.Join(known, ", "), "this step of %s does not say what is done", what)
+		var others []string
+		for _, a := range Actions {
+			others = append(others, keysOf(a.New().fields(r))...)
+		}
+		at, hint := misspelt(n, known, others, "a step is one of "+strings.Join(known, ", "))
+		r.fail(at, hint, "this step of %s does not say what is done", what)
 		return s
 	}
 	r.mapping(n, "a step", append(common, s.Act.fields(r)...))
@@ -168,7 +173,12 @@ func (r *reader) probe(phase string, n *yaml.Node) Probe {
 		}
 	}
 	if p.Look == nil {
-		r.fail(n, "a probe is one of "+strings.Join(known, ", "), "this probe of %s does not say what it looks at", phase)
+		var others []string
+		for _, k := range Kinds {
+			others = append(others, keysOf(k.New().fields(r))...)
+		}
+		at, hint := misspelt(n, known, others, "a probe is one of "+strings.Join(known, ", "))
+		r.fail(at, hint, "this probe of %s does not say what it looks at", phase)
 		return p
 	}
 	r.mapping(n, "a "+p.Kind+" probe", append(common, p.Look.fields(r)...))

@@ -150,6 +150,29 @@ func (r *reader) mapping(n *yaml.Node, what string, fields []field) {
 	}
 }
 
+// keysOf are the keys that fields have.
+func keysOf(fields []field) (all []string) {
+	for _, f := range fields {
+		all = append(all, f.name)
+	}
+	return all
+}
+
+// misspelt returns where a mapping has a key that is near to a kind, with a hint at it, or the mapping and otherwise.
+// The others are keys that stand beside a kind, as those of every step and probe do.
+func misspelt(n *yaml.Node, kinds, others []string, otherwise string) (at *yaml.Node, hint string) {
+	others = append([]string{"name", "at", "for", "every", "from", "to", "tolerate", "within", "stays"}, others...)
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content) && i < 2*maxWrong; i += 2 {
+			key := n.Content[i]
+			if near := chaos.Meant(key.Value, kinds, ""); near != "" && !slices.Contains(others, key.Value) {
+				return key, near
+			}
+		}
+	}
+	return n, otherwise
+}
+
 // has returns the value of a key, or nil.
 func has(n *yaml.Node, key string) *yaml.Node {
 	if n.Kind == yaml.MappingNode {
