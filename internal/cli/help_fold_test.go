@@ -95,3 +95,9 @@ Usage:
 		t.Error(d)
 	}
 }
+
+// TestHelpAtTerminal asks for help at a terminal of 60 columns, which breaks no word of it.
+func TestHelpAtTerminal(t *testing.T) {
+	x := newTmux(t, "name: shop\n", 60, 60, "chaos", "remove", "--help")
+	x.shows("-h, --help", "copy with this NAME that up\n", "  --isolated started\n", "code 0.")
+}
