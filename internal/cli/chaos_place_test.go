@@ -97,10 +97,10 @@ func TestExplorePlaces(t *testing.T) {
 		}
 		want := ""
 		if filepath.Base(c.state) == "other.json" {
-			want = c.state + " has 2 runs of another search: they are replaced\n"
+			want = c.state + " has 2 runs of another search: they are replaced"
 		}
-		if string(said) != want {
-			t.Errorf("--state %s: said %q, want %q", c.state, said, want)
+		if x.notice != want || len(said) > 0 {
+			t.Errorf("--state %s: is to say %q, want %q; said %q before anything is done", c.state, x.notice, want, said)
 		}
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "notes.txt")); err != nil || string(text) != "mine" {
