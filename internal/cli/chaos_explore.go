@@ -165,7 +165,7 @@ func (a *App) searching(ctx context.Context, o *exploreOptions, do func(context.
 			return err
 		}
 		defer l.release()
-		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe, Telemetry: desk.Remote{Ask: c.Ask}}
+		site := experiment.Site{Fleet: c, Stack: st, Logs: p.logs(), Environ: a.Environ, Exe: a.Exe, Telemetry: desk.Remote{Ask: c.Ask}, Owed: p.owed()}
 		x := &exploring{App: a, o: o, plot: plot, site: site, fleet: c, file: a.absolute(o.state)}
 		if o.state == "" {
 			x.file = filepath.Join(p.state(), "explore.json")
