@@ -190,48 +190,58 @@ func (a *apart) changed(s Set, r Run) map[string]bool {
 	return out
 }
 
-// chance reports of each call of a run whether it was made by chance: there is none like it without faults, and who
-// made it was told nothing else. A connection was opened, or what is done now and then was due.
-func (a *apart) chance(l lead) func(Call) bool {
-	if len(l.set) == 0 {
-		return func(Call) bool { return false }
-	}
-	names, changed := a.names(l.set, l.run.Calls), a.changed(l.set, l.run)
-	return func(c Call) bool { return !a.usual[names[c.Point]] && !changed[c.Caller()] }
+// sight is what is known of the run of a lead: it is the same for every fault that is added to it.
+type sight struct {
+	names   map[Point]Point
+	changed map[string]bool
+}
+
+func (a *apart) look(l lead) sight {
+	return sight{a.names(l.set, l.run.Calls), a.changed(l.set, l.run)}
+}
+
+// chance reports that a call of a lead was made by chance: there is none like it without faults, and who made it was
+// told nothing else. A connection was opened, or what is done now and then was due.
+func (a *apart) chance(l lead, c Call) bool {
+	return len(l.set) > 0 && !a.usual[l.names[c.Point]] && !l.changed[c.Caller()]
+}
+
+// single returns what a fault that is added to a lead did alone; false: it was not tried.
+func (a *apart) single(l lead, f Fault) (alone, bool) {
+	f.Point = l.names[f.Point]
+	one, tried := a.alone[Set{f}.key()]
+	return one, tried
 }
 
 // meet reports that the faults of a lead and one fault more may be seen together: by a service, or by an invariant.
 // It is so too where that is not known.
 func (a *apart) meet(l lead, f Fault) (service, invariant bool) {
-	f.Point = a.names(l.set, l.run.Calls)[f.Point]
-	one, tried := a.alone[Set{f}.key()]
+	one, tried := a.single(l, f)
 	if len(l.set) == 0 || !tried {
 		return true, true
 	}
-	changed := a.changed(l.set, l.run)
 	among := func(services []string, set map[string]bool) bool {
 		return slices.ContainsFunc(services, func(s string) bool { return set[s] })
 	}
 	for _, services := range a.together {
-		invariant = invariant || among(services, changed) && among(services, one.changed)
+		invariant = invariant || among(services, l.changed) && among(services, one.changed)
 	}
-	return among(slices.Collect(maps.Keys(changed)), one.changed), invariant
+	return among(slices.Collect(maps.Keys(l.changed)), one.changed), invariant
 }
 
 // predict returns the run of a lead with one fault more where nobody sees both.
 func (a *apart) predict(l lead, f Fault) Run {
-	names := a.names(l.set, l.run.Calls)
-	f.Point = names[f.Point]
-	return a.alone[Set{f}.key()].with(l, names)
+	one, _ := a.single(l, f)
+	return one.with(l)
 }
 
 // never is an end behind everything: of calls that nobody made it is not known what came before what.
 const never = time.Duration(1 << 62)
 
 // with is the run of a lead in which the services that a fault changes do what they did in its run.
-func (o alone) with(l lead, names map[Point]Point) Run {
+func (o alone) with(l lead) Run {
 	back := map[Point]Point{}
-	for was, is := range names {
+	for was, is := range l.names {
 		back[is] = was
 	}
 	r := Run{Answer: l.run.Answer}

@@ -116,6 +116,7 @@ type hunt struct {
 type lead struct {
 	set Set
 	run Run
+	sight
 }
 
 // candidate is a set that may be run, beside the lead that it extends.
@@ -129,7 +130,7 @@ func (h *hunt) search(ctx context.Context) error {
 	if err := h.clean(ctx); err != nil {
 		return err
 	}
-	leads := []lead{{nil, h.Clean}}
+	leads := []lead{{run: h.Clean}}
 	for n := 1; len(leads) > 0 && (h.Most == 0 || n <= h.Most); n++ {
 		var more []lead
 		all := h.candidates(leads)
@@ -200,12 +201,14 @@ func (h *hunt) candidates(leads []lead) (all []candidate) {
 		slices.SortStableFunc(all, func(a, b candidate) int { return h.usual(a.call) - h.usual(b.call) })
 	}()
 	for _, l := range leads {
-		chance := h.apart.chance(l)
+		if !h.Thorough {
+			l.sight = h.apart.look(l)
+		}
 		for _, c := range l.run.Calls {
 			if l.set.mode(c.Point) != "" || !h.anyOrder && !behind(l, c) {
 				continue
 			}
-			leave := !h.Thorough && chance(c)
+			leave := !h.Thorough && h.apart.chance(l, c)
 			for _, m := range h.Modes(c) {
 				h.know(m)
 				s := l.set.with(faultAt(c, m.Name))
@@ -261,7 +264,7 @@ func (h *hunt) try(ctx context.Context, c candidate, left int) (*lead, error) {
 	}
 	if r, ok := h.known(c); ok {
 		h.Counts.Known++
-		return &lead{c.set, r}, nil
+		return &lead{set: c.set, run: r}, nil
 	}
 	if h.Progress != nil {
 		h.Progress(Progress{Set: c.set, Faults: len(c.set), Left: left, Counts: h.Counts})
@@ -311,7 +314,7 @@ func (h *hunt) keep(c candidate, added Fault, r Run) *lead {
 	if !h.Thorough && h.alike.learn(c.of.set, added, h.apart.shape(c.set, r, added.Point), h.acts(added.Mode)) {
 		return nil
 	}
-	return &lead{c.set, r}
+	return &lead{set: c.set, run: r}
 }
 
 // confirm makes the runs that tell a set that breaks something from an accident.

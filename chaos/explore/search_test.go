@@ -234,13 +234,13 @@ func TestChance(t *testing.T) {
 	a.clean(Run{Calls: calls}, nil)
 	failed := slices.Clone(calls)
 	failed[0].Got = "failed"
-	l := lead{Set{{Point: "b GET #1", Mode: "error"}}, Run{Calls: append(failed,
+	l := lead{set: Set{{Point: "b GET #1", Mode: "error"}}, run: Run{Calls: append(failed,
 		Call{Point: "d UNDO #1", Edge: "a:d", Op: "UNDO", Proto: "grpc", Got: "ok"},
 		Call{Point: "c GET #1 > cache HELLO #1", Parent: "c GET #1", Edge: "c:cache", Op: "HELLO", Proto: "redis", Got: "ok"})}}
-	chance := a.chance(l)
+	l.sight = a.look(l)
 	var got []string
 	for _, c := range l.run.Calls {
-		if chance(c) {
+		if a.chance(l, c) {
 			got = append(got, c.Op)
 		}
 	}
