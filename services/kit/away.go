@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -34,6 +35,12 @@ func Away(err error) bool {
 	}
 	var state interface{ SQLState() string } // of what the server itself said
 	return errors.As(err, &state) && passingState(state.SQLState())
+}
+
+// Unanswered reports whether err leaves open if what was asked was done: who was asked is [Away], or the time to wait
+// for the answer is over.
+func Unanswered(err error) bool {
+	return Away(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // passingState reports whether a database that answers with that SQLSTATE may do the same later: it is

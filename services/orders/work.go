@@ -84,7 +84,7 @@ const unclaimFor = time.Second
 // unclaimed makes an order due at once whose beginning or claim was not answered, and passes err on: it may be
 // stored all the same, and would wait for the end of the lease of this replica, which does not drive it.
 func (s store) unclaimed(ctx context.Context, w work, err error) error {
-	if w.owner == "" || !kit.Away(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if w.owner == "" || !kit.Unanswered(err) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimFor)

@@ -49,7 +49,7 @@ const unclaimFor = time.Second
 // unclaimed gives a lease back that the database has not answered for, and passes err on: it may be stored all the
 // same, and the payment would wait for its end.
 func (s store) unclaimed(ctx context.Context, order string, due int64, err error) error {
-	if !kit.Away(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if !kit.Unanswered(err) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimFor)
